@@ -1,0 +1,168 @@
+"""Every setting, in one place: `DISPATCH_<NAME>` in the environment, or a line of `.env` in the working directory.
+
+Order of precedence: what the command line says, the environment, `.env`, the default here. Nothing is read at import.
+"""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as _SourceError
+
+ENV_PREFIX = "DISPATCH_"
+MIB = 2**20
+
+# Travel slows by the hour of departure in the store's time zone: 24 factors of 1 or more, the first for 00:00–00:59.
+Speed = Annotated[float, Field(gt=0, le=200)]
+Detour = Annotated[float, Field(ge=1, le=10)]
+HourFactors = Annotated[tuple[Annotated[float, Field(ge=1, le=20)], ...], Field(min_length=24, max_length=24)]
+PartSeconds = Annotated[int, Field(ge=0, le=86_400)]
+
+_EVEN: tuple[float, ...] = (1.0,) * 24
+_RUSH_HOURS = (7, 8, 17, 18)
+
+
+class SettingsError(ValueError):
+    """A setting is wrong. The text is one line that names the variable and never repeats a secret."""
+
+
+class Settings(BaseSettings):
+    """The settings of one process; frozen. Made by :func:`load_settings`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        allow_inf_nan=False,
+    )
+
+    # -- where the data is
+
+    data_dir: Path = Field(Path("var"), description="Directory of the embedded database and of uploads")
+    # None: the embedded PostgreSQL in data_dir. Kept out of repr, for it may hold a password.
+    database_url: str | None = Field(None, repr=False, description="PostgreSQL to use instead of the embedded one")
+    pool_min: int = Field(2, ge=0, le=1000, description="Connections each worker keeps open")
+    pool_max: int = Field(10, ge=1, le=1000, description="Connections each worker opens at most")
+
+    # -- where it is served
+
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on")
+    port: int = Field(8000, ge=0, le=65_535, description="Port to listen on; 0: any that is free")
+    workers: int = Field(1, ge=1, le=256, description="Processes that answer, each with a replica of its own")
+    # Without any key configured everybody is admin: then only loopback addresses are bound, unless told so here.
+    insecure: bool = Field(False, description="Bind other than loopback addresses without a key")
+    log_level: Literal["debug", "info", "warning", "error", "critical"] = Field(
+        "info", description="Least level logged"
+    )
+    max_body_bytes: int = Field(16 * MIB, ge=1024, description="Largest JSON body, in bytes")
+    max_file_bytes: int = Field(4096 * MIB, ge=1024, description="Largest uploaded file, in bytes")
+
+    # -- stock and orders
+
+    # 36 h: a count made every night may once be half a day late before its shelf is no longer believed.
+    stock_stale_after_s: int = Field(129_600, ge=1, description="Age in seconds from which stock is stale_stock")
+    accept_s: int = Field(300, ge=1, le=86_400, description="Seconds a store has to accept a confirmed order")
+
+    # -- the parts of the promise, in seconds; a store's own value comes first
+
+    prepare_s: PartSeconds = Field(300, description="Seconds to prepare an order")
+    prepare_line_s: PartSeconds = Field(30, description="Seconds more for each line")
+    queue_per_order_s: PartSeconds = Field(120, description="Seconds more for each order already open at the store")
+    courier_s: PartSeconds = Field(60, description="Seconds that ready goods wait for the courier")
+    handover_s: PartSeconds = Field(120, description="Seconds at the door")
+
+    # -- travel without roads: geodesic × detour ÷ speed × factor of the hour. Round numbers for a city, not measured.
+
+    mode: Literal["foot", "ebike", "car"] = Field("ebike", description="Travel mode where request and store name none")
+    foot_speed_kmh: Speed = Field(4.8, description="Speed on foot, km/h")
+    foot_detour: Detour = Field(1.25, description="Way on foot ÷ geodesic")
+    foot_hour_factors: HourFactors = Field(_EVEN, description="24 factors of travel time on foot (JSON list)")
+    ebike_speed_kmh: Speed = Field(20.0, description="Speed by e-bike, km/h")
+    ebike_detour: Detour = Field(1.3, description="Way by e-bike ÷ geodesic")
+    ebike_hour_factors: HourFactors = Field(_EVEN, description="24 factors of travel time by e-bike (JSON list)")
+    car_speed_kmh: Speed = Field(25.0, description="Speed by car, km/h, parking included")
+    car_detour: Detour = Field(1.4, description="Way by car ÷ geodesic")
+    car_hour_factors: HourFactors = Field(
+        tuple(1.4 if hour in _RUSH_HOURS else 1.0 for hour in range(24)),
+        description="24 factors of travel time by car (JSON list)",
+    )
+
+    # -- the replica
+
+    follow_every_s: float = Field(0.03, ge=0.001, le=10, description="Seconds between two looks for changes")
+    replica_stale_after_s: float = Field(5.0, gt=0, le=3600, description="Seconds behind from which it is not ready")
+    min_version_wait_s: float = Field(1.0, ge=0, le=60, description="Seconds a read waits for Dispatch-Min-Version")
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @field_validator("log_level", "mode", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgresql(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("postgresql://", "postgres://")):
+            raise ValueError("is not a PostgreSQL address (postgresql://user:password@host:port/database)")
+        return value
+
+    @model_validator(mode="after")
+    def _pool_order(self) -> "Settings":
+        if self.pool_min > self.pool_max:
+            raise ValueError(f"{ENV_PREFIX}POOL_MIN ({self.pool_min}) is above {ENV_PREFIX}POOL_MAX ({self.pool_max})")
+        return self
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings, from overrides by field name (None: not given), environment, `.env` and defaults.
+
+    Raises SettingsError for the first bad value, with one line that names its variable.
+    """
+    unknown = sorted(overrides.keys() - Settings.model_fields.keys())
+    if unknown:
+        raise SettingsError(f"there is no setting {unknown[0]}")
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        raise SettingsError(_line(error)) from None
+    except _SourceError as error:
+        # Raised for a list that is not JSON; its text names the field in quotes and the kind of source.
+        names = [name for name in Settings.model_fields if f'"{name}"' in str(error)]
+        raise SettingsError(f"{_variable(names[0] if names else '')} is not valid JSON") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the file .env cannot be read: {type(error).__name__}") from None
+
+
+def unknown_variables() -> dict[str, str | None]:
+    """`DISPATCH_…` variables of the environment that no setting has, each with the nearest name or None."""
+    known = {_variable(name) for name in Settings.model_fields}
+    strangers = sorted(name for name in os.environ if name.startswith(ENV_PREFIX) and name.upper() not in known)
+    return {name: next(iter(difflib.get_close_matches(name, known, n=1)), None) for name in strangers}
+
+
+def _variable(field: str) -> str:
+    return f"{ENV_PREFIX}{field.upper()}"
+
+
+def _line(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False)[0]
+    message = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return message
+    name, *inside = first["loc"]
+    where = _variable(str(name)) + "".join(f"[{part}]" for part in inside)
+    if name == "database_url":
+        return f"{where} {message}"
+    given = " ".join(repr(first["input"]).split())
+    shown = given if len(given) <= 60 else given[:57] + "…"
+    return f"{where} is {shown}: {message[:1].lower()}{message[1:]}"
