@@ -1,0 +1,59 @@
+"""Travel times from many places to one door: the modes, and what every model of them promises."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Protocol
+
+from geo.coordinates import LatLon
+from geo.geodesy import FloatArray, IntArray
+
+__all__ = ["MODES", "MODE_CODES", "FloatArray", "IntArray", "Mode", "TravelModel"]
+
+
+class Mode(StrEnum):
+    """How the goods travel."""
+
+    FOOT = "foot"
+    EBIKE = "ebike"
+    CAR = "car"
+
+
+MODES: tuple[Mode, ...] = tuple(Mode)
+MODE_CODES: dict[Mode, int] = {mode: code for code, mode in enumerate(MODES)}
+"""A mode's position in MODES: how arrays of modes spell it."""
+
+
+class TravelModel(Protocol):
+    """Travel times in whole seconds, rounded up, with a lower bound that is truly one.
+
+    ``modes`` are codes (MODE_CODES), ``hours`` the hour of departure 0..23 in the store's time zone.
+    ``distances_m`` are geodesic, from each place to the destination.
+    """
+
+    source: str
+    """Where the times come from, as answers name it."""
+
+    def times_s(
+        self,
+        *,
+        lats: FloatArray,
+        lons: FloatArray,
+        destination: LatLon,
+        distances_m: FloatArray,
+        modes: IntArray,
+        hours: IntArray,
+    ) -> IntArray:
+        """Seconds from each place (lats, lons in degrees) to the destination, one for one, in the order given."""
+        ...
+
+    def bound_s(self, distances_m: FloatArray | float, *, modes: IntArray, hours: IntArray) -> IntArray:
+        """For each distance, seconds that no mode and hour of those given can beat; never above ``times_s``."""
+        ...
+
+    def reach_m(self, budget_s: int, *, modes: IntArray, hours: IntArray) -> float:
+        """The largest distance in metres whose bound is within the budget: no place within the budget lies beyond.
+
+        -inf, no distance at all, for a negative budget.
+        """
+        ...

@@ -1,0 +1,165 @@
+"""Delivery zones: polygons in WGS84 degrees, read with a reason for every refusal, and which of many hold a place.
+
+A zone is planar in longitude and latitude, as GeoJSON means it; its border belongs to it. One that crosses the
+antimeridian is split there into a multipolygon (RFC 7946, 3.1.9).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import shapely
+from rtree.index import Index, Property
+from shapely.errors import ShapelyError
+from shapely.geometry import shape
+from shapely.geometry.base import BaseGeometry
+
+from geo.coordinates import LatLon
+from geo.geodesy import IntArray
+
+_ZONE_TYPES: Final = ("Polygon", "MultiPolygon")
+_WKT_WORD: Final = re.compile(r"\s*([A-Za-z]+)")
+_WKT_TYPES: Final = {
+    name.upper(): name
+    for name in (
+        *("Point", "MultiPoint", "LineString", "MultiLineString", "LinearRing"),
+        *("Polygon", "MultiPolygon", "GeometryCollection"),
+    )
+}
+
+
+class ZoneError(ValueError):
+    """A delivery zone that cannot be one; the message says why, and the mend where it is certain."""
+
+
+def parse_zone(value: str | Mapping[str, object]) -> BaseGeometry:
+    """The polygon or multipolygon of a WKT text, a GeoJSON text or a GeoJSON object (a geometry, or a Feature of one).
+
+    Heights are dropped. Rings may be left open in GeoJSON. The answer is valid, finite, within the range of
+    longitudes and latitudes, and has an area.
+
+    Raises ZoneError with the first reason found: unparsable, of another type, empty, not finite, out of range,
+    without area, crossing itself.
+    """
+    if isinstance(value, str):
+        zone = _from_geojson_text(value) if value.lstrip().startswith("{") else _from_wkt(value)
+    else:
+        zone = _from_geojson(value)
+    if zone.is_empty:
+        raise ZoneError("the zone is empty")
+    zone = shapely.force_2d(zone)
+    _check_range(zone)
+    if not zone.area and not zone.convex_hull.area:
+        raise ZoneError("the zone has no area")
+    if not zone.is_valid:
+        raise ZoneError(f"the zone crosses or touches itself: {shapely.is_valid_reason(zone)} (lon lat)")
+    return zone
+
+
+def covers(zone: BaseGeometry, place: LatLon) -> bool:
+    """Whether the place lies in the zone or on its border; longitudes 180 and -180 are the same place."""
+    return any(bool(shapely.intersects_xy(zone, lon, place.lat)) for lon in _longitudes(place))
+
+
+class ZoneIndex:
+    """Zones by small ids, and which of them hold a place: boxes in an R-tree, then prepared polygons.
+
+    Like every R-tree here it belongs to one thread. Valid zones only, as ``parse_zone`` makes them.
+    """
+
+    def __init__(self) -> None:
+        self._tree = Index(properties=Property(dimension=2))
+        self._zones: dict[int, BaseGeometry] = {}
+
+    def __len__(self) -> int:
+        return len(self._zones)
+
+    def insert(self, id: int, zone: BaseGeometry) -> None:
+        """Add a zone. Raises ValueError if the id is taken or the zone is empty."""
+        if id in self._zones:
+            raise ValueError(f"id {id} is given twice")
+        if zone.is_empty:
+            raise ValueError("the zone is empty")
+        shapely.prepare(zone)
+        self._zones[id] = zone
+        self._tree.insert(id, zone.bounds)
+
+    def delete(self, id: int) -> None:
+        """Remove a zone. Raises KeyError if there is none of that id."""
+        self._tree.delete(id, self._zones.pop(id).bounds)
+
+    def containing(self, place: LatLon) -> IntArray:
+        """Ascending ids of the zones that cover the place, as ``covers`` does; empty when there is none."""
+        ids = {
+            id
+            for lon in _longitudes(place)
+            for id in self._tree.intersection((lon, place.lat, lon, place.lat))
+            if shapely.intersects_xy(self._zones[id], lon, place.lat)
+        }
+        return np.array(sorted(ids), dtype=np.int64)
+
+
+def _longitudes(place: LatLon) -> tuple[float, ...]:
+    return (180.0, -180.0) if abs(place.lon) == 180.0 else (place.lon,)
+
+
+def _from_wkt(text: str) -> BaseGeometry:
+    # Looked at first, so that nothing but polygons reaches the parser: it recurses into nested collections.
+    word = _WKT_WORD.match(text)
+    name = _WKT_TYPES.get(word[1].upper()) if word else None
+    if name is None:
+        raise ZoneError("the zone is neither WKT nor GeoJSON")
+    _check_type(name)
+    try:
+        return shapely.from_wkt(text)
+    except ShapelyError as error:
+        raise ZoneError(f"the zone cannot be read as WKT: {error}") from error
+
+
+def _from_geojson_text(text: str) -> BaseGeometry:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ZoneError(f"the zone cannot be read as JSON: {error}") from error
+    return _from_geojson(value)
+
+
+def _from_geojson(value: Mapping[str, object]) -> BaseGeometry:
+    if value.get("type") == "Feature":
+        geometry = value.get("geometry")
+        if not isinstance(geometry, Mapping):
+            raise ZoneError("the zone is a Feature without a geometry")
+        value = geometry
+    name = value.get("type")
+    _check_type(name)
+    try:
+        # numpy warns of NaN, which is looked for afterwards.
+        with np.errstate(invalid="ignore"):
+            return shape({"type": name, "coordinates": value["coordinates"]})
+    # What shapely raises for coordinates that are missing, of the wrong depth, or no numbers is its own affair.
+    except (ShapelyError, LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        raise ZoneError("the zone cannot be read as GeoJSON: its coordinates are not rings of positions") from error
+
+
+def _check_type(name: object) -> None:
+    if name not in _ZONE_TYPES:
+        raise ZoneError(f"the zone is of type {name!r}; give a Polygon or a MultiPolygon")
+
+
+def _check_range(zone: BaseGeometry) -> None:
+    corners = shapely.get_coordinates(zone)
+    if not np.isfinite(corners).all():
+        raise ZoneError("the zone has a coordinate that is not a finite number")
+    lon, lat = np.abs(corners).max(axis=0).tolist()
+    if lat > 90.0 and lat <= 180.0 and lon <= 90.0:
+        raise ZoneError(
+            "the zone has latitudes beyond 90 degrees; latitude and longitude look swapped, lon comes first"
+        )
+    if lat > 90.0:
+        raise ZoneError("the zone has latitudes beyond 90 degrees")
+    if lon > 180.0:
+        raise ZoneError("the zone has longitudes beyond 180 degrees; split it at the antimeridian")

@@ -1,0 +1,92 @@
+import random
+from math import inf, nan
+
+import h3 as h3_text
+import pytest
+from pyproj import Geod
+
+from geo.cells import HOME_RESOLUTION, cell_from_text, cell_of, cell_to_text, cells_within, ring
+from geo.coordinates import LatLon
+
+GEOD = Geod(ellps="WGS84")
+SEED = 20261121
+PENTAGONS = [h3_text.cell_to_latlng(cell) for cell in sorted(h3_text.get_pentagons(HOME_RESOLUTION))]
+ORIGINS = [
+    (25.033, 121.5654),
+    (37.87, 112.55),
+    (90.0, 0.0),
+    (-90.0, 0.0),
+    (89.5, 100.0),
+    (-17.0, 180.0),
+    (-17.0, -179.99),
+    *PENTAGONS,
+]
+
+
+def around(rng: random.Random, origin: LatLon, radius_m: float) -> LatLon:
+    """A random place within the radius, half of them right at its edge."""
+    away_m = radius_m * rng.choice([1.0, rng.random() ** 0.5])
+    lon, lat, _ = GEOD.fwd(origin.lon, origin.lat, rng.uniform(0, 360), away_m)
+    return LatLon(lat=lat, lon=lon)
+
+
+@pytest.mark.parametrize(("lat", "lon"), ORIGINS)
+@pytest.mark.parametrize(
+    ("resolution", "radius_m"), [(3, 0.0), (3, 900.0), (3, 50_000.0), (3, 400_000.0), (0, 3e6), (5, 60_000.0), (8, 4e3)]
+)
+def test_every_place_within_the_radius_lies_in_one_of_the_cells(
+    lat: float, lon: float, resolution: int, radius_m: float
+) -> None:
+    rng = random.Random(SEED)
+    origins = [LatLon(lat=lat, lon=lon), around(rng, LatLon(lat=lat, lon=lon), 100_000)]
+    for origin in origins:
+        cells = cells_within(origin, radius_m, resolution)
+        assert cells == sorted(set(cells))
+        assert cell_of(origin, resolution) in cells
+        for _ in range(150):
+            place = around(rng, origin, radius_m)
+            cell = h3_text.str_to_int(h3_text.latlng_to_cell(place.lat, place.lon, resolution))
+            assert cell in set(cells), f"{place} around {origin}, seed {SEED}"
+
+
+def test_the_cells_are_not_many_more_than_needed() -> None:
+    # 50 km around any place touch at most 7 or so cells of 69 km edges; the circles round the cells add a few.
+    rng = random.Random(SEED)
+    for _ in range(200):
+        origin = LatLon(lat=rng.uniform(-80, 80), lon=rng.uniform(-180, 180))
+        assert len(cells_within(origin, 50_000)) <= 10
+    assert len(cells_within(LatLon(lat=25.033, lon=121.5654), inf, 1)) == 842
+
+
+@pytest.mark.parametrize("radius_m", [-1.0, nan])
+def test_a_radius_that_is_none_is_refused(radius_m: float) -> None:
+    with pytest.raises(ValueError, match="radius_m is"):
+        cells_within(LatLon(lat=25, lon=121), radius_m)
+
+
+def test_cells_fit_64_signed_bits_and_travel_as_text() -> None:
+    rng = random.Random(SEED)
+    for resolution in range(16):
+        place = LatLon(lat=rng.uniform(-90, 90), lon=rng.uniform(-180, 180))
+        cell = cell_of(place, resolution)
+        assert 0 < cell < 2**63
+        assert cell_to_text(cell) == h3_text.latlng_to_cell(place.lat, place.lon, resolution)
+        assert cell_from_text(cell_to_text(cell)) == cell
+    assert h3_text.get_resolution(cell_to_text(cell_of(LatLon(lat=25, lon=121)))) == HOME_RESOLUTION == 3
+
+
+@pytest.mark.parametrize("text", ["", "zz", "123", "-8831aa5555fffff", "8831aa5555fffffff", "f" * 16, "f" * 40])
+def test_text_that_spells_no_cell_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no H3 cell"):
+        cell_from_text(text)
+
+
+def test_rings_are_disjoint_and_make_up_the_disk_also_around_a_pentagon() -> None:
+    for lat, lon in [(25.033, 121.5654), *PENTAGONS[:3]]:
+        cell = cell_of(LatLon(lat=lat, lon=lon))
+        rings = [ring(cell, k) for k in range(4)]
+        assert rings[0] == [cell]
+        disk = {h3_text.str_to_int(text) for text in h3_text.grid_disk(cell_to_text(cell), 3)}
+        assert sum(map(len, rings)) == len(disk)
+        assert set().union(*rings) == disk
+    assert len(ring(cell_of(LatLon(lat=PENTAGONS[0][0], lon=PENTAGONS[0][1])), 1)) == 5
