@@ -1,0 +1,201 @@
+"""Which of these stores pass every test, and the first test that each of the others fails."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dispatch.domain.market import BoolArray, FloatArray, IntArray, Market
+from dispatch.domain.promise import Parts, parts
+from dispatch.domain.question import Question, Reason, Strategy
+from geo.travel import MODE_CODES
+
+UNREACHABLE_S = 1 << 40
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLine:
+    """A line whose sku some store has had."""
+
+    sku: str
+    number: int
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What the tests said of stores, one entry a store in every array."""
+
+    slots: IntArray
+    distances_m: FloatArray
+    reason: IntArray
+    key_s: IntArray
+    travel_s: IntArray
+    total_s: IntArray
+    open_until_s: IntArray
+    parts: Parts
+
+
+class Examiner:
+    """One question put to any number of stores."""
+
+    def __init__(self, market: Market, question: Question, lines: tuple[KnownLine, ...]) -> None:
+        self._market = market
+        self._question = question
+        self._lines = lines
+        self._excluded = self._slots(question.exclude_stores)
+        self._declined = self._slots(question.declined_by)
+        self._only = None if question.only_stores is None else self._slots(question.only_stores)
+        self._containing: IntArray | None = None
+
+    @property
+    def only(self) -> IntArray | None:
+        """The slots that the question is limited to, if it is."""
+        return self._only
+
+    def stocked(self, slots: IntArray) -> BoolArray:
+        """Which stores have every line, counted recently enough."""
+        columns, question = self._market.columns, self._question
+        probe = self._market.stock.probe(slots, question.now_s, columns.stale_after_s[slots])
+        passing: BoolArray | None = None
+        for line in self._lines:
+            enough, stale = probe.line(line.number, line.quantity)
+            enough &= ~stale
+            passing = enough if passing is None else passing & enough
+            if not passing.any():
+                break
+        assert passing is not None, "a question has a line"
+        return passing
+
+    def examine(self, slots: IntArray, distances_m: FloatArray, *, stocked: bool = False) -> Examined:
+        """Put every test to these stores. ``stocked`` says that their stock is known to suffice."""
+        market, question = self._market, self._question
+        columns = market.columns
+        made = parts(
+            prepare_s=columns.prepare_s[slots].astype(np.int64),
+            prepare_line_s=columns.prepare_line_s[slots].astype(np.int64),
+            queue_per_order_s=columns.queue_per_order_s[slots].astype(np.int64),
+            courier_s=columns.courier_s[slots].astype(np.int64),
+            handover_s=columns.handover_s[slots].astype(np.int64),
+            open_orders=columns.open_orders[slots].astype(np.int64),
+            n_lines=len(self._lines),
+        )
+        ready_s = made.ready_s
+        travel_s = self._travel_s(slots, distances_m, ready_s)
+        total_s = made.total_s(travel_s)
+        states = market.schedules.states(
+            columns.schedule[slots], question.start_s, planned=question.start_s != question.now_s
+        )
+        reason = np.zeros(len(slots), dtype=np.int64)
+        # The first failing test gives the reason, so they are written from the last to the first.
+        reason[total_s > question.promise_s] = Reason.PROMISE_MISSED
+        reason[question.start_s + question.hold_s + ready_s > states.until_s] = Reason.CLOSES_TOO_SOON
+        reason[travel_s >= UNREACHABLE_S] = Reason.UNREACHABLE
+        reason[columns.open_orders[slots] >= columns.max_open_orders[slots]] = Reason.AT_CAPACITY
+        if not stocked:
+            self._test_stock(slots, reason)
+        self._test_zone(slots, distances_m, reason)
+        reason[~states.is_open] = Reason.CLOSED
+        if len(self._declined):
+            reason[np.isin(slots, self._declined)] = Reason.DECLINED_BEFORE
+        if len(self._excluded):
+            reason[np.isin(slots, self._excluded)] = Reason.EXCLUDED
+        if self._only is not None:
+            reason[~np.isin(slots, self._only)] = Reason.EXCLUDED
+        reason[~columns.active[slots]] = Reason.INACTIVE
+        key_s = travel_s if question.strategy is Strategy.NEAREST else total_s
+        return Examined(slots, distances_m, reason, key_s, travel_s, total_s, states.until_s, made)
+
+    def detail(self, examined: Examined, index: int) -> dict[str, object]:
+        """The figures behind a store's reason; names ending in ``_at`` or ``_by`` are epoch seconds."""
+        columns, question = self._market.columns, self._question
+        slot = int(examined.slots[index])
+        match Reason(int(examined.reason[index])):
+            case Reason.CLOSED:
+                return {"opens_at": self._market.schedules.opens_at_s(int(columns.schedule[slot]), question.start_s)}
+            case Reason.OUTSIDE_DELIVERY_ZONE:
+                radius_m = float(columns.delivery_radius_m[slot])
+                if examined.distances_m[index] > radius_m:
+                    return {"delivery_radius_m": radius_m}
+                return {}
+            case Reason.STALE_STOCK:
+                return self._stale_detail(slot)
+            case Reason.INSUFFICIENT_STOCK:
+                return self._insufficient_detail(slot)
+            case Reason.AT_CAPACITY:
+                return {
+                    "open_orders": int(columns.open_orders[slot]),
+                    "max_open_orders": int(columns.max_open_orders[slot]),
+                }
+            case Reason.CLOSES_TOO_SOON:
+                ready_s = int(examined.parts.ready_s[index])
+                return {
+                    "closes_at": int(examined.open_until_s[index]),
+                    "pickup_by": question.start_s + question.hold_s + ready_s,
+                }
+            case Reason.PROMISE_MISSED:
+                return {"total_s": int(examined.total_s[index]), "promise_s": question.promise_s}
+            case _:
+                return {}
+
+    def stock_age_s(self, slot: int) -> int:
+        """Seconds since the oldest of a store's lines was counted or moved."""
+        at = np.array([slot], dtype=np.int64)
+        oldest = min(int(self._market.stock.gather(line.number, at).fresh_s[0]) for line in self._lines)
+        return max(0, self._question.now_s - oldest)
+
+    def _slots(self, store_ids: frozenset[str]) -> IntArray:
+        slots = [slot for slot in map(self._market.slot, store_ids) if slot is not None]
+        return np.array(sorted(slots), dtype=np.int64)
+
+    def _travel_s(self, slots: IntArray, distances_m: FloatArray, ready_s: IntArray) -> IntArray:
+        market, question = self._market, self._question
+        if question.mode is None:
+            modes = market.columns.mode[slots].astype(np.int64)
+        else:
+            modes = np.full(len(slots), MODE_CODES[question.mode], dtype=np.int64)
+        hours = market.timezones.local_hours(market.columns.timezone[slots], question.start_s + ready_s)
+        return market.travel.times_s(
+            lats=market.index.lats[slots],
+            lons=market.index.lons[slots],
+            destination=question.destination,
+            distances_m=distances_m,
+            modes=modes,
+            hours=hours,
+        )
+
+    def _test_stock(self, slots: IntArray, reason: IntArray) -> None:
+        probe = self._market.stock.probe(slots, self._question.now_s, self._market.columns.stale_after_s[slots])
+        found = [probe.line(line.number, line.quantity) for line in self._lines]
+        for enough, _ in found:
+            reason[~enough] = Reason.INSUFFICIENT_STOCK
+        for _, stale in found:
+            reason[stale] = Reason.STALE_STOCK
+
+    def _test_zone(self, slots: IntArray, distances_m: FloatArray, reason: IntArray) -> None:
+        columns = self._market.columns
+        reason[distances_m > columns.delivery_radius_m[slots]] = Reason.OUTSIDE_DELIVERY_ZONE
+        has_zone = columns.has_zone[slots]
+        if has_zone.any():
+            if self._containing is None:
+                self._containing = self._market.zones.containing(self._question.destination)
+            reason[has_zone & ~np.isin(slots, self._containing)] = Reason.OUTSIDE_DELIVERY_ZONE
+
+    def _stale_detail(self, slot: int) -> dict[str, object]:
+        at = np.array([slot], dtype=np.int64)
+        stale_after_s = int(self._market.columns.stale_after_s[slot])
+        probe = self._market.stock.probe(at, self._question.now_s, self._market.columns.stale_after_s[at])
+        for line in self._lines:
+            _, stale = probe.line(line.number, line.quantity)
+            if stale[0]:
+                fresh_s = int(self._market.stock.gather(line.number, at).fresh_s[0])
+                age_s = self._question.now_s - fresh_s if fresh_s > 0 else None
+                return {"sku": line.sku, "age_s": age_s, "stale_after_s": stale_after_s}
+        raise AssertionError("a store with stale stock has a stale line")
+
+    def _insufficient_detail(self, slot: int) -> dict[str, object]:
+        at = np.array([slot], dtype=np.int64)
+        for line in self._lines:
+            available = int(self._market.stock.gather(line.number, at).available[0])
+            if available < line.quantity:
+                return {"sku": line.sku, "wanted": line.quantity, "available": available}
+        raise AssertionError("a store without enough has a line that lacks")

@@ -1,0 +1,57 @@
+"""What can go wrong, in the domain's words. One table in the API maps these to problems."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class DispatchError(Exception):
+    """Base of every error that has a clear answer. ``str(error)`` is a sentence for people, without secrets."""
+
+    code: ClassVar[str] = "error"
+
+
+class InvalidInput(DispatchError):
+    """Well-formed but not valid; each error is a JSON pointer and a sentence."""
+
+    code = "invalid_input"
+
+    def __init__(self, errors: Sequence[tuple[str, str]], *, code: str | None = None) -> None:
+        super().__init__("; ".join(f"{pointer or '/'}: {detail}" for pointer, detail in errors))
+        self.errors = tuple(errors)
+        self.specific_code = code
+
+
+class StoreNotFound(DispatchError):
+    code = "store_not_found"
+
+
+class ImportNotFound(DispatchError):
+    code = "import_not_found"
+
+
+class StoreOfOtherPartner(DispatchError):
+    code = "store_of_other_partner"
+
+
+class SnapshotTooOld(DispatchError):
+    code = "snapshot_too_old"
+
+
+class ImportRunning(DispatchError):
+    code = "import_running"
+
+
+class ReplicaBehind(DispatchError):
+    """The replica has not seen the asked version in time."""
+
+    code = "replica_behind"
+
+
+class ReplicaNotReady(DispatchError):
+    """The replica is not loaded yet, or cannot follow: it must not answer, lest it looks like "no stock"."""
+
+    code = "replica_not_ready"
+
+
+class DatabaseUnavailable(DispatchError):
+    code = "database_unavailable"

@@ -1,0 +1,112 @@
+"""What finding a store needs to know of stores and stock, whoever holds it.
+
+Stores are *slots*: small numbers, positions in arrays. All arrays of ``StoreColumns`` are indexed by slot.
+"""
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dispatch.domain.hours import Schedules, Zones
+from geo.point_index import PointIndex
+from geo.travel import TravelModel
+from geo.zones import ZoneIndex
+
+type IntArray = NDArray[np.int64]
+type BoolArray = NDArray[np.bool_]
+type FloatArray = NDArray[np.float64]
+
+
+class StoreColumns(Protocol):
+    """What is known of each store, defaults filled in; one array a column."""
+
+    active: BoolArray
+    mode: NDArray[np.int8]
+    prepare_s: NDArray[np.int32]
+    prepare_line_s: NDArray[np.int32]
+    queue_per_order_s: NDArray[np.int32]
+    courier_s: NDArray[np.int32]
+    handover_s: NDArray[np.int32]
+    max_open_orders: NDArray[np.int32]  # NO_LIMIT: none
+    open_orders: NDArray[np.int32]
+    delivery_radius_m: FloatArray  # inf: none
+    has_zone: BoolArray
+    schedule: NDArray[np.int32]  # id in Market.schedules
+    timezone: NDArray[np.int32]  # id in Market.timezones
+    stale_after_s: NDArray[np.int32]
+
+
+NO_LIMIT = 2**31 - 1
+
+
+class Probe(Protocol):
+    """The stock of some slots, asked line by line."""
+
+    def line(self, number: int, wanted: int) -> tuple[BoolArray, BoolArray]:
+        """For each slot: whether so many are available, and whether its row is stale. No row: neither."""
+        ...
+
+
+class RowsFound(Protocol):
+    """What one sku's rows say of some slots, in their order; no row: 0 available."""
+
+    @property
+    def has_row(self) -> BoolArray: ...
+    @property
+    def available(self) -> IntArray: ...
+    @property
+    def fresh_s(self) -> IntArray: ...
+
+
+class StockView(Protocol):
+    """What is available, by (slot, sku); skus are numbers of the holder's own."""
+
+    def number(self, sku: str) -> int | None:
+        """The number of a sku; None if no store has ever had it."""
+        ...
+
+    def probe(self, slots: IntArray, now_s: int, stale_after_s: Any) -> Probe: ...
+
+    def gather(self, number: int, slots: IntArray) -> RowsFound: ...
+
+    def holders(self, number: int) -> IntArray:
+        """The slots that have a row for the sku, in order; slots of stores that are gone may be among them."""
+        ...
+
+    def holder_count(self, number: int) -> int: ...
+
+
+class Market(Protocol):
+    """Every store that might be asked, and its stock, at one moment."""
+
+    @property
+    def index(self) -> PointIndex: ...
+    @property
+    def columns(self) -> StoreColumns: ...
+    @property
+    def stock(self) -> StockView: ...
+    @property
+    def zones(self) -> ZoneIndex: ...
+    @property
+    def schedules(self) -> Schedules: ...
+    @property
+    def timezones(self) -> Zones: ...
+    @property
+    def travel(self) -> TravelModel: ...
+    @property
+    def modes(self) -> IntArray:
+        """The codes of the modes that stores use; never empty."""
+        ...
+
+    def store_id(self, slot: int) -> str: ...
+
+    def slot(self, store_id: str) -> int | None: ...
+
+    def least_fixed_s(self, n_lines: int) -> int:
+        """What preparing, the courier and the handover take at least, at any store."""
+        ...
+
+    def departure_hours(self, from_s: int, until_s: int) -> IntArray:
+        """The local hours that departures between these moments may fall into, over all stores' time zones."""
+        ...

@@ -1,0 +1,108 @@
+"""What a promise is made of: named whole seconds that add up. Instants are epoch seconds."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geo.travel import Mode
+
+type IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromiseDefaults:
+    """What holds for a store that does not say; 0 s is allowed, less raises ValueError."""
+
+    prepare_s: int
+    prepare_line_s: int
+    queue_per_order_s: int
+    courier_s: int
+    handover_s: int
+    mode: Mode
+
+    def __post_init__(self) -> None:
+        for part in fields(self):
+            value: Any = getattr(self, part.name)
+            if part.name.endswith("_s") and value < 0:
+                raise ValueError(f"{part.name} is {value}; it cannot be negative")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Eta:
+    """One promise in its parts; ``total_s`` is their sum, ``pickup_by`` the start plus the first three."""
+
+    prepare_s: int
+    queue_s: int
+    courier_s: int
+    travel_s: int
+    handover_s: int
+    total_s: int
+    pickup_by: int
+    deliver_by: int
+    travel_source: str
+
+    def __post_init__(self) -> None:
+        ready_s = self.prepare_s + self.queue_s + self.courier_s
+        assert self.total_s == ready_s + self.travel_s + self.handover_s, "total_s is not the sum of its parts"
+        assert self.deliver_by - self.pickup_by == self.travel_s + self.handover_s, "pickup_by is not the start + ready"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts of a promise that do not depend on the door's distance; one entry a store, in the order given."""
+
+    prepare_s: IntArray
+    queue_s: IntArray
+    courier_s: IntArray
+    handover_s: IntArray
+
+    @property
+    def ready_s(self) -> IntArray:
+        """Seconds from the start until the goods leave the store."""
+        return self.prepare_s + self.queue_s + self.courier_s
+
+    def total_s(self, travel_s: IntArray) -> IntArray:
+        """Seconds from the start until the goods are handed over, travelling ``travel_s``."""
+        return self.ready_s + travel_s + self.handover_s
+
+    def eta(self, index: int, *, start_s: int, travel_s: int, travel_source: str) -> Eta:
+        """Return the promise of the store at ``index``, the clock running from ``start_s``."""
+        prepare_s, queue_s = int(self.prepare_s[index]), int(self.queue_s[index])
+        courier_s, handover_s = int(self.courier_s[index]), int(self.handover_s[index])
+        ready_s = prepare_s + queue_s + courier_s
+        total_s = ready_s + travel_s + handover_s
+        return Eta(
+            prepare_s=prepare_s,
+            queue_s=queue_s,
+            courier_s=courier_s,
+            travel_s=travel_s,
+            handover_s=handover_s,
+            total_s=total_s,
+            pickup_by=start_s + ready_s,
+            deliver_by=start_s + total_s,
+            travel_source=travel_source,
+        )
+
+
+def parts(
+    *,
+    prepare_s: IntArray,
+    prepare_line_s: IntArray,
+    queue_per_order_s: IntArray,
+    courier_s: IntArray,
+    handover_s: IntArray,
+    open_orders: IntArray,
+    n_lines: int,
+) -> Parts:
+    """Return the parts for stores with these times (defaults filled in) and open orders, and an order of ``n_lines``.
+
+    Empty for none. ``n_lines`` is the lines left when those of one sku are taken together.
+    """
+    return Parts(
+        prepare_s=prepare_s + prepare_line_s * n_lines,
+        queue_s=queue_per_order_s * open_orders,
+        courier_s=courier_s,
+        handover_s=handover_s,
+    )

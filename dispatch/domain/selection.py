@@ -1,0 +1,345 @@
+"""Find the first store, in order of the strategy's key, that passes every test, and prove that it is.
+
+Two exact plans. *Space first* takes stores nearest first and stops once nothing unseen can have a better key. *Stock
+first* takes the stores that have the rarest line, keeps those that have the others, and orders what is left the same
+way. The order is (key, geodesic distance, store id), so that runs repeat.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+
+from dispatch.domain.eligibility import Examined, Examiner, KnownLine
+from dispatch.domain.market import FloatArray, IntArray, Market
+from dispatch.domain.promise import Eta
+from dispatch.domain.question import Question, Reason, Strategy
+from geo.point_index import Batch
+from geo.travel import MODE_CODES
+
+MAX_PASSED_OVER: Final = 200
+
+_FIRST_BATCH: Final = 32
+_LARGEST_FIRST_BATCH: Final = 256
+# Space first gives way to stock first after so many stores, so that a wrong guess stays cheap.
+_SPACE_FIRST_LIMIT: Final = 1000
+# Measured (make bench): to examine a store nearest first costs about as much as to look at this many rows of the
+# rarest line.
+_ROWS_A_STORE: Final = 25
+
+
+class Plan(StrEnum):
+    SPACE_FIRST = "space_first"
+    STOCK_FIRST = "stock_first"
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Why no other store is better.
+
+    ``examined`` stores were looked at: with space first, the nearest ones; with stock first, all that have the sku
+    ``rest_lacks``. What was not looked at has a key of at least ``next_bound_s`` (None: nothing is left).
+    """
+
+    plan: Plan
+    examined: int
+    key_s: int | None
+    next_bound_s: int | None
+    rest_lacks: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A store that can, and its promise."""
+
+    slot: int
+    store_id: str
+    distance_m: float
+    key_s: int
+    eta: Eta
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A store that cannot, or is slower, and the figures behind its reason."""
+
+    slot: int
+    store_id: str
+    distance_m: float
+    key_s: int
+    reason: Reason
+    detail: dict[str, object]
+    eta: Eta
+
+
+@dataclass(slots=True)
+class Selection:
+    """The answer to a question. Without ``winner`` there is ``unknown_sku`` or, unless no store exists, ``miss``."""
+
+    winner: Candidate | None = None
+    alternatives: list[Candidate] = field(default_factory=list)
+    certificate: Certificate | None = None
+    stock_age_s: int | None = None
+    miss: PassedOver | None = None
+    unknown_sku: str | None = None
+    passed_over: list[PassedOver] | None = None
+    passed_over_total: int | None = None
+    passed_over_reasons: dict[Reason, int] | None = None
+
+
+def select(market: Market, question: Question) -> Selection:
+    """Answer a question, exactly, from one moment of the market."""
+    lines = []
+    for line in question.lines:
+        number = market.stock.number(line.sku)
+        if number is None:
+            return Selection(unknown_sku=line.sku)
+        lines.append(KnownLine(line.sku, number, line.quantity))
+    return _Search(market, question, tuple(lines)).run()
+
+
+@dataclass(slots=True)
+class _Found:
+    """The best stores so far, best first, and where the search stands."""
+
+    best: list[tuple[int, float, str, Examined, int]] = field(default_factory=list)
+    failed: list[Examined] = field(default_factory=list)
+    examined: int = 0
+    next_bound_s: int | None = None
+
+
+class _Search:
+    def __init__(self, market: Market, question: Question, lines: tuple[KnownLine, ...]) -> None:
+        self._market = market
+        self._question = question
+        self._lines = lines
+        self._examiner = Examiner(market, question, lines)
+        self._wanted = 1 + question.alternatives
+        self._modes = market.modes if question.mode is None else np.array([MODE_CODES[question.mode]], dtype=np.int64)
+        self._hours = market.departure_hours(question.start_s, question.start_s + question.promise_s)
+        self._fixed_s = 0 if question.strategy is Strategy.NEAREST else market.least_fixed_s(len(lines))
+        # No store is looked at whose way alone breaks the promise.
+        self._reach_m = self._within_m(question.promise_s)
+
+    def run(self) -> Selection:
+        plan, rarest = self._plan()
+        found = self._space_first() if plan is Plan.SPACE_FIRST else None
+        if found is None:
+            plan, found = Plan.STOCK_FIRST, self._stock_first(rarest)
+        key_s = found.best[0][0] if found.best else None
+        rest_lacks = rarest.sku if plan is Plan.STOCK_FIRST else None
+        assert key_s is None or found.next_bound_s is None or found.next_bound_s >= key_s, "the certificate must hold"
+        selection = Selection(certificate=Certificate(plan, found.examined, key_s, found.next_bound_s, rest_lacks))
+        if found.best:
+            chosen = [self._candidate(*entry) for entry in found.best]
+            selection.winner, *selection.alternatives = chosen
+            selection.stock_age_s = self._examiner.stock_age_s(chosen[0].slot)
+        else:
+            selection.miss = self._nearest_miss(found)
+        if self._question.explain:
+            self._explain(selection)
+        return selection
+
+    # ── plans ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _plan(self) -> tuple[Plan, KnownLine]:
+        """The cheaper plan by estimate, and the rarest line."""
+        stock, stores = self._market.stock, max(1, len(self._market.index))
+        shares = [(stock.holder_count(line.number) / stores, line) for line in self._lines]
+        rarest_share, rarest = min(shares, key=lambda entry: entry[0])
+        if self._examiner.only is not None:
+            return Plan.SPACE_FIRST, rarest
+        likelihood = 1.0
+        for share, _ in shares:
+            likelihood *= min(1.0, share)
+        self._stores_till_hit = self._wanted / likelihood if likelihood > 0 else float("inf")
+        if self._stores_till_hit * _ROWS_A_STORE > rarest_share * stores + _FIRST_BATCH * _ROWS_A_STORE:
+            return Plan.STOCK_FIRST, rarest
+        return Plan.SPACE_FIRST, rarest
+
+    def _space_first(self) -> _Found | None:
+        """Nearest first; None when it has looked at many stores without an end in sight."""
+        destination, only = self._question.destination, self._examiner.only
+        if only is not None:
+            return self._walk(self._market.index.batches_among(destination, only), limit=None)
+        first = int(min(max(_FIRST_BATCH, 2 * self._stores_till_hit), _LARGEST_FIRST_BATCH))
+        return self._walk(self._market.index.batches(destination, first=first), limit=_SPACE_FIRST_LIMIT)
+
+    def _stock_first(self, rarest: KnownLine) -> _Found:
+        """All stores that have the rarest line, those that have the others too nearest first."""
+        index = self._market.index
+        holders = self._market.stock.holders(rarest.number)
+        holders = holders[~np.isnan(index.lats[holders])]
+        stocked = holders[self._examiner.stocked(holders)] if len(holders) else holders
+        found = self._walk(index.batches_among(self._question.destination, stocked), limit=None, stocked=True)
+        assert found is not None, "without a limit a walk ends"
+        found.examined = len(holders)
+        return found
+
+    def _walk(self, batches: Iterator[Batch], *, limit: int | None, stocked: bool = False) -> _Found | None:
+        """Examine batches, nearest first, until nothing unseen can matter; None when ``limit`` is passed first."""
+        found = _Found()
+        for batch in batches:
+            slots, distances_m, next_m = self._cut(batch)
+            found.examined += len(slots)
+            if len(slots):
+                self._take(found, slots, distances_m, stocked=stocked)
+            found.next_bound_s = self._bound_s(next_m)
+            if next_m > self._reach_m or self._settled(found):
+                return found
+            if limit is not None and found.examined >= limit:
+                return None
+        found.next_bound_s = None
+        return found
+
+    def _cut(self, batch: Batch) -> tuple[IntArray, FloatArray, float]:
+        """The part of a batch within reach of the promise, and the distance of the first store after it."""
+        if len(batch.ids) == 0 or batch.distances_m[-1] <= self._reach_m:
+            return batch.ids, batch.distances_m, batch.next_m
+        end = int(batch.distances_m.searchsorted(self._reach_m, side="right"))
+        return batch.ids[:end], batch.distances_m[:end], float(batch.distances_m[end])
+
+    def _take(self, found: _Found, slots: IntArray, distances_m: FloatArray, *, stocked: bool) -> None:
+        """Examine stores and merge those that pass into the best."""
+        if not stocked:
+            having = self._examiner.stocked(slots)
+            slots, distances_m = slots[having], distances_m[having]
+            if len(slots) == 0:
+                return
+        examined = self._examiner.examine(slots, distances_m, stocked=True)
+        passing = np.flatnonzero(examined.reason == Reason.NONE)
+        if len(passing) < len(slots):
+            found.failed.append(examined)
+        if len(passing) == 0:
+            return
+        order = passing[np.lexsort((examined.distances_m[passing], examined.key_s[passing]))]
+        for index in _with_ties(order, examined.key_s, examined.distances_m, self._wanted).tolist():
+            store_id = self._market.store_id(int(examined.slots[index]))
+            key_s, distance_m = int(examined.key_s[index]), float(examined.distances_m[index])
+            found.best.append((key_s, distance_m, store_id, examined, index))
+        found.best.sort(key=lambda entry: entry[:3])
+        del found.best[self._wanted :]
+
+    def _settled(self, found: _Found) -> bool:
+        """Whether nothing unseen can be among the best. An equal key is no better: what is unseen lies farther."""
+        if len(found.best) < self._wanted:
+            return False
+        return found.next_bound_s is None or found.best[-1][0] <= found.next_bound_s
+
+    # ── bounds ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _bound_s(self, distance_m: float) -> int | None:
+        """What the key of a store at this distance, or farther, is at least; None when there is none."""
+        if distance_m == float("inf"):
+            return None
+        travel_s = int(self._market.travel.bound_s(distance_m, modes=self._modes, hours=self._hours))
+        return travel_s + self._fixed_s
+
+    def _within_m(self, travel_s: int) -> float:
+        """The distance beyond which every way takes longer than ``travel_s``."""
+        return self._market.travel.reach_m(travel_s, modes=self._modes, hours=self._hours)
+
+    # ── answers ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _candidate(self, key_s: int, distance_m: float, store_id: str, examined: Examined, index: int) -> Candidate:
+        return Candidate(int(examined.slots[index]), store_id, distance_m, key_s, self._eta(examined, index))
+
+    def _eta(self, examined: Examined, index: int) -> Eta:
+        return examined.parts.eta(
+            index,
+            start_s=self._question.start_s,
+            travel_s=int(examined.travel_s[index]),
+            travel_source=self._market.travel.source,
+        )
+
+    def _passed_over(self, examined: Examined, index: int) -> PassedOver:
+        slot = int(examined.slots[index])
+        return PassedOver(
+            slot=slot,
+            store_id=self._market.store_id(slot),
+            distance_m=float(examined.distances_m[index]),
+            key_s=int(examined.key_s[index]),
+            reason=Reason(int(examined.reason[index])),
+            detail=self._examiner.detail(examined, index),
+            eta=self._eta(examined, index),
+        )
+
+    def _nearest_miss(self, found: _Found) -> PassedOver | None:
+        """Of the stores within reach, the one that failed latest in the order of reasons, then by key.
+
+        Stores that have the stock are all in ``found``. Every other fails on its stock at the latest, so the walk
+        ends at the best-placed store that does. With none within reach: the nearest of all, as missing the promise.
+        """
+        best = min((self._latest(examined) for examined in found.failed), default=None, key=lambda entry: entry[0])
+        if best is None or -best[0][0] <= Reason.INSUFFICIENT_STOCK:
+            for batch in self._market.index.batches(self._question.destination, first=_FIRST_BATCH):
+                slots, distances_m, next_m = self._cut(batch)
+                if len(slots):
+                    entry = self._latest(self._examiner.examine(slots, distances_m))
+                    best = entry if best is None else min(best, entry, key=lambda entry: entry[0])
+                next_bound_s = self._bound_s(next_m)
+                if next_m > self._reach_m or next_bound_s is None:
+                    break
+                if best is not None and -best[0][0] >= Reason.INSUFFICIENT_STOCK and best[0][1] <= next_bound_s:
+                    break
+        return self._beyond_reach() if best is None else self._passed_over(best[1], best[2])
+
+    def _latest(self, examined: Examined) -> tuple[tuple[int, int, float, str], Examined, int]:
+        """The store that failed latest, and the key by which such stores compare."""
+        reasons = np.where(examined.reason == Reason.NONE, Reason.NONE, -examined.reason)
+        order = np.lexsort((examined.distances_m, examined.key_s, reasons))
+        first = order[0]
+        tied = order[
+            (reasons[order] == reasons[first])
+            & (examined.key_s[order] == examined.key_s[first])
+            & (examined.distances_m[order] == examined.distances_m[first])
+        ]
+        index = min(tied.tolist(), key=lambda i: self._market.store_id(int(examined.slots[i])))
+        store_id = self._market.store_id(int(examined.slots[index]))
+        key = (int(reasons[index]), int(examined.key_s[index]), float(examined.distances_m[index]), store_id)
+        return key, examined, index
+
+    def _beyond_reach(self) -> PassedOver | None:
+        for batch in self._market.index.batches(self._question.destination, first=1):
+            examined = self._examiner.examine(batch.ids, batch.distances_m)
+            examined.reason[:] = Reason.PROMISE_MISSED
+            _, examined, index = self._latest(examined)
+            return self._passed_over(examined, index)
+        return None
+
+    def _explain(self, selection: Selection) -> None:
+        """List every store that is nearer or has a better key than the winner; without one, those within reach."""
+        winner = selection.winner
+        if winner is None:
+            radius_m = self._reach_m
+        else:
+            radius_m = max(winner.distance_m, self._within_m(winner.key_s - 1 - self._fixed_s))
+        slots, distances_m = self._market.index.within(self._question.destination, radius_m)
+        examined = self._examiner.examine(slots, distances_m)
+        if winner is None:
+            chosen = np.arange(len(slots))
+        else:
+            examined.reason[examined.reason == Reason.NONE] = Reason.SLOWER
+            nearer_or_better = (distances_m < winner.distance_m) | (examined.key_s < winner.key_s)
+            chosen = np.flatnonzero(nearer_or_better & (slots != winner.slot))
+        selection.passed_over_total = len(chosen)
+        reasons, counts = np.unique(examined.reason[chosen], return_counts=True)
+        selection.passed_over_reasons = {
+            Reason(reason): count for reason, count in zip(reasons.tolist(), counts.tolist(), strict=True)
+        }
+        listed = _with_ties(chosen, distances_m, distances_m, MAX_PASSED_OVER).tolist()
+        listed.sort(key=lambda i: (distances_m[i], self._market.store_id(int(slots[i]))))
+        selection.passed_over = [self._passed_over(examined, i) for i in listed[:MAX_PASSED_OVER]]
+
+
+def _with_ties(order: IntArray, first: IntArray | FloatArray, second: FloatArray, wanted: int) -> IntArray:
+    """The first ``wanted`` of ``order`` and all that are equal to the last of them in both arrays."""
+    if len(order) <= wanted:
+        return order
+    last = order[wanted - 1]
+    end = wanted
+    while end < len(order) and first[order[end]] == first[last] and second[order[end]] == second[last]:
+        end += 1
+    return order[:end]
