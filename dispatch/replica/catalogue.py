@@ -1,0 +1,271 @@
+"""The stores of a replica: arrays by slot for finding, compact cards for answering.
+
+A *slot* is a store's position in the arrays. A store keeps its slot for the life of the replica, also while it is
+removed, for its shelf rows are filed under it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from dispatch.domain.hours import Schedules, Zones
+from dispatch.domain.market import NO_LIMIT, IntArray
+from dispatch.domain.promise import PromiseDefaults
+from dispatch.domain.stores import Store
+from dispatch.replica.numbering import MISSING, Numbering
+from dispatch.storage.feed import StoreRow
+from geo.coordinates import LatLon, country_of
+from geo.point_index import PointIndex
+from geo.travel import MODE_CODES
+from geo.zones import ZoneIndex
+
+_QUARTER_HOUR_S: Final = 900
+_HOUR_S: Final = 3600
+_MOST_HOUR_SETS: Final = 1024
+
+
+class Card(NamedTuple):
+    """What answers tell of a store and finding does not need."""
+
+    name: str | None
+    brand: str | None
+    address: str | None
+    phone: str | None
+    opening_hours: str | None
+    timezone: str
+    partner: str
+    region: str | None
+
+
+_pack_card = msgspec.msgpack.Encoder().encode
+_unpack_card = msgspec.msgpack.Decoder(Card).decode
+
+
+class Columns:
+    """One array a column, indexed by slot (dispatch.domain.market.StoreColumns); grown by doubling."""
+
+    def __init__(self, size: int) -> None:
+        self.active = np.zeros(size, dtype=np.bool_)
+        self.mode = np.zeros(size, dtype=np.int8)
+        self.prepare_s = np.zeros(size, dtype=np.int32)
+        self.prepare_line_s = np.zeros(size, dtype=np.int32)
+        self.queue_per_order_s = np.zeros(size, dtype=np.int32)
+        self.courier_s = np.zeros(size, dtype=np.int32)
+        self.handover_s = np.zeros(size, dtype=np.int32)
+        self.max_open_orders = np.full(size, NO_LIMIT, dtype=np.int32)
+        self.open_orders = np.zeros(size, dtype=np.int32)
+        self.delivery_radius_m = np.full(size, np.inf)
+        self.has_zone = np.zeros(size, dtype=np.bool_)
+        self.schedule = np.zeros(size, dtype=np.int32)
+        self.timezone = np.zeros(size, dtype=np.int32)
+        self.stale_after_s = np.ones(size, dtype=np.int32)
+        self.cell = np.zeros(size, dtype=np.int64)
+        self.brand = np.zeros(size, dtype=np.int32)
+        self.store_no = np.zeros(size, dtype=np.int64)
+
+    @property
+    def size(self) -> int:
+        return len(self.active)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(array.nbytes for array in vars(self).values())
+
+    def grow(self, size: int) -> None:
+        grown = Columns(max(size, 2 * self.size))
+        for name, array in vars(self).items():
+            target = getattr(grown, name)
+            target[: len(array)] = array
+            setattr(self, name, target)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreDefaults:
+    """What holds for a store that does not say."""
+
+    promise: PromiseDefaults
+    stock_stale_after_s: int
+
+
+class Catalogue:
+    """The stores in service. Belongs to one thread, as its index does."""
+
+    def __init__(self, rows: Sequence[StoreRow], defaults: StoreDefaults) -> None:
+        """Take stores in; neighbouring rows get neighbouring slots, so order them by place."""
+        self._defaults = defaults
+        self.schedules = Schedules()
+        self.timezones = Zones()
+        self.zones = ZoneIndex()
+        self.columns = Columns(max(1, len(rows)))
+        self._store_ids: list[str] = []
+        self._cards: list[bytes] = []
+        self._slots: dict[str, int] = {}
+        self._slots_by_number = Numbering()
+        self._brands: dict[str | None, int] = {}
+        self._modes: set[int] = {MODE_CODES[defaults.promise.mode]}
+        self._timezone_ids: set[int] = set()
+        self._hour_sets: dict[tuple[int, int], IntArray] = {}
+        self._least_s: tuple[int, int, int, int] | None = None
+        for row in rows:
+            self._describe(self._take_slot(row), row)
+        slots = np.arange(len(rows), dtype=np.int64)
+        lats = np.array([row.store.place.lat for row in rows], dtype=np.float64)
+        lons = np.array([row.store.place.lon for row in rows], dtype=np.float64)
+        self.index = PointIndex(slots, lats, lons)
+
+    def __len__(self) -> int:
+        """How many stores are in service."""
+        return len(self.index)
+
+    # ── who is who ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def slot(self, store_id: str) -> int | None:
+        """The slot of a store in service."""
+        slot = self._slots.get(store_id)
+        return slot if slot is not None and slot in self.index else None
+
+    def store_id(self, slot: int) -> str:
+        return self._store_ids[slot]
+
+    def slot_of_number(self, store_no: int) -> int | None:
+        """The slot of a store, in service or not."""
+        slot = self._slots_by_number.find(store_no)
+        return None if slot == MISSING else slot
+
+    def slots_of_numbers(self, store_nos: IntArray) -> IntArray:
+        """The slot of each store number, MISSING for one that was never in service."""
+        return self._slots_by_number.find_all(store_nos)
+
+    def card(self, slot: int) -> Card:
+        return _unpack_card(self._cards[slot])
+
+    def place(self, slot: int) -> LatLon:
+        return LatLon(lat=float(self.index.lats[slot]), lon=float(self.index.lons[slot]))
+
+    def brand_number(self, brand: str) -> int:
+        """The number under which ``columns.brand`` files a brand; −1 if no store has it."""
+        return self._brands.get(brand, -1)
+
+    # ── what all have in common ────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def modes(self) -> IntArray:
+        """The codes of the modes that stores use."""
+        return np.array(sorted(self._modes), dtype=np.int64)
+
+    def least_fixed_s(self, n_lines: int) -> int:
+        """A lower bound of preparing, courier and handover at any store."""
+        if self._least_s is None:
+            there = np.flatnonzero(~np.isnan(self.index.lats[: len(self._store_ids)]))
+            columns = self.columns
+            parts = (columns.prepare_s, columns.prepare_line_s, columns.courier_s, columns.handover_s)
+            least = [int(part[there].min(initial=NO_LIMIT)) if len(there) else 0 for part in parts]
+            self._least_s = (least[0], least[1], least[2], least[3])
+        prepare_s, line_s, courier_s, handover_s = self._least_s
+        return prepare_s + line_s * n_lines + courier_s + handover_s
+
+    def departure_hours(self, from_s: int, until_s: int) -> IntArray:
+        """The local hours that a departure between these moments can fall into, in any of the stores' time zones."""
+        key = (from_s // _QUARTER_HOUR_S, -(-until_s // _QUARTER_HOUR_S))
+        hours = self._hour_sets.get(key)
+        if hours is None:
+            zone_ids = np.array(sorted(self._timezone_ids) or [self.timezones.intern("UTC")], dtype=np.int64)
+            moments = np.arange(key[0] * _QUARTER_HOUR_S, key[1] * _QUARTER_HOUR_S + 1, _QUARTER_HOUR_S)
+            hours = np.unique(
+                self.timezones.local_hours(np.repeat(zone_ids, len(moments)), np.tile(moments, len(zone_ids)))
+            )
+            if len(self._hour_sets) >= _MOST_HOUR_SETS:
+                self._hour_sets.clear()
+            self._hour_sets[key] = hours
+        return hours
+
+    # ── changes ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def put(self, row: StoreRow) -> int:
+        """Take in a store that is new, changed or back; its slot."""
+        known = self.slot_of_number(row.store_no)
+        slot = self._take_slot(row) if known is None else known
+        self._describe(slot, row)
+        place = row.store.place
+        if slot in self.index:
+            if (self.index.lats[slot], self.index.lons[slot]) == (place.lat, place.lon):
+                return slot
+            self.index.delete(slot)
+        self.index.insert(slot, place)
+        return slot
+
+    def remove(self, store_no: int, *, from_cell: int) -> None:
+        """Take a store out of service, unless it has moved to another cell meanwhile, or is not known."""
+        slot = self.slot_of_number(store_no)
+        if slot is None or slot not in self.index or self.columns.cell[slot] != from_cell:
+            return
+        self.index.delete(slot)
+        if self.columns.has_zone[slot]:
+            self.zones.delete(slot)
+            self.columns.has_zone[slot] = False
+
+    def _take_slot(self, row: StoreRow) -> int:
+        slot = len(self._store_ids)
+        if slot >= self.columns.size:
+            self.columns.grow(slot + 1)
+        self._store_ids.append(row.store.store_id)
+        self._cards.append(b"")
+        self._slots[row.store.store_id] = slot
+        self._slots_by_number.add(row.store_no, slot)
+        return slot
+
+    def _describe(self, slot: int, row: StoreRow) -> None:
+        """Write everything but the place."""
+        store, columns, promise = row.store, self.columns, self._defaults.promise
+        columns.active[slot] = store.active
+        columns.mode[slot] = MODE_CODES[store.mode or promise.mode]
+        columns.prepare_s[slot] = _or(store.prepare_s, promise.prepare_s)
+        columns.prepare_line_s[slot] = _or(store.prepare_line_s, promise.prepare_line_s)
+        columns.queue_per_order_s[slot] = _or(store.queue_per_order_s, promise.queue_per_order_s)
+        columns.courier_s[slot] = _or(store.courier_s, promise.courier_s)
+        columns.handover_s[slot] = _or(store.handover_s, promise.handover_s)
+        columns.max_open_orders[slot] = _or(store.max_open_orders, NO_LIMIT)
+        columns.open_orders[slot] = row.open_orders
+        columns.delivery_radius_m[slot] = np.inf if store.delivery_radius_m is None else store.delivery_radius_m
+        columns.timezone[slot] = self.timezones.intern(store.timezone)
+        columns.schedule[slot] = self.schedules.intern(store.opening_hours, store.timezone, _holiday_country(store))
+        columns.stale_after_s[slot] = _or(row.stale_after_s, self._defaults.stock_stale_after_s)
+        columns.cell[slot] = row.cell
+        columns.store_no[slot] = row.store_no
+        columns.brand[slot] = self._brands.setdefault(store.brand, len(self._brands))
+        if columns.has_zone[slot]:
+            self.zones.delete(slot)
+        columns.has_zone[slot] = store.delivery_zone is not None
+        if store.delivery_zone is not None:
+            self.zones.insert(slot, store.delivery_zone)
+        self._cards[slot] = _pack_card(
+            Card(
+                store.name,
+                store.brand,
+                store.address,
+                store.phone,
+                store.opening_hours,
+                store.timezone,
+                store.partner,
+                store.region,
+            )
+        )
+        self._modes.add(int(columns.mode[slot]))
+        self._timezone_ids.add(int(columns.timezone[slot]))
+        self._hour_sets.clear()
+        self._least_s = None
+
+
+def _or(value: int | None, default: int) -> int:
+    return default if value is None else value
+
+
+def _holiday_country(store: Store) -> str | None:
+    """The country whose holidays the hours speak of; None where they do not, so that schedules can be shared."""
+    hours = store.opening_hours
+    if hours is None or ("PH" not in hours and "SH" not in hours):
+        return None
+    return country_of(store.place)

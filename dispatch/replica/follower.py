@@ -1,0 +1,243 @@
+"""Keeps a replica up with the database.
+
+One cursor a cell: the heads are polled, and where one has moved, the changes between are read. All of one step comes
+from one snapshot, so a replica is always the copy of one moment.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import structlog
+
+from dispatch.domain.errors import DatabaseUnavailable, ReplicaBehind, ReplicaNotReady
+from dispatch.domain.versions import Version
+from dispatch.replica.catalogue import StoreDefaults
+from dispatch.replica.replica import Progress, Replica, load
+from dispatch.storage.feed import Change, FeedReader, current_heads, reading
+from dispatch.storage.pool import Database
+from geo.travel import TravelModel
+
+_log = structlog.get_logger(__name__)
+
+_RETRY_FIRST_S = 0.1
+_RETRY_MOST_S = 5.0
+# Shelves read at once when many stores of a cell have changed.
+_STORES_A_READING = 64
+
+
+class Follower:
+    """Loads a replica, then follows the changes until stopped. ``monotonic`` tells seconds for measuring lag."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        defaults: StoreDefaults,
+        travel: TravelModel,
+        every_s: float,
+        stale_after_s: float,
+        monotonic: Callable[[], float],
+        progress: Progress | None = None,
+    ) -> None:
+        self._database = database
+        self._defaults = defaults
+        self._travel = travel
+        self._every_s = every_s
+        self._stale_after_s = stale_after_s
+        self._monotonic = monotonic
+        self._progress = progress
+        self._replica: Replica | None = None
+        self._as_of: float | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
+        self._moved = asyncio.Condition()
+        self.problem: str | None = None
+
+    # ── for those who ask ──────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def replica(self) -> Replica:
+        """The replica. Raises ReplicaNotReady while there is none, or it is too old to be believed."""
+        if self._replica is None:
+            raise ReplicaNotReady("stores and stock are being loaded; try again in a few seconds")
+        if self.lag_s > self._stale_after_s:
+            raise ReplicaNotReady(
+                f"the database has not been heard of for {self.lag_s:.0f} s; stock may be out of date"
+            )
+        return self._replica
+
+    @property
+    def lag_s(self) -> float:
+        """Seconds since the moment that the replica is a copy of."""
+        return float("inf") if self._as_of is None else max(0.0, self._monotonic() - self._as_of)
+
+    async def wait_for(self, version: Version, *, at_most_s: float) -> None:
+        """Return once the replica has seen ``version``. Raises ReplicaBehind after ``at_most_s``."""
+        if version.reached_by(self.replica.cursors):
+            return
+        try:
+            async with asyncio.timeout(at_most_s), self._moved:
+                self._hurry.set()
+                while not version.reached_by(self.replica.cursors):
+                    await self._moved.wait()
+        except TimeoutError:
+            raise ReplicaBehind(
+                f"this replica has not seen that version within {at_most_s:g} s; try again, or without it"
+            ) from None
+
+    # ── running ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="follower")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        retry_s = _RETRY_FIRST_S
+        while True:
+            try:
+                await self.step()
+            except DatabaseUnavailable as error:
+                if self.problem is None:
+                    _log.warning("replica_cannot_follow", reason=str(error))
+                self.problem = str(error)
+                await asyncio.sleep(retry_s)
+                retry_s = min(_RETRY_MOST_S, 2 * retry_s)
+                continue
+            except Exception as error:
+                # A fault of ours must not stop the following for good, nor pass in silence: the replica turns stale,
+                # so that nothing is answered from it, and the next step begins with a fresh copy.
+                _log.exception("replica_step_failed")
+                self.problem = f"the replica could not follow ({type(error).__name__})"
+                self._replica = None
+                await asyncio.sleep(retry_s)
+                retry_s = min(_RETRY_MOST_S, 2 * retry_s)
+                continue
+            retry_s, self.problem = _RETRY_FIRST_S, None
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), self._every_s)
+            self._hurry.clear()
+
+    async def step(self) -> None:
+        """Load the replica if there is none, else catch up with the database once."""
+        began = self._monotonic()
+        replica = self._replica
+        if replica is None:
+            async with reading(self._database) as reader:
+                replica = await load(reader, defaults=self._defaults, travel=self._travel, progress=self._progress)
+            self._replica, self._as_of = replica, began
+            # Loading takes its time; what happened meanwhile is a step like any other.
+            return
+        heads = await current_heads(self._database)
+        if any(heads.get(cell, 0) < seq for cell, seq in replica.cursors.items()):
+            _log.warning(
+                "replica_reloads", reason="the database is older than the replica; it was restored or replaced"
+            )
+            self._replica = None
+            return
+        if not _behind(replica.cursors, heads):
+            self._as_of = began
+            return
+        async with reading(self._database) as reader:
+            heads = await reader.heads()
+            for cell in _behind(replica.cursors, heads):
+                await self._catch_up(reader, replica, cell, heads[cell])
+        self._as_of = began
+        async with self._moved:
+            self._moved.notify_all()
+
+    async def _catch_up(self, reader: FeedReader, replica: Replica, cell: int, head: int) -> None:
+        after = replica.cursors.get(cell, 0)
+        changes = await reader.changes(cell, after=after, upto=head)
+        if changes is None:
+            _log.info("replica_reloads_cell", cell=cell, after=after, head=head)
+            await self._reload_cell(reader, replica, cell)
+        else:
+            await self._apply(reader, replica, cell, changes)
+        replica.cursors[cell] = head
+
+    async def _apply(self, reader: FeedReader, replica: Replica, cell: int, changes: list[Change]) -> None:
+        stores = {change.store_no for change in changes if change.kind == "store"}
+        shelves = {change.store_no for change in changes if change.kind == "shelves"}
+        rows = {
+            (change.store_no, change.sku_no): change
+            for change in changes
+            if change.kind == "shelf" and change.store_no not in shelves
+        }
+        shelves |= await self._read_stores(reader, replica, cell, sorted(stores))
+        await self._know_new_skus(reader, replica, {sku_no for _, sku_no in rows if sku_no is not None})
+        for change in rows.values():
+            if not self._write_row(replica, change):
+                shelves.add(change.store_no)
+        await self._read_shelves(reader, replica, cell, sorted(shelves))
+
+    async def _read_stores(self, reader: FeedReader, replica: Replica, cell: int, store_nos: list[int]) -> set[int]:
+        """Read stores anew; returns those whose shelves must be read too."""
+        to_read: set[int] = set()
+        for start in range(0, len(store_nos), _STORES_A_READING):
+            part = store_nos[start : start + _STORES_A_READING]
+            there = await reader.stores(cell, part)
+            for row in there:
+                slot = replica.catalogue.slot_of_number(row.store_no)
+                known = slot is not None and slot in replica.index
+                old_stale_after_s = int(replica.columns.stale_after_s[slot]) if slot is not None else None
+                new_slot = replica.put_store(row)
+                if not known or old_stale_after_s != int(replica.columns.stale_after_s[new_slot]):
+                    to_read.add(row.store_no)
+            for gone in set(part) - {row.store_no for row in there}:
+                replica.catalogue.remove(gone, from_cell=cell)
+            await asyncio.sleep(0)
+        return to_read
+
+    async def _read_shelves(self, reader: FeedReader, replica: Replica, cell: int, store_nos: list[int]) -> None:
+        for start in range(0, len(store_nos), _STORES_A_READING):
+            rows = await reader.shelves_of(cell, store_nos[start : start + _STORES_A_READING])
+            await self._know_new_skus(reader, replica, set(np.unique(rows.sku_no).tolist()))
+            await replica.write_shelves(rows)
+
+    async def _know_new_skus(self, reader: FeedReader, replica: Replica, sku_nos: set[int]) -> None:
+        unknown = [sku_no for sku_no in sku_nos if replica.sku_numbering.find(sku_no) < 0]
+        if unknown:
+            replica.know_skus(await reader.skus(unknown))
+
+    def _write_row(self, replica: Replica, change: Change) -> bool:
+        """Write one row; False if the store's whole shelf must be read for it."""
+        slot = replica.catalogue.slot_of_number(change.store_no)
+        if slot is None or slot not in replica.index:
+            return False
+        assert change.sku_no is not None
+        assert change.available is not None
+        assert change.fresh_at is not None
+        at = np.array([slot], dtype=np.int64)
+        fresh_s = np.array([int(change.fresh_at.timestamp())], dtype=np.int64)
+        if not replica.stock.can_say(at, fresh_s)[0]:
+            return False
+        price = None if change.price_minor is None else (change.price_minor, str(change.currency))
+        replica.stock.put(
+            replica.sku_numbering.find(change.sku_no),
+            at,
+            np.array([change.available], dtype=np.int64),
+            fresh_s,
+            np.array([replica.stock.price_id(price)], dtype=np.int64),
+        )
+        return True
+
+    async def _reload_cell(self, reader: FeedReader, replica: Replica, cell: int) -> None:
+        """Read all of a cell anew, for its changes are no longer kept."""
+        known = np.flatnonzero(replica.columns.cell == cell)
+        known = known[~np.isnan(replica.index.lats[known])]
+        numbers = {int(store_no) for store_no in replica.columns.store_no[known]}
+        there = {row.store_no for row in await reader.all_stores() if row.cell == cell}
+        await self._read_stores(reader, replica, cell, sorted(numbers | there))
+        await self._read_shelves(reader, replica, cell, sorted(there))
+
+
+def _behind(cursors: Mapping[int, int], heads: Mapping[int, int]) -> list[int]:
+    """The cells whose head has moved on, in order."""
+    return sorted(cell for cell, seq in heads.items() if seq > cursors.get(cell, 0))

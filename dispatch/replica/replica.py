@@ -1,0 +1,200 @@
+"""A worker's own copy of stores and stock, from which every quote and nearby search is answered."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from dispatch.domain.hours import Schedules, Zones
+from dispatch.domain.market import IntArray
+from dispatch.domain.versions import Version
+from dispatch.replica.catalogue import Catalogue, Columns, StoreDefaults
+from dispatch.replica.numbering import MISSING, Numbering
+from dispatch.replica.stock import Stock
+from dispatch.storage.feed import FeedReader, ShelfColumns, StoreRow
+from geo.cells import cells_within
+from geo.coordinates import LatLon
+from geo.point_index import PointIndex
+from geo.travel import TravelModel
+from geo.zones import ZoneIndex
+
+type Progress = Callable[[str, int], None]
+
+# Writing many rows pauses after so many, about 5 ms, so that requests are answered meanwhile.
+_ROWS_BETWEEN_PAUSES: Final = 20_000
+_AT_HOME_M: Final = 1.0
+
+
+@dataclass(slots=True)
+class Replica:
+    """Stores and stock as of ``cursors`` (the number of the last change seen, by cell).
+
+    Fulfils dispatch.domain.market.Market. Belongs to the event loop's thread.
+    """
+
+    catalogue: Catalogue
+    stock: Stock
+    travel: TravelModel
+    cursors: dict[int, int]
+    sku_numbering: Numbering = field(default_factory=Numbering)
+
+    @property
+    def index(self) -> PointIndex:
+        return self.catalogue.index
+
+    @property
+    def columns(self) -> Columns:
+        return self.catalogue.columns
+
+    @property
+    def zones(self) -> ZoneIndex:
+        return self.catalogue.zones
+
+    @property
+    def schedules(self) -> Schedules:
+        return self.catalogue.schedules
+
+    @property
+    def timezones(self) -> Zones:
+        return self.catalogue.timezones
+
+    @property
+    def modes(self) -> IntArray:
+        return self.catalogue.modes
+
+    def store_id(self, slot: int) -> str:
+        return self.catalogue.store_id(slot)
+
+    def slot(self, store_id: str) -> int | None:
+        return self.catalogue.slot(store_id)
+
+    def least_fixed_s(self, n_lines: int) -> int:
+        return self.catalogue.least_fixed_s(n_lines)
+
+    def departure_hours(self, from_s: int, until_s: int) -> IntArray:
+        return self.catalogue.departure_hours(from_s, until_s)
+
+    def version_around(self, place: LatLon) -> Version:
+        """How far this replica is in the cell of a place."""
+        cells = cells_within(place, _AT_HOME_M)
+        return Version({cell: self.cursors[cell] for cell in cells if cell in self.cursors})
+
+    def put_store(self, row: StoreRow) -> int:
+        """Take in a store that is new, changed or back; its slot."""
+        slot = self.catalogue.put(row)
+        self.stock.reserve(slot + 1)
+        return slot
+
+    def know_skus(self, skus: dict[int, str]) -> None:
+        """Take in skus by the database's number."""
+        for sku_no, sku in skus.items():
+            self.sku_numbering.add(sku_no, self.stock.add_sku(sku))
+
+    async def write_shelves(self, rows: ShelfColumns) -> None:
+        """Take in shelf rows of stores in the catalogue, in small steps; rows of other stores are left out.
+
+        Every store among them must come with its whole shelf: the scale of its freshness is set anew.
+        """
+        slots = self.catalogue.slots_of_numbers(rows.store_no)
+        known = slots != MISSING
+        slots, sku_nos = slots[known], rows.sku_no[known]
+        if len(slots) == 0:
+            return
+        fresh_s = rows.fresh_s[known]
+        self.scale_freshness(slots, fresh_s)
+        written = 0
+        numbers = self.sku_numbering.find_all(sku_nos)
+        ids = self.price_ids(rows.price_minor[known], rows.currency[known])
+        for upto in self.stock.put_many(numbers, slots, rows.available[known], fresh_s, ids):
+            if upto - written >= _ROWS_BETWEEN_PAUSES:
+                written = upto
+                await asyncio.sleep(0)
+
+    def scale_freshness(self, slots: IntArray, fresh_s: IntArray) -> None:
+        """Set each store's scale by its newest row; before its rows are written."""
+        newest_s = np.zeros(int(slots.max()) + 1, dtype=np.int64)
+        np.maximum.at(newest_s, slots, fresh_s)
+        there = np.flatnonzero(newest_s)
+        self.stock.set_freshness_scale(there, newest_s[there], self.columns.stale_after_s[there].astype(np.int64))
+
+    def price_ids(self, price_minor: IntArray, currency: np.ndarray) -> IntArray:
+        """The stock's id of each price; −1 is no price."""
+        # Price and currency as one number each, since unique over two columns is many times slower.
+        code = np.zeros(len(currency), dtype=np.uint64)
+        for byte in np.frombuffer(currency.tobytes(), dtype=np.uint8).reshape(-1, 3).T:
+            code = (code << np.uint64(8)) | byte.astype(np.uint64)
+        packed = (np.maximum(price_minor, 0).astype(np.uint64) << np.uint64(24)) | code
+        packed[price_minor < 0] = 0
+        distinct, which = np.unique(packed, return_inverse=True)
+        ids = np.array([self.stock.price_id(_unpacked(value)) for value in distinct.tolist()], dtype=np.int64)
+        found: IntArray = ids[which]
+        return found
+
+
+def _unpacked(packed: int) -> tuple[int, str] | None:
+    if packed == 0:
+        return None
+    return packed >> 24, (packed & 0xFFFFFF).to_bytes(3, "big").decode("ascii")
+
+
+async def load(
+    reader: FeedReader,
+    *,
+    defaults: StoreDefaults,
+    travel: TravelModel,
+    only_skus: list[str] | None = None,
+    progress: Progress | None = None,
+) -> Replica:
+    """A replica of one moment of the database; with ``only_skus`` it knows the stock of these alone."""
+    say = progress or (lambda _what, _count: None)
+    cursors = await reader.heads()
+    rows = await reader.all_stores()
+    catalogue = Catalogue(rows, defaults)
+    say("stores", len(catalogue))
+    stock = Stock()
+    if only_skus is None:
+        sku_nos, numbers = None, await reader.skus()
+    else:
+        found = await reader.sku_numbers(only_skus)
+        sku_nos, numbers = list(found.values()), {number: sku for sku, number in found.items()}
+    stock.reserve(catalogue.columns.size)
+    replica = Replica(catalogue, stock, travel, cursors)
+    replica.know_skus(numbers)
+    if sku_nos is None or sku_nos:
+        await _load_shelves(reader, replica, sku_nos, say)
+    return replica
+
+
+async def _load_shelves(reader: FeedReader, replica: Replica, sku_nos: list[int] | None, say: Progress) -> None:
+    """Read every row in whatever order it comes, in 24 bytes each, then file all of them at once."""
+    catalogue, stock = replica.catalogue, replica.stock
+    parts: list[tuple[np.ndarray, ...]] = []
+    count = 0
+    async for chunk in reader.shelves(sku_nos=sku_nos):
+        slots = catalogue.slots_of_numbers(chunk.store_no)
+        known = slots != MISSING
+        parts.append(
+            (
+                replica.sku_numbering.find_all(chunk.sku_no[known]).astype(np.int32),
+                slots[known].astype(np.int32),
+                chunk.available[known].astype(np.int32),
+                chunk.fresh_s[known],
+                replica.price_ids(chunk.price_minor[known], chunk.currency[known]).astype(np.int32),
+            )
+        )
+        count += len(chunk)
+        say("shelf rows", count)
+        await asyncio.sleep(0)
+    if not parts:
+        return
+    numbers, slots, available, fresh_s, price_ids = (np.concatenate(column) for column in zip(*parts, strict=True))
+    parts.clear()
+    replica.scale_freshness(slots, fresh_s)
+    written = 0
+    for upto in stock.put_many(numbers, slots, available, fresh_s, price_ids):
+        if upto - written >= 10 * _ROWS_BETWEEN_PAUSES:
+            written = upto
+            say("filed", upto)
+            await asyncio.sleep(0)

@@ -1,0 +1,369 @@
+"""The stock of every store, six bytes a shelf row.
+
+Rows are kept by sku, in order of store slot, so that one structure serves both plans: ``gather`` looks up a few
+stores among a sku's rows by binary search, ``holders`` lists the stores that a sku has rows for.
+
+A row is two bytes of slot (its low half; rows of slots with the same high half lie together in a *block*) and four
+bytes of value:
+
+    bits 22–31  what is available, 0 … 1022; 1023: in the table of large figures
+    bits 16–21  which of the sku's prices, 0: none; 63: in the table of odd prices
+    bits  0–15  freshness, in units of the store's own, around the store's own base; 0: older than that can say
+
+The unit is chosen so that the oldest freshness which can be said is still older than the store's time of staleness:
+"older than that" is always stale. Freshness is rounded down to the unit (4 s for a staleness of 36 h), except for
+rows at the base itself, which is the newest count at loading: a row is never taken for fresher than it is.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+type IntArray = np.ndarray[tuple[int], np.dtype[np.int64]]
+type BoolArray = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+_BLOCK_BITS: Final = 16
+_LARGE: Final = 1023
+_ODD_PRICE: Final = 63
+_FRESH_MIDDLE: Final = 32_768
+_FRESH_MAX: Final = 65_535
+_FRESH_UNIT_MIN_S: Final = 4
+ANCIENT_S: Final = -(2**62)
+
+type Price = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RowsFound:
+    """What one sku's rows say of the slots asked, in their order; of a slot without a row: 0 available."""
+
+    has_row: BoolArray
+    available: IntArray
+    fresh_s: IntArray
+
+
+class StockProbe:
+    """The stock of some slots (at least one), asked line by line; what the lines share is worked out once."""
+
+    __slots__ = ("_block", "_fresh_from", "_lows", "_slots", "_stock")
+
+    def __init__(self, stock: "Stock", slots: IntArray, fresh_from: IntArray) -> None:
+        self._stock = stock
+        self._slots = slots
+        self._fresh_from = fresh_from  # codes of freshness below this are stale
+        blocks = slots >> _BLOCK_BITS
+        first = int(blocks[0])
+        self._block = first if (blocks == first).all() else None
+        self._lows = slots.astype(np.uint16)
+
+    def line(self, number: int, wanted: int) -> tuple[BoolArray, BoolArray]:
+        """For each slot: whether so many are available, and whether its row is stale. No row: neither."""
+        rows = self._stock.rows(number)
+        if rows is None:
+            return np.zeros(len(self._slots), dtype=np.bool_), np.zeros(len(self._slots), dtype=np.bool_)
+        if self._block is None:
+            has_row, at = rows.find(self._slots)
+        else:
+            has_row, at = rows.find_in_block(self._block, self._lows)
+        value = rows.value[at]
+        stale = (value & _FRESH_MAX) < self._fresh_from
+        stale &= has_row
+        if wanted >= _LARGE:
+            return self._stock.gather(number, self._slots).available >= wanted, stale
+        enough: BoolArray = value >= (wanted << 22)
+        enough &= has_row
+        return enough, stale
+
+
+class _SkuRows:
+    """The rows of one sku: blocks of slots with the same high half, each in order."""
+
+    __slots__ = ("large", "low", "odd_prices", "prices", "starts", "value")
+
+    def __init__(self) -> None:
+        self.low = np.empty(0, dtype=np.uint16)
+        self.value = np.empty(0, dtype=np.uint32)
+        self.starts: list[int] = [0]  # starts[b] … starts[b + 1]: the rows of block b
+        self.prices: list[int] = []  # ids of prices; the code is the place in here, from 1
+        self.large: dict[int, int] | None = None  # slot → available
+        self.odd_prices: dict[int, int] | None = None  # slot → id of price
+
+    def find(self, slots: IntArray) -> tuple[BoolArray, IntArray]:
+        """Whether each slot has a row, and where (anything, where not)."""
+        blocks = slots >> _BLOCK_BITS
+        lows = slots.astype(np.uint16)
+        first = int(blocks[0])
+        if len(self.starts) == 2 or bool((blocks == first).all()):
+            return self.find_in_block(first, lows)
+        has_row = np.zeros(len(slots), dtype=np.bool_)
+        at = np.zeros(len(slots), dtype=np.int64)
+        for block in np.unique(blocks):
+            chosen = np.flatnonzero(blocks == block)
+            has_row[chosen], at[chosen] = self.find_in_block(int(block), lows[chosen])
+        return has_row, at
+
+    def find_in_block(self, block: int, lows: np.ndarray) -> tuple[BoolArray, IntArray]:
+        if block + 1 >= len(self.starts):
+            return np.zeros(len(lows), dtype=np.bool_), np.zeros(len(lows), dtype=np.int64)
+        start, end = self.starts[block], self.starts[block + 1]
+        if start == end:
+            return np.zeros(len(lows), dtype=np.bool_), np.zeros(len(lows), dtype=np.int64)
+        at = self.low[start:end].searchsorted(lows)
+        at += start
+        np.minimum(at, end - 1, out=at)
+        return self.low[at] == lows, at
+
+    def slots(self) -> IntArray:
+        """Every slot with a row, in order."""
+        slots = self.low.astype(np.int64)
+        for block in range(1, len(self.starts) - 1):
+            slots[self.starts[block] : self.starts[block + 1]] += block << _BLOCK_BITS
+        return slots
+
+    def replace_all(self, slots: IntArray, values: np.ndarray) -> None:
+        """Take these rows, in order of slot, for the whole of the sku's."""
+        self.low = slots.astype(np.uint16)
+        self.value = np.array(values, dtype=np.uint32)
+        blocks = (int(slots[-1]) >> _BLOCK_BITS) + 1 if len(slots) else 0
+        edges = np.arange(1, blocks + 1, dtype=np.int64) << _BLOCK_BITS
+        self.starts = [0, *np.searchsorted(slots, edges).tolist()]
+
+    def insert(self, slots: IntArray, values: np.ndarray) -> None:
+        """Add rows of new slots."""
+        all_slots = np.concatenate([self.slots(), slots])
+        order = np.argsort(all_slots, kind="stable")
+        self.replace_all(all_slots[order], np.concatenate([self.value, values])[order])
+
+    def price_codes(self, price_ids: IntArray) -> IntArray:
+        """The sku's own code of each price; a new price gets one, or ``_ODD_PRICE`` when there is none left."""
+        distinct, which = np.unique(price_ids, return_inverse=True)
+        codes = np.empty(len(distinct), dtype=np.int64)
+        for i, price_id in enumerate(distinct.tolist()):
+            if price_id == 0:
+                codes[i] = 0
+            elif price_id in self.prices:
+                codes[i] = self.prices.index(price_id) + 1
+            elif len(self.prices) < _ODD_PRICE - 1:
+                self.prices.append(price_id)
+                codes[i] = len(self.prices)
+            else:
+                codes[i] = _ODD_PRICE
+        result: IntArray = codes[which]
+        return result
+
+
+class Stock:
+    """What is available, at what price and how fresh, by (slot, sku). Skus are small numbers of this replica's own."""
+
+    def __init__(self) -> None:
+        self._rows: list[_SkuRows | None] = []
+        self._numbers: dict[str, int] = {}
+        self._skus: list[str] = []
+        self._prices: list[Price | None] = [None]
+        self._price_ids: dict[Price, int] = {}
+        self._base_s = np.zeros(0, dtype=np.int64)
+        self._unit_s = np.ones(0, dtype=np.int32)
+
+    # ── skus ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def number(self, sku: str) -> int | None:
+        """The replica's number of a sku; None if no store has ever had it."""
+        return self._numbers.get(sku)
+
+    def add_sku(self, sku: str) -> int:
+        """The number of a sku, new or known."""
+        number = self._numbers.get(sku)
+        if number is None:
+            number = self._numbers[sku] = len(self._skus)
+            self._skus.append(sku)
+            self._rows.append(None)
+        return number
+
+    def sku(self, number: int) -> str:
+        return self._skus[number]
+
+    @property
+    def sku_count(self) -> int:
+        return len(self._skus)
+
+    def price_id(self, price: Price | None) -> int:
+        """The replica's number of a price, for writing rows; 0 for none."""
+        if price is None:
+            return 0
+        price_id = self._price_ids.get(price)
+        if price_id is None:
+            price_id = self._price_ids[price] = len(self._prices)
+            self._prices.append(price)
+        return price_id
+
+    # ── stores ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def reserve(self, size: int) -> None:
+        """Make room for slots below ``size``; to be called before such a slot is asked for or written."""
+        if size > len(self._base_s):
+            grown = max(size, len(self._base_s) * 2)
+            self._base_s = np.concatenate([self._base_s, np.zeros(grown - len(self._base_s), dtype=np.int64)])
+            self._unit_s = np.concatenate([self._unit_s, np.ones(grown - len(self._unit_s), dtype=np.int32)])
+
+    def set_freshness_scale(self, slots: IntArray, base_s: IntArray, stale_after_s: IntArray) -> None:
+        """Say around which moment, and how finely, the freshness of these stores' rows is kept.
+
+        To be called before the rows of a slot are written; existing rows of the slot must be written anew after it.
+        """
+        self._base_s[slots] = base_s
+        self._unit_s[slots] = np.maximum(_FRESH_UNIT_MIN_S, -(-stale_after_s // (_FRESH_MIDDLE - 2)))
+
+    def can_say(self, slots: IntArray, fresh_s: IntArray) -> BoolArray:
+        """Whether these moments are not too new for the stores' scale; where not, load the store's shelf anew."""
+        return fresh_s < self._base_s[slots] + (_FRESH_MAX - _FRESH_MIDDLE) * self._unit_s[slots].astype(np.int64)
+
+    def rows(self, number: int) -> _SkuRows | None:
+        """The rows of a sku, if it has any."""
+        rows = self._rows[number]
+        return rows if rows is not None and len(rows.low) else None
+
+    def probe(self, slots: IntArray, now_s: int, stale_after_s: np.ndarray) -> StockProbe:
+        """Ask several lines of the same slots (at least one); each slot's rows are stale after its own time."""
+        since_base_s = (now_s - stale_after_s) - self._base_s[slots]
+        unit_s = self._unit_s[slots]
+        fresh_from = -(-since_base_s // unit_s) + _FRESH_MIDDLE
+        return StockProbe(self, slots, np.clip(fresh_from, 1, _FRESH_MAX + 1))
+
+    # ── reading ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def gather(self, number: int, slots: IntArray) -> RowsFound:
+        """What the sku's rows say of these slots (at least one), in their order."""
+        rows = self.rows(number)
+        if rows is None:
+            nothing = np.zeros(len(slots), dtype=np.int64)
+            return RowsFound(np.zeros(len(slots), dtype=np.bool_), nothing, nothing)
+        has_row, at = rows.find(slots)
+        value = rows.value[at]
+        available = (value >> 22).astype(np.int64)
+        if rows.large:
+            for i in np.flatnonzero((available == _LARGE) & has_row):
+                available[i] = rows.large[int(slots[i])]
+        available[~has_row] = 0
+        return RowsFound(has_row, available, self._fresh_s(slots, value))
+
+    def available(self, number: int, slots: IntArray) -> IntArray:
+        """What is available of the sku in these slots (at least one)."""
+        return self.gather(number, slots).available
+
+    def holders(self, number: int) -> IntArray:
+        """Every slot that has a row for the sku, stocked or not, in order; slots of stores that are gone among them."""
+        rows = self._rows[number]
+        return np.empty(0, dtype=np.int64) if rows is None else rows.slots()
+
+    def holder_count(self, number: int) -> int:
+        rows = self._rows[number]
+        return 0 if rows is None else len(rows.low)
+
+    def price(self, number: int, slot: int) -> Price | None:
+        """The price of the sku at a slot: minor units and currency."""
+        rows = self.rows(number)
+        if rows is None:
+            return None
+        has_row, at = rows.find(np.array([slot], dtype=np.int64))
+        if not has_row[0]:
+            return None
+        code = (int(rows.value[at[0]]) >> 16) & 63
+        if code == 0:
+            return None
+        return self._prices[(rows.odd_prices or {})[slot] if code == _ODD_PRICE else rows.prices[code - 1]]
+
+    def _fresh_s(self, slots: IntArray, value: np.ndarray) -> IntArray:
+        code = (value & _FRESH_MAX).astype(np.int64)
+        fresh_s: IntArray = self._base_s[slots] + (code - _FRESH_MIDDLE) * self._unit_s[slots]
+        if (code == 0).any():
+            fresh_s[code == 0] = ANCIENT_S
+        return fresh_s
+
+    # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def put(self, number: int, slots: IntArray, available: IntArray, fresh_s: IntArray, price_ids: IntArray) -> None:
+        """Write rows of one sku, of distinct slots in any order; rows of other slots stay."""
+        if len(slots) == 0:
+            return
+        rows = self._rows[number]
+        if rows is None:
+            rows = self._rows[number] = _SkuRows()
+        values = self._values(rows, slots, available, fresh_s, price_ids)
+        if len(rows.low) == 0:
+            order = np.argsort(slots)
+            rows.replace_all(slots[order], values[order])
+            return
+        has_row, at = rows.find(slots)
+        rows.value[at[has_row]] = values[has_row]
+        if not has_row.all():
+            new = ~has_row
+            rows.insert(slots[new], values[new])
+
+    def put_many(
+        self, numbers: IntArray, slots: IntArray, available: np.ndarray, fresh_s: np.ndarray, price_ids: np.ndarray
+    ) -> Iterator[int]:
+        """Write rows of many skus, a sku at a step: yields how many are written so far, so that a caller can pause.
+
+        (sku, slot) must be distinct.
+        """
+        # One sort of a combined key is several times faster than a lexsort of two.
+        keys = (numbers.astype(np.int64) << 32) | slots
+        order = np.argsort(keys)
+        edges = np.searchsorted(keys, np.arange(int(numbers.max(initial=-1)) + 2) << 32, sorter=order)
+        for number in np.flatnonzero(np.diff(edges)).tolist():
+            part = order[edges[number] : edges[number + 1]]
+            self.put(
+                number,
+                slots[part].astype(np.int64),
+                available[part].astype(np.int64),
+                fresh_s[part].astype(np.int64),
+                price_ids[part].astype(np.int64),
+            )
+            yield int(edges[number + 1])
+
+    def _values(
+        self, rows: _SkuRows, slots: IntArray, available: IntArray, fresh_s: IntArray, price_ids: IntArray
+    ) -> np.ndarray:
+        steps = (fresh_s - self._base_s[slots]) // self._unit_s[slots] + _FRESH_MIDDLE
+        fresh_code = np.clip(steps, 0, _FRESH_MAX)
+        price_code = rows.price_codes(price_ids)
+        if rows.large or bool((available >= _LARGE).any()):
+            self._note_large(rows, slots, available)
+        if rows.odd_prices or bool((price_code == _ODD_PRICE).any()):
+            self._note_odd_prices(rows, slots, price_code, price_ids)
+        values: np.ndarray = (np.minimum(available, _LARGE) << 22) | (price_code << 16) | fresh_code
+        return values.astype(np.uint32)
+
+    @staticmethod
+    def _note_large(rows: _SkuRows, slots: IntArray, available: IntArray) -> None:
+        large = {} if rows.large is None else rows.large
+        for slot, figure in zip(slots.tolist(), available.tolist(), strict=True):
+            if figure >= _LARGE:
+                large[slot] = figure
+            else:
+                large.pop(slot, None)
+        rows.large = large or None
+
+    @staticmethod
+    def _note_odd_prices(rows: _SkuRows, slots: IntArray, price_code: IntArray, price_ids: IntArray) -> None:
+        odd = {} if rows.odd_prices is None else rows.odd_prices
+        for slot, code, price_id in zip(slots.tolist(), price_code.tolist(), price_ids.tolist(), strict=True):
+            if code == _ODD_PRICE:
+                odd[slot] = price_id
+            else:
+                odd.pop(slot, None)
+        rows.odd_prices = odd or None
+
+    # ── size ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def row_count(self) -> int:
+        return sum(len(rows.low) for rows in self._rows if rows is not None)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of the rows themselves and of the stores' scales."""
+        of_rows = sum(rows.low.nbytes + rows.value.nbytes for rows in self._rows if rows is not None)
+        return of_rows + self._base_s.nbytes + self._unit_s.nbytes

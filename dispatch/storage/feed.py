@@ -1,0 +1,217 @@
+"""The reader's side of the feed: a consistent copy of everything, then what changed.
+
+Everything of one reading comes from one snapshot of the database, so that a replica never holds a mixture of two
+moments.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+import numpy as np
+
+from dispatch.domain.stores import Store
+from dispatch.storage.pool import Connection, Database
+from dispatch.storage.sql import sql
+from dispatch.storage.stores import store_of
+
+# PostgreSQL's binary COPY of six fields that are never null and of fixed width: a count of fields, then a length and
+# a big-endian value each. Timestamps are microseconds since 2000-01-01 UTC.
+_ROW = np.dtype(
+    [
+        ("fields", ">i2"),
+        ("l1", ">i4"), ("store_no", ">i8"),
+        ("l2", ">i4"), ("sku_no", ">i8"),
+        ("l3", ">i4"), ("available", ">i4"),
+        ("l4", ">i4"), ("price_minor", ">i8"),
+        ("l5", ">i4"), ("currency", "S3"),
+        ("l6", ">i4"), ("fresh_us", ">i8"),
+    ]
+)  # fmt: skip
+_LENGTHS = {"fields": 6, "l1": 8, "l2": 8, "l3": 4, "l4": 8, "l5": 3, "l6": 8}
+_HEADER_BYTES = 19
+_TRAILER = b"\xff\xff"
+_POSTGRES_EPOCH_S = 946_684_800
+_CHUNK_BYTES = 16 * 1024 * 1024
+_COPY_TIMEOUT_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class ShelfColumns:
+    """Shelf rows as arrays of one length. ``price_minor`` −1: no price. ``fresh_s``: epoch seconds, rounded down."""
+
+    store_no: np.ndarray
+    sku_no: np.ndarray
+    available: np.ndarray
+    price_minor: np.ndarray
+    currency: np.ndarray
+    fresh_s: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.store_no)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRow:
+    """A store with what only the database knows of it."""
+
+    store: Store
+    store_no: int
+    cell: int
+    open_orders: int
+    stale_after_s: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    seq: int
+    kind: str
+    store_no: int
+    sku_no: int | None
+    available: int | None
+    price_minor: int | None
+    currency: str | None
+    fresh_at: datetime | None
+
+
+class FeedReader:
+    """One consistent moment of the database."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def heads(self) -> dict[int, int]:
+        return {row["cell"]: row["seq"] for row in await self._connection.fetch(sql("heads"))}
+
+    async def skus(self, sku_nos: Sequence[int] | None = None) -> dict[int, str]:
+        """Sku by number: of these, or all."""
+        if sku_nos is None:
+            rows = await self._connection.fetch(sql("all_skus"))
+        else:
+            rows = await self._connection.fetch(sql("skus_by_number"), list(sku_nos))
+        return {row["sku_no"]: row["sku"] for row in rows}
+
+    async def sku_numbers(self, skus: Sequence[str]) -> dict[str, int]:
+        """Number by sku; what is missing is not known."""
+        rows = await self._connection.fetch(sql("sku_numbers"), list(skus))
+        return {row["sku"]: row["sku_no"] for row in rows}
+
+    async def all_stores(self) -> list[StoreRow]:
+        """Every store in service, in order of cell and number."""
+        return [_store_row(row) for row in await self._connection.fetch(sql("read_all_stores"))]
+
+    async def stores(self, cell: int, store_nos: Sequence[int]) -> list[StoreRow]:
+        """Those of these stores that are in service."""
+        return [_store_row(row) for row in await self._connection.fetch(sql("read_some_stores"), cell, list(store_nos))]
+
+    async def shelves(self, *, sku_nos: Sequence[int] | None = None) -> AsyncIterator[ShelfColumns]:
+        """Every shelf row, or those of these skus, in chunks and no order."""
+        if sku_nos is None:
+            chunks = self._copied(sql("copy_shelves"))
+        else:
+            chunks = self._copied(sql("copy_some_skus"), list(sku_nos))
+        async for chunk in chunks:
+            yield chunk
+
+    async def shelves_of(self, cell: int, store_nos: Sequence[int]) -> ShelfColumns:
+        """Every shelf row of these stores."""
+        parts = [chunk async for chunk in self._copied(sql("copy_some_shelves"), cell, list(store_nos))]
+        return concatenate(parts)
+
+    async def changes(self, cell: int, *, after: int, upto: int) -> list[Change] | None:
+        """The changes of a cell with ``after < seq ≤ upto``, in order; None if some of them are no longer kept."""
+        rows = await self._connection.fetch(sql("changes_between"), cell, after, upto)
+        changes = [Change(*row) for row in rows]
+        expected = set(range(after + 1, upto + 1))
+        return changes if expected <= {change.seq for change in changes} else None
+
+    async def _copied(self, query: str, *arguments: object) -> AsyncIterator[ShelfColumns]:
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=4)
+        pending = bytearray()
+
+        async def collect(data: bytes) -> None:
+            pending.extend(data)
+            if len(pending) >= _CHUNK_BYTES:
+                full = bytes(pending)
+                pending.clear()
+                await queue.put(full)
+
+        async def copy() -> None:
+            try:
+                await self._connection.copy_from_query(
+                    query, *arguments, output=collect, format="binary", timeout=_COPY_TIMEOUT_S
+                )
+                await queue.put(bytes(pending))
+            finally:
+                await queue.put(None)
+
+        task = asyncio.create_task(copy())
+        try:
+            rest, first = b"", True
+            while (block := await queue.get()) is not None:
+                block = rest + block[_HEADER_BYTES if first else 0 :]
+                first = False
+                rows, rest = _whole_rows(block)
+                if len(rows):
+                    yield _columns(rows)
+            await task
+            if rest not in (b"", _TRAILER):
+                raise ValueError("a shelf row of another width than expected: the copy and its reader disagree")
+        finally:
+            if not task.done():
+                task.cancel()
+
+
+def _whole_rows(block: bytes) -> tuple[np.ndarray, bytes]:
+    count = len(block) // _ROW.itemsize
+    rows = np.frombuffer(block, dtype=_ROW, count=count)
+    for name, length in _LENGTHS.items():
+        if not (rows[name] == length).all():
+            raise ValueError("a shelf row of another width than expected: the copy and its reader disagree")
+    return rows, block[count * _ROW.itemsize :]
+
+
+def _columns(rows: np.ndarray) -> ShelfColumns:
+    return ShelfColumns(
+        store_no=rows["store_no"].astype(np.int64),
+        sku_no=rows["sku_no"].astype(np.int64),
+        available=rows["available"].astype(np.int64),
+        price_minor=rows["price_minor"].astype(np.int64),
+        currency=np.ascontiguousarray(rows["currency"]),
+        fresh_s=rows["fresh_us"].astype(np.int64) // 1_000_000 + _POSTGRES_EPOCH_S,
+    )
+
+
+def concatenate(parts: Sequence[ShelfColumns]) -> ShelfColumns:
+    """One set of columns of several; empty of none."""
+    if not parts:
+        parts = [_columns(np.empty(0, dtype=_ROW))]
+    return ShelfColumns(
+        **{
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in ("store_no", "sku_no", "available", "price_minor", "currency", "fresh_s")
+        }
+    )
+
+
+def _store_row(row: asyncpg.Record) -> StoreRow:
+    return StoreRow(store_of(row), row["store_no"], row["cell"], row["open_orders"], row["stock_stale_after_s"])
+
+
+@asynccontextmanager
+async def reading(database: Database) -> AsyncIterator[FeedReader]:
+    """A reader of one moment of the database."""
+    async with (
+        database.connection() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        yield FeedReader(connection)
+
+
+async def current_heads(database: Database) -> dict[int, int]:
+    """Where every cell is now, without a snapshot: what a follower polls."""
+    async with database.connection() as connection:
+        return await FeedReader(connection).heads()

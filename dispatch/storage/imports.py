@@ -1,0 +1,167 @@
+"""The record of imports: what was sent, how far it is, what became of every row."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import asyncpg
+
+from dispatch.domain.errors import ImportNotFound, ImportRunning
+from dispatch.storage.pool import Connection, Database
+from dispatch.storage.sql import sql
+
+# A worker says every few seconds that it is alive; after this long without a word its import is over.
+DEAD_AFTER: Final = timedelta(seconds=60)
+_ERRORS_A_PAGE: Final = 5_000
+
+type ErrorRow = tuple[int, str | None, str, str, Sequence[str]]  # row_no, column, code, message, cells
+
+
+@dataclass(slots=True)
+class ImportCounts:
+    """What became of a file's rows: ``rows = created + updated + unchanged + failed + ignored``."""
+
+    rows: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    failed: int = 0
+    ignored: int = 0
+    warnings: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRecord:
+    """An import as it stands."""
+
+    import_id: str
+    kind: str
+    partner: str
+    status: str
+    dry_run: bool
+    mode: str
+    filename: str | None
+    created_at: datetime
+    ended_at: datetime | None
+    progress: float
+    counts: ImportCounts
+    columns: tuple[str, ...]
+    delimiter: str
+    report: dict[str, Any] = field(default_factory=dict)
+    version: str | None = None
+
+
+async def begin_import(
+    database: Database, import_id: str, *, kind: str, partner: str, dry_run: bool, mode: str, filename: str | None
+) -> None:
+    """Open the record. Raises ImportRunning while another import of the partner runs."""
+    async with database.connection() as connection:
+        await connection.execute(sql("add_partners"), [partner])
+        await connection.execute(sql("fail_dead_imports"), DEAD_AFTER)
+        try:
+            await connection.execute(sql("begin_import"), import_id, kind, partner, dry_run, mode, filename)
+        except asyncpg.UniqueViolationError:
+            raise ImportRunning(
+                f"an import of partner {partner} is running; wait for its end, then send yours"
+            ) from None
+
+
+async def note_progress(database: Database, import_id: str, share: float, counts: ImportCounts) -> None:
+    """Say that the import is alive and how far it is."""
+    async with database.connection() as connection:
+        await connection.execute(sql("import_progress"), import_id, share, counts.rows, counts.failed, counts.warnings)
+
+
+async def end_import(
+    database: Database,
+    import_id: str,
+    *,
+    status: str,
+    counts: ImportCounts,
+    columns: Sequence[str] = (),
+    delimiter: str = ",",
+    report: dict[str, Any],
+    version: str | None = None,
+) -> None:
+    """Close the record, as ``done`` or ``failed``."""
+    async with database.connection() as connection:
+        await connection.execute(
+            sql("end_import"),
+            import_id,
+            status,
+            1.0 if status == "done" else 0.0,
+            counts.rows,
+            counts.created,
+            counts.updated,
+            counts.unchanged,
+            counts.removed,
+            counts.failed,
+            counts.ignored,
+            counts.warnings,
+            list(columns),
+            delimiter,
+            json.dumps(report),
+            version,
+        )
+
+
+async def read_import(database: Database, import_id: str) -> ImportRecord:
+    """One import. Raises ImportNotFound."""
+    async with database.connection() as connection:
+        row = await connection.fetchrow(sql("read_import"), import_id)
+    if row is None:
+        raise ImportNotFound(f"there is no import {import_id}")
+    return _record(row)
+
+
+async def list_imports(database: Database, *, after: tuple[datetime, str] | None, limit: int) -> list[ImportRecord]:
+    """Imports, newest first, after a position."""
+    created_at, import_id = after or (None, None)
+    async with database.connection() as connection:
+        rows = await connection.fetch(sql("list_imports"), created_at, import_id, limit)
+    return [_record(row) for row in rows]
+
+
+async def add_errors(connection: Connection, import_id: str, first_n: int, errors: Sequence[ErrorRow]) -> None:
+    """File bad rows; ``first_n`` numbers the first of them."""
+    await connection.copy_records_to_table(
+        "import_errors",
+        records=[(import_id, first_n + i, *error) for i, error in enumerate(errors)],
+        columns=("import_id", "n", "row_no", "column_name", "code", "message", "cells"),
+    )
+
+
+async def read_errors(database: Database, import_id: str) -> AsyncIterator[list[ErrorRow]]:
+    """The bad rows of an import in order, a page at a time."""
+    last = -1
+    while True:
+        async with database.connection() as connection:
+            rows = await connection.fetch(sql("import_errors"), import_id, last, _ERRORS_A_PAGE)
+        if not rows:
+            return
+        last = rows[-1]["n"]
+        yield [(r["row_no"], r["column_name"], r["code"], r["message"], r["cells"]) for r in rows]
+
+
+def _record(row: asyncpg.Record) -> ImportRecord:
+    names = ("rows", "created", "updated", "unchanged", "removed", "failed", "ignored", "warnings")
+    return ImportRecord(
+        import_id=row["import_id"],
+        kind=row["kind"],
+        partner=row["partner"],
+        status=row["status"],
+        dry_run=row["dry_run"],
+        mode=row["mode"],
+        filename=row["filename"],
+        created_at=row["created_at"],
+        ended_at=row["ended_at"],
+        progress=row["done_share"],
+        counts=ImportCounts(**{name: row[name] for name in names}),
+        columns=tuple(row["columns"]),
+        delimiter=row["delimiter"],
+        report=json.loads(row["report"]),
+        version=row["version"],
+    )

@@ -1,0 +1,86 @@
+"""The pool of connections, and what a lost one means."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Self
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from dispatch.domain.errors import DatabaseUnavailable
+from dispatch.storage.sql import sql
+
+type Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+
+_COMMAND_TIMEOUT_S = 60.0
+_CONNECT_TIMEOUT_S = 10.0
+
+# What asyncpg raises when the server cannot be reached, went away or is short of something, as against a wrong
+# statement or a broken constraint, which is a fault of ours and must stay one.
+_LOST = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
+
+
+class Database:
+    """A pool on one PostgreSQL. Open it with ``await Database.open(url, …)``, close it with ``await close()``."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, url: str, *, pool_min: int = 1, pool_max: int = 10) -> Self:
+        """Connect. Raises DatabaseUnavailable, in one sentence, if nobody answers."""
+        try:
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=pool_min,
+                max_size=pool_max,
+                command_timeout=_COMMAND_TIMEOUT_S,
+                timeout=_CONNECT_TIMEOUT_S,
+                init=_prepare_connection,
+                server_settings={"application_name": "lifecircle", "TimeZone": "UTC"},
+            )
+        except (*_LOST, ValueError) as error:
+            raise DatabaseUnavailable(_plainly(error)) from error
+        return cls(pool)
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def connection(self, *, wait_s: float = 10.0) -> AsyncIterator[Connection]:
+        """A connection of the pool, waited for at most ``wait_s``. A lost one raises DatabaseUnavailable."""
+        try:
+            async with self._pool.acquire(timeout=wait_s) as connection:
+                yield connection
+        except _LOST as error:
+            raise DatabaseUnavailable(_plainly(error)) from error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A connection inside a transaction: committed at the end, undone by any error."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    async def ping(self) -> None:
+        """Ask the server anything. Raises DatabaseUnavailable if it does not answer within 2 s."""
+        async with self.connection(wait_s=2.0) as connection:
+            await connection.execute("SELECT 1", timeout=2.0)
+
+
+async def _prepare_connection(connection: Connection) -> None:
+    await connection.execute(sql("make_counts_to_apply"))
+
+
+def _plainly(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "the database did not answer in time"
+    return f"the database cannot be reached or used ({type(error).__name__})"

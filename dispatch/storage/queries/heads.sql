@@ -1,0 +1,40 @@
+-- name: bump_head
+-- Takes the cell's head, the last lock of every transaction that changes the cell, and numbers the change.
+INSERT INTO cell_heads (cell, seq) VALUES ($1, 1)
+ON CONFLICT (cell) DO UPDATE SET seq = cell_heads.seq + 1
+RETURNING seq
+
+-- name: note_stores
+-- Says in the feed that the rows of these stores, or their whole shelves, are to be read again. $4: store | shelves.
+INSERT INTO changes (cell, seq, n, kind, store_no, written_at)
+SELECT $1::bigint, $2::bigint, (u.n + $5 - 1)::integer, $4::text, u.store_no, now()
+FROM unnest($3::bigint[]) WITH ORDINALITY AS u (store_no, n)
+
+-- name: note_shelf_rows
+-- Says in the feed what these shelf rows now hold, in absolute values, read under the locks of this transaction.
+INSERT INTO changes (cell, seq, n, kind, store_no, sku_no, available, price_minor, currency, fresh_at, written_at)
+SELECT s.cell, $2::bigint, (row_number() OVER (ORDER BY s.sku_no))::integer, 'shelf', s.store_no, s.sku_no,
+       greatest(0::bigint, s.on_hand::bigint - s.reserved - s.safety_stock - s.withheld)::integer,
+       s.price_minor, s.currency, greatest(s.as_of, s.moved_at), now()
+FROM shelves s
+WHERE s.cell = $1 AND s.store_no = $3 AND s.sku_no = ANY ($4::bigint[])
+
+-- name: heads
+-- Where every cell is: polled by each follower, a few hundred small rows.
+SELECT cell, seq FROM cell_heads
+
+-- name: oldest_change
+-- The first change of a cell that is still kept; a follower that is behind it reads the cell anew.
+SELECT min(seq) FROM changes WHERE cell = $1
+
+-- name: changes_between
+-- What happened in a cell after seq $2, up to and with seq $3, in order.
+SELECT seq, kind, store_no, sku_no, available, price_minor, currency, fresh_at
+FROM changes
+WHERE cell = $1 AND seq > $2 AND seq <= $3
+ORDER BY seq, n
+
+-- name: forget_changes
+-- Drops changes of a cell that every live follower has long read. $2: kept for so long.
+DELETE FROM changes
+WHERE cell = $1 AND written_at < now() - $2::interval AND seq < (SELECT h.seq FROM cell_heads h WHERE h.cell = $1)

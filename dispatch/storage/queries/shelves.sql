@@ -1,0 +1,127 @@
+-- name: add_skus
+-- Skus that a shelf row is about to name for the first time.
+INSERT INTO skus (sku) SELECT u FROM unnest($1::text[]) AS u ORDER BY u ON CONFLICT DO NOTHING
+
+-- name: sku_numbers
+-- The numbers of these skus; what is missing is not known.
+SELECT sku, sku_no FROM skus WHERE sku = ANY ($1::text[])
+
+-- name: all_skus
+-- Every sku that a shelf has ever held.
+SELECT sku, sku_no FROM skus ORDER BY sku_no
+
+-- name: skus_by_number
+-- Skus that a follower meets for the first time.
+SELECT sku, sku_no FROM skus WHERE sku_no = ANY ($1::bigint[])
+
+-- name: lock_stores
+-- The stores whose shelves are about to change, locked in order of number; tells the last whole count of each.
+SELECT store_no, counted_whole_at FROM stores
+WHERE cell = $1 AND store_no = ANY ($2::bigint[]) AND removed_at IS NULL
+ORDER BY store_no
+FOR NO KEY UPDATE
+
+-- name: lock_shelves
+-- The shelf rows that are about to change, locked in order of key. $3: only these skus; none: the whole shelves.
+SELECT count(*) FROM (
+    SELECT FROM shelves
+    WHERE cell = $1 AND store_no = ANY ($2::bigint[]) AND ($3::bigint[] IS NULL OR sku_no = ANY ($3::bigint[]))
+    ORDER BY store_no, sku_no
+    FOR NO KEY UPDATE) AS locked
+
+-- name: fill_kept
+-- A count that does not speak of the price or the safety stock keeps what the row has.
+UPDATE counts_to_apply c SET
+    price_minor = CASE WHEN c.price_set THEN c.price_minor ELSE s.price_minor END,
+    currency = CASE WHEN c.price_set THEN c.currency ELSE s.currency END,
+    safety_stock = CASE WHEN c.safety_set THEN c.safety_stock ELSE s.safety_stock END
+FROM shelves s
+WHERE s.cell = $1 AND c.cell = $1 AND c.store_no = s.store_no AND c.sku_no = s.sku_no
+  AND NOT (c.price_set AND c.safety_set)
+
+-- name: weigh_counts
+-- How the counts compare with what is known: rows that are new, older than the row's own, or say the same.
+SELECT coalesce(sum(c.n_rows), 0)::bigint AS rows,
+       coalesce(sum(c.n_rows) FILTER (WHERE s.sku_no IS NULL), 0)::bigint AS created,
+       coalesce(sum(c.n_rows) FILTER (WHERE c.as_of < s.as_of), 0)::bigint AS older,
+       coalesce(sum(c.n_rows) FILTER (WHERE c.as_of >= s.as_of
+           AND (c.on_hand, c.safety_stock) = (s.on_hand, s.safety_stock)
+           AND (c.price_minor, c.currency) IS NOT DISTINCT FROM (s.price_minor, s.currency)), 0)::bigint AS unchanged
+FROM counts_to_apply c
+LEFT JOIN shelves s ON s.cell = $1 AND s.store_no = c.store_no AND s.sku_no = c.sku_no
+WHERE c.cell = $1
+
+-- name: apply_counts
+-- Takes the counts over into the shelves; one older than the row's own is kept out, reservations stay.
+INSERT INTO shelves (cell, store_no, sku_no, price_minor, currency, as_of, on_hand, safety_stock)
+SELECT c.cell, c.store_no, c.sku_no, c.price_minor, c.currency, c.as_of, c.on_hand, c.safety_stock
+FROM counts_to_apply c
+WHERE c.cell = $1
+ORDER BY c.store_no, c.sku_no
+ON CONFLICT (cell, store_no, sku_no) DO UPDATE SET
+    price_minor = excluded.price_minor, currency = excluded.currency, as_of = excluded.as_of,
+    on_hand = excluded.on_hand, safety_stock = excluded.safety_stock
+WHERE shelves.as_of <= excluded.as_of
+
+-- name: weigh_absent
+-- How many rows with stock a whole shelf leaves unnamed. $2: stores, $3: as_of of each, $4/$5: rows to be left alone
+-- because a bad row of the source speaks of them.
+SELECT count(*) FROM shelves s
+JOIN unnest($2::bigint[], $3::timestamptz[]) AS w (store_no, as_of) ON w.store_no = s.store_no
+WHERE s.cell = $1 AND s.on_hand > 0 AND s.as_of <= w.as_of
+  AND NOT EXISTS (SELECT FROM counts_to_apply c WHERE c.cell = s.cell AND c.store_no = s.store_no AND c.sku_no = s.sku_no)
+  AND NOT EXISTS (SELECT FROM unnest($4::bigint[], $5::bigint[]) AS p (store_no, sku_no)
+                  WHERE p.store_no = s.store_no AND p.sku_no = s.sku_no)
+
+-- name: zero_absent
+-- What a whole shelf does not name is not there.
+UPDATE shelves s SET on_hand = 0, as_of = w.as_of
+FROM unnest($2::bigint[], $3::timestamptz[]) AS w (store_no, as_of)
+WHERE s.cell = $1 AND s.store_no = w.store_no AND s.as_of <= w.as_of
+  AND NOT EXISTS (SELECT FROM counts_to_apply c WHERE c.cell = s.cell AND c.store_no = s.store_no AND c.sku_no = s.sku_no)
+  AND NOT EXISTS (SELECT FROM unnest($4::bigint[], $5::bigint[]) AS p (store_no, sku_no)
+                  WHERE p.store_no = s.store_no AND p.sku_no = s.sku_no)
+
+-- name: mark_whole_counts
+-- Remembers when each of these stores' whole shelf was counted.
+UPDATE stores s SET counted_whole_at = w.as_of
+FROM unnest($2::bigint[], $3::timestamptz[]) AS w (store_no, as_of)
+WHERE s.cell = $1 AND s.store_no = w.store_no
+
+-- name: shelf
+-- A store's shelf, a row for each sku ever stocked there. $3: only these skus; none: all.
+SELECT k.sku, s.on_hand, s.reserved, s.safety_stock, s.withheld, s.price_minor, s.currency, s.as_of, s.moved_at
+FROM shelves s JOIN skus k USING (sku_no)
+WHERE s.cell = $1 AND s.store_no = $2 AND ($3::text[] IS NULL OR k.sku = ANY ($3::text[]))
+ORDER BY k.sku
+
+-- name: redate
+-- Counts the shelves of these stores as of $3; for the demo, whose counts are made up anyway.
+UPDATE shelves SET as_of = $3 WHERE cell = $1 AND store_no = ANY ($2::bigint[]) AND as_of < $3
+
+-- name: copy_shelves
+-- The shelves of every cell, for a replica, in fields of fixed width (see storage/feed.py).
+SELECT store_no, sku_no, greatest(0::bigint, on_hand::bigint - reserved - safety_stock - withheld)::integer,
+       coalesce(price_minor, -1), coalesce(currency, '---'), greatest(as_of, moved_at)
+FROM shelves
+
+-- name: copy_some_skus
+-- As copy_shelves, only these skus: for one question on the command line.
+SELECT store_no, sku_no, greatest(0::bigint, on_hand::bigint - reserved - safety_stock - withheld)::integer,
+       coalesce(price_minor, -1), coalesce(currency, '---'), greatest(as_of, moved_at)
+FROM shelves WHERE sku_no = ANY ($1::bigint[])
+
+-- name: copy_some_shelves
+-- As copy_shelves, only these stores of one cell: for a follower.
+SELECT store_no, sku_no, greatest(0::bigint, on_hand::bigint - reserved - safety_stock - withheld)::integer,
+       coalesce(price_minor, -1), coalesce(currency, '---'), greatest(as_of, moved_at)
+FROM shelves WHERE cell = $1 AND store_no = ANY ($2::bigint[])
+
+-- name: make_counts_to_apply
+-- Where counts wait for apply_counts; a table of the connection, empty after each transaction.
+CREATE TEMPORARY TABLE IF NOT EXISTS counts_to_apply (
+    cell bigint NOT NULL, store_no bigint NOT NULL, sku_no bigint NOT NULL, on_hand integer NOT NULL,
+    price_minor bigint, currency text, price_set boolean NOT NULL,
+    safety_stock integer NOT NULL, safety_set boolean NOT NULL,
+    as_of timestamptz NOT NULL, n_rows integer NOT NULL
+) ON COMMIT DELETE ROWS

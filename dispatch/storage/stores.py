@@ -1,0 +1,238 @@
+"""Stores in the database: the directory that makes ids unique, and the rows by cell."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import asyncpg
+import shapely
+
+from dispatch.domain.errors import StoreNotFound, StoreOfOtherPartner
+from dispatch.domain.stores import Store
+from dispatch.domain.versions import Version
+from dispatch.storage.changes import bump_head, note_stores
+from dispatch.storage.pool import Connection, Database
+from dispatch.storage.sql import sql
+from geo.cells import cell_of
+from geo.coordinates import LatLon
+from geo.travel import Mode
+
+
+@dataclass(frozen=True, slots=True)
+class StoreKey:
+    """Where a store's rows lie."""
+
+    store_id: str
+    store_no: int
+    cell: int
+    partner: str
+    timezone: str = ""
+
+
+@dataclass(slots=True)
+class StoresPut:
+    """What became of the stores of one call, by store id."""
+
+    created: set[str] = field(default_factory=set)
+    updated: set[str] = field(default_factory=set)
+    unchanged: set[str] = field(default_factory=set)
+    of_other_partner: dict[str, str] = field(default_factory=dict)  # store id → its owner
+    version: Version = field(default_factory=Version)
+
+    def add(self, other: "StoresPut") -> None:
+        self.created |= other.created
+        self.updated |= other.updated
+        self.unchanged |= other.unchanged
+        self.of_other_partner.update(other.of_other_partner)
+        self.version.merge(other.version)
+
+
+async def put_stores_of_cell(connection: Connection, cell: int, stores: Sequence[Store]) -> StoresPut:
+    """Write whole stores, all of one cell, at most a few thousand, in the transaction of ``connection``.
+
+    Ids must be distinct. A store that lay in another cell moves: its old row takes no new orders and its shelf goes
+    along, less what is reserved. Stores of another partner are left alone and named in the answer.
+    """
+    result = StoresPut()
+    by_id = {store.store_id: store for store in stores}
+    await connection.execute(sql("add_partners"), [store.partner for store in stores])
+    await connection.execute(sql("add_to_directory"), list(by_id), [s.partner for s in stores], cell)
+    directory = await connection.fetch(sql("lock_directory"), list(by_id))
+    mine, moving = [], []
+    for row in directory:
+        if row["partner"] != by_id[row["store_id"]].partner:
+            result.of_other_partner[row["store_id"]] = row["partner"]
+            continue
+        mine.append(row)
+        if row["cell"] != cell:
+            moving.append(row)
+    written = await connection.fetch(
+        sql("put_stores"), cell, *_columns([(r["store_no"], by_id[r["store_id"]]) for r in mine])
+    )
+    created = {row["store_no"]: row["created"] for row in written}
+    old_cells = await _move_away(connection, cell, moving)
+    for row in mine:
+        moved = row["cell"] != cell
+        outcome = created.get(row["store_no"])
+        if outcome is None and not moved:
+            result.unchanged.add(row["store_id"])
+        elif outcome and not moved:
+            result.created.add(row["store_id"])
+        else:
+            result.updated.add(row["store_id"])
+    changed = {cell: sorted(created)} if created else {}
+    for old_cell, store_nos in old_cells.items():
+        changed.setdefault(old_cell, []).extend(store_nos)
+    moved_nos = [row["store_no"] for row in moving]
+    for changed_cell in sorted(changed):
+        seq = await bump_head(connection, changed_cell)
+        await note_stores(connection, changed_cell, seq, changed[changed_cell], "store")
+        if changed_cell == cell and moved_nos:
+            first_n = len(changed[changed_cell]) + 1
+            await note_stores(connection, cell, seq, moved_nos, "shelves", first_n=first_n)
+        result.version[changed_cell] = seq
+    return result
+
+
+async def _move_away(connection: Connection, cell: int, moving: Sequence[asyncpg.Record]) -> dict[int, list[int]]:
+    """Close the old rows of stores that now lie in ``cell`` and open their shelves there; the old cells touched."""
+    left: dict[int, list[int]] = {}
+    for row in moving:
+        old_cell, store_no = row["cell"], row["store_no"]
+        await connection.execute(sql("lock_stores"), old_cell, [store_no])
+        counted_whole_at = await connection.fetchval(sql("counted_whole_at"), old_cell, store_no)
+        await connection.execute(sql("lock_shelves"), old_cell, [store_no], None)
+        await connection.execute(sql("open_new_shelf"), old_cell, cell, store_no)
+        await connection.execute(sql("carry_whole_count"), cell, store_no, counted_whole_at)
+        await connection.execute(sql("leave_old_cell"), old_cell, store_no)
+        await connection.execute(sql("move_directory"), store_no, cell)
+        left.setdefault(old_cell, []).append(store_no)
+    return left
+
+
+def _columns(rows: Sequence[tuple[int, Store]]) -> list[list[object]]:
+    """The arrays of ``put_stores``, one a column."""
+    table = [
+        (
+            store_no,
+            s.store_id,
+            s.partner,
+            s.place.lat,
+            s.place.lon,
+            s.timezone,
+            s.name,
+            s.brand,
+            s.region,
+            s.address,
+            s.phone,
+            s.opening_hours,
+            s.delivery_radius_m,
+            None if s.delivery_zone is None else shapely.to_wkb(s.delivery_zone),
+            None if s.mode is None else s.mode.value,
+            s.prepare_s,
+            s.prepare_line_s,
+            s.queue_per_order_s,
+            s.courier_s,
+            s.handover_s,
+            s.max_open_orders,
+            s.active,
+        )
+        for store_no, s in rows
+    ]
+    width = 22
+    return [[row[column] for row in table] for column in range(width)]
+
+
+async def put_store(database: Database, store: Store) -> StoresPut:
+    """Write one whole store. Raises StoreOfOtherPartner."""
+    async with database.transaction() as connection:
+        result = await put_stores_of_cell(connection, cell_of(store.place), [store])
+        if result.of_other_partner:
+            raise StoreOfOtherPartner(
+                f"the store {store.store_id} belongs to partner {result.of_other_partner[store.store_id]};"
+                " choose another store_id, or send it as that partner"
+            )
+    return result
+
+
+async def remove_stores_of_cell(connection: Connection, cell: int, store_nos: Sequence[int]) -> tuple[int, Version]:
+    """Take stores of one cell out of service; how many were still in it."""
+    locked = await connection.fetch(sql("lock_stores"), cell, sorted(store_nos))
+    gone = [row["store_no"] for row in locked]
+    if not gone:
+        return 0, Version()
+    await connection.execute(sql("remove_stores"), cell, gone)
+    seq = await bump_head(connection, cell)
+    await note_stores(connection, cell, seq, gone, "store")
+    return len(gone), Version({cell: seq})
+
+
+async def find_store(connection: Connection, store_id: str) -> StoreKey:
+    """Where a store lies. Raises StoreNotFound."""
+    keys = await find_stores(connection, [store_id])
+    if not keys:
+        raise StoreNotFound(f"there is no store {store_id}")
+    return keys[0]
+
+
+async def find_stores(connection: Connection, store_ids: Sequence[str]) -> list[StoreKey]:
+    rows = await connection.fetch(sql("find_in_directory"), list(store_ids))
+    return [StoreKey(row["store_id"], row["store_no"], row["cell"], row["partner"]) for row in rows]
+
+
+async def remove_store(database: Database, store_id: str) -> Version:
+    """Take a store out of service. Raises StoreNotFound if there is none, or it is out already."""
+    async with database.transaction() as connection:
+        key = await find_store(connection, store_id)
+        removed, version = await remove_stores_of_cell(connection, key.cell, [key.store_no])
+        if not removed:
+            raise StoreNotFound(f"there is no store {store_id}")
+    return version
+
+
+async def read_store(database: Database, store_id: str) -> tuple[Store, int]:
+    """A store as its owner described it, and its open orders. Raises StoreNotFound."""
+    async with database.connection() as connection:
+        key = await find_store(connection, store_id)
+        row = await connection.fetchrow(sql("read_store"), key.cell, key.store_no)
+    if row is None:
+        raise StoreNotFound(f"there is no store {store_id}")
+    return store_of(row), int(row["open_orders"])
+
+
+async def all_stores(database: Database) -> list[StoreKey]:
+    """Every store in service."""
+    async with database.connection() as connection:
+        rows = await connection.fetch(sql("store_refs"))
+    return [StoreKey(r["store_id"], r["store_no"], r["cell"], r["partner"], r["timezone"]) for r in rows]
+
+
+async def stores_of_partner(connection: Connection, partner: str) -> list[StoreKey]:
+    """The stores of a partner that are in service."""
+    rows = await connection.fetch(sql("partner_stores"), partner)
+    return [StoreKey(r["store_id"], r["store_no"], r["cell"], partner, r["timezone"]) for r in rows]
+
+
+def store_of(row: asyncpg.Record) -> Store:
+    """The domain's store of a row of ``stores``."""
+    return Store(
+        store_id=row["store_id"],
+        place=LatLon(lat=row["lat"], lon=row["lon"]),
+        timezone=row["timezone"],
+        partner=row["partner"],
+        name=row["name"],
+        brand=row["brand"],
+        region=row["region"],
+        address=row["address"],
+        phone=row["phone"],
+        opening_hours=row["opening_hours"],
+        delivery_radius_m=row["delivery_radius_m"],
+        delivery_zone=None if row["delivery_zone"] is None else shapely.from_wkb(row["delivery_zone"]),
+        mode=None if row["mode"] is None else Mode(row["mode"]),
+        prepare_s=row["prepare_s"],
+        prepare_line_s=row["prepare_line_s"],
+        queue_per_order_s=row["queue_per_order_s"],
+        courier_s=row["courier_s"],
+        handover_s=row["handover_s"],
+        max_open_orders=row["max_open_orders"],
+        active=row["active"],
+    )
