@@ -1,0 +1,1 @@
+"""What the demo is made of, and how it is made: all of it invented."""
