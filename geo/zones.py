@@ -78,6 +78,10 @@ class ZoneIndex:
     def __len__(self) -> int:
         return len(self._zones)
 
+    def zone(self, id: int) -> BaseGeometry:
+        """The zone of that id. Raises KeyError if there is none."""
+        return self._zones[id]
+
     def insert(self, id: int, zone: BaseGeometry) -> None:
         """Add a zone. Raises ValueError if the id is taken or the zone is empty."""
         if id in self._zones:
