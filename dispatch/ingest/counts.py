@@ -1,0 +1,98 @@
+"""The values of a row of stock: quantities, prices in minor units, safety stock, the moment of the count.
+
+Each function takes what the file and the import say and gives a parser of one value; the parsers raise BadValueError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from dispatch.domain.stores import KEEP, MAX_ON_HAND, MAX_PRICE_MINOR, Keep
+from dispatch.ingest.moments import Moment, moment_of, resolved
+from dispatch.ingest.values import BadValueError, currency_of, decimal_of, floor_of, shown, trimmed, whole_of
+
+_CLEAR: Final = "null"
+
+
+class Price(NamedTuple):
+    """Minor units and their currency. KEEP: the file says nothing; None: it says there is no price any more."""
+
+    minor: int | Keep | None
+    currency: str | None
+
+
+def on_hand_reading(*, decimal_comma: bool) -> Callable[[str], tuple[int, str | None]]:
+    """Parser of a quantity: the whole number, and the code of the warning if it was not one from 0 on."""
+
+    def parse(text: str) -> tuple[int, str | None]:
+        if not trimmed(text):
+            raise BadValueError("on_hand_missing", "no quantity on hand")
+        quantity = decimal_of(text, decimal_comma=decimal_comma)
+        if quantity > MAX_ON_HAND:
+            raise BadValueError("number_out_of_range", f"{shown(text)} is more than {MAX_ON_HAND}")
+        if quantity < 0:
+            return 0, "negative_to_zero"
+        whole = floor_of(quantity)
+        return whole, None if whole == quantity else "fraction_rounded_down"
+
+    return parse
+
+
+def price_reading(currency: str, default: str | None, *, decimal_comma: bool) -> Callable[[str], Price]:
+    """Parser of a price in major units of the row's currency, else of the default.
+
+    Empty keeps what was, ``null`` clears it; neither asks for a currency.
+    """
+
+    def parse(text: str) -> Price:
+        value = trimmed(text)
+        if not value:
+            return _KEPT
+        if value.casefold() == _CLEAR:
+            return _CLEARED
+        wanted = trimmed(currency) or default
+        if not wanted:
+            raise BadValueError("currency_required", "a price needs a currency: a column, or given with the import")
+        code, decimals = currency_of(wanted)
+        major = decimal_of(value, decimal_comma=decimal_comma)
+        minor = major.scaleb(decimals)
+        if minor != minor.to_integral_value():
+            raise BadValueError("price_too_precise", f"{shown(text)} has more than the {decimals} decimals of {code}")
+        if not 0 <= minor <= MAX_PRICE_MINOR:
+            raise BadValueError("number_out_of_range", f"{shown(text)} is not from 0 to {MAX_PRICE_MINOR} minor units")
+        return Price(int(minor), code)
+
+    return parse
+
+
+def safety_reading(*, decimal_comma: bool) -> Callable[[str], int | Keep | None]:
+    """Parser of a safety stock: empty keeps what was, ``null`` clears it."""
+
+    def parse(text: str) -> int | Keep | None:
+        value = trimmed(text)
+        if not value:
+            return KEEP
+        if value.casefold() == _CLEAR:
+            return None
+        return whole_of(value, low=0, high=MAX_ON_HAND, decimal_comma=decimal_comma)
+
+    return parse
+
+
+def as_of_reading(timezone: str, *, default: datetime | None, now: datetime) -> Callable[[str], Moment]:
+    """Parser of the moment of a count; empty means the default."""
+
+    def parse(text: str) -> Moment:
+        if trimmed(text):
+            return moment_of(text, timezone=timezone, now=now)
+        if default is None:
+            raise BadValueError("as_of_missing", "no moment of the count, and none was given with the import")
+        return resolved(default, timezone=timezone, now=now)
+
+    return parse
+
+
+_KEPT: Final = Price(KEEP, None)
+_CLEARED: Final = Price(None, None)

@@ -1,0 +1,131 @@
+"""What can be wrong with a file or a row of it, by code; the documentation lists these codes from here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+FILE_CODES: Final[dict[str, str]] = {
+    "as_of_in_future": "The moment of the count is more than 120 s ahead of now.",
+    "as_of_required": "A stock file has no as_of column and none was given with the import.",
+    "column_missing": "A column that is required, mapped or named for the id is not in the header.",
+    "column_twice": "Two columns of the header mean the same field.",
+    "currency_unknown": "The currency given with the import is none of ISO 4217 with minor units.",
+    "encoding_unknown": "The bytes are not text in the declared encoding, or in any that could be recognised.",
+    "field_unknown": "A column is mapped to a field that does not exist.",
+    "file_damaged": "The file cannot be read to its end, such as a gzip cut short.",
+    "file_empty": "The file has no text in it.",
+    "file_too_large": "The file, unpacked, is larger than an import may be.",
+    "header_missing": "The first row is not a header: no column of it is known and it holds numbers.",
+    "not_a_table": "The file is something else than CSV or TSV, such as XLSX, JSON or HTML.",
+    "timezone_invalid": "The time zone given with the import is no IANA name.",
+    "too_many_columns": "The header has more columns than an import may have.",
+}
+"""Codes of FileProblem: nothing of the file is applied."""
+
+ROW_CODES: Final[dict[str, str]] = {
+    "as_of_in_dst_gap": "The local time never was: clocks were put forward over it. Say the offset.",
+    "as_of_in_future": "The count is more than 120 s ahead of now.",
+    "as_of_invalid": "Not a date with a time in ISO 8601, such as 2026-11-21T10:00:00+08:00.",
+    "as_of_missing": "The as_of of this row is empty and none was given with the import.",
+    "cell_too_long": "A value is longer than a value may be.",
+    "coordinate_infinite": "A coordinate is infinite.",
+    "coordinate_invalid": "The coordinates are no place.",
+    "coordinate_nan": "A coordinate is not a number.",
+    "coordinate_null_island": "The coordinates are (0, 0), which stands for a missing place.",
+    "coordinate_out_of_range": "Latitude beyond 90 or longitude beyond 180 degrees.",
+    "coordinates_swapped": "Latitude and longitude stand in each other's column.",
+    "currency_required": "A price without a currency: neither a column nor given with the import.",
+    "currency_unknown": "The currency is none of ISO 4217 with minor units.",
+    "datum_invalid": "The datum is none of wgs84, gcj02 and bd09.",
+    "datum_required": "A place in mainland China whose datum nobody declared; a wrong guess is 300 to 700 m.",
+    "delivery_zone_invalid": "The delivery zone is no valid polygon in WKT or GeoJSON.",
+    "duplicate_store": "An earlier row of the file has the same store id.",
+    "flag_invalid": "Not one of true, false, yes, no, y, n, 1, 0.",
+    "lat_missing": "No latitude.",
+    "line_too_long": "A line is longer than a line may be.",
+    "lon_missing": "No longitude.",
+    "mode_invalid": "The travel mode is none of foot, ebike and car.",
+    "nul_in_row": "The row holds a NUL character, which no text has.",
+    "number_ambiguous": "One comma and three digits after it: it may be thousands or decimals.",
+    "number_invalid": "Not a plain decimal number.",
+    "number_out_of_range": "The number is beyond what the field may be.",
+    "on_hand_missing": "No quantity on hand.",
+    "opening_hours_invalid": "Not in the opening_hours syntax of OpenStreetMap.",
+    "partner_invalid": "Not 1 to 64 printable characters without a slash.",
+    "price_too_precise": "The price has more decimals than its currency has.",
+    "quote_misplaced": "A closing quote is followed by more text; a quote inside quotes is written twice.",
+    "quote_unclosed": "A quote is opened and not closed before the next rows.",
+    "row_too_long": "The row has more values than the header has columns.",
+    "row_too_short": "The row ends before a required column.",
+    "sku_invalid": "The sku is longer than 64 characters or holds control characters.",
+    "sku_lost_in_excel": "The sku is in scientific notation: a spreadsheet has lost its digits.",
+    "sku_missing": "No sku.",
+    "store_id_invalid": "Not 1 to 64 printable characters without a slash.",
+    "store_id_lost_in_excel": "The store id is in scientific notation: a spreadsheet has lost its digits.",
+    "store_id_missing": "No store id.",
+    "store_of_other_partner": "The store belongs to another partner than the import's.",
+    "text_invalid": "The text holds control characters.",
+    "text_too_long": "The text is longer than 500 characters.",
+    "timezone_invalid": "The time zone is no IANA name.",
+    "unknown_store": "No store has this id.",
+}
+"""Codes of RowProblem: the row is not applied, the others are."""
+
+WARNING_CODES: Final[dict[str, str]] = {
+    "as_of_ambiguous": "The local time was twice, as clocks were put back; the earlier was taken.",
+    "far_from_region": "No other store of its region in this file lies within 200 km.",
+    "fraction_rounded_down": "A quantity with a fraction was rounded down.",
+    "maybe_swapped": "Outside the country, but inside with latitude and longitude swapped.",
+    "negative_to_zero": "A negative quantity was taken as 0.",
+    "outside_country": "The store lies outside the country declared, or of most rows of the file.",
+    "outside_own_zone": "The store lies outside its own delivery zone.",
+    "row_padded": "The row ends early; the optional columns it lacks were taken as empty.",
+}
+"""Codes of RowWarning: the row is applied."""
+
+CODES: Final[dict[str, str]] = {**FILE_CODES, **ROW_CODES, **WARNING_CODES}
+
+
+@dataclass(frozen=True, slots=True)
+class RowProblem:
+    """Why a row is not applied. ``column`` is named as the file names it, None when it is the row as a whole.
+
+    ``raw`` is the row whole, a value for each column, as far as it could be taken apart.
+    """
+
+    row_no: int
+    column: str | None
+    code: str
+    message: str
+    raw: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RowWarning:
+    """What was odd in a row that is applied all the same."""
+
+    row_no: int
+    column: str | None
+    code: str
+    message: str
+
+
+class PlaceProblem(NamedTuple):
+    """One fault and where it is: ``column lat``, ``byte 1234``, ``parameter currency``."""
+
+    place: str
+    detail: str
+
+
+class FileProblem(Exception):
+    """The file as a whole cannot be imported; nothing of it is applied. The message is for the one who sent it."""
+
+    def __init__(self, code: str, message: str, errors: tuple[PlaceProblem, ...] = ()) -> None:
+        super().__init__(code, message, errors)
+        self.code = code
+        self.message = message
+        self.errors = errors
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"

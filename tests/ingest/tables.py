@@ -1,0 +1,60 @@
+"""Small files for the tests of imports, and what is made of them."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dispatch.ingest.problems import RowProblem, RowWarning
+from dispatch.ingest.reader import CsvTable, open_table
+from dispatch.ingest.stock import StockBatch, StockOptions, StoreRef, read_stock
+from dispatch.ingest.stores import RowProblems, StoreOptions, StoreRow, read_stores
+from dispatch.ingest.tables import RawRow
+
+NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
+STORES = {
+    "A1": StoreRef("Asia/Taipei", "default"),
+    "007": StoreRef("Asia/Taipei", "default"),
+    "NY": StoreRef("America/New_York", "default"),
+    "B1": StoreRef("Asia/Taipei", "other"),
+}
+
+
+def written(path: Path, text: str | bytes, *, encoding: str = "utf-8") -> Path:
+    """The file, made with exactly these bytes, or with this text in the encoding."""
+    path.write_bytes(text if isinstance(text, bytes) else text.encode(encoding))
+    return path
+
+
+def opened(folder: Path, text: str | bytes, *, encoding: str = "utf-8") -> CsvTable:
+    """A table of the text."""
+    return open_table(written(folder / "table.csv", text, encoding=encoding))
+
+
+def cells_of(table: CsvTable) -> list[tuple[int, list[str]]]:
+    """Row number and values of the rows that could be taken apart."""
+    return [(row.row_no, row.cells) for row in table if isinstance(row, RawRow)]
+
+
+def problems_of(table: CsvTable) -> list[tuple[int, str]]:
+    """Row number and code of the rows that could not."""
+    return [(row.row_no, row.code) for row in table if isinstance(row, RowProblem)]
+
+
+class StoresRead:
+    """All that read_stores yields, sorted out."""
+
+    def __init__(self, table: CsvTable, options: StoreOptions | None = None) -> None:
+        self.results = list(read_stores(table, options=options or StoreOptions()))
+        self.rows = [row for row in self.results if isinstance(row, StoreRow)]
+        self.stores = [row.store for row in self.rows]
+        self.problems = [one for row in self.results if isinstance(row, RowProblems) for one in row.problems]
+        self.warnings: list[RowWarning] = [warning for row in self.rows for warning in row.warnings]
+
+
+def stock_batch(
+    table: CsvTable, options: StockOptions | None = None, *, stores: Mapping[str, StoreRef] = STORES
+) -> StockBatch:
+    """All rows of a small table of stock as one batch."""
+    batches = list(read_stock(table, options=options or StockOptions(now=NOW, as_of=NOW), stores=stores))
+    assert len(batches) <= 1
+    return batches[0] if batches else StockBatch()

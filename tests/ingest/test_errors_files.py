@@ -1,0 +1,77 @@
+"""The bad rows come back whole, and mended they can be sent again."""
+
+import csv
+import io
+import tempfile
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dispatch.ingest.errors_csv import ENCODING, write_errors
+from dispatch.ingest.problems import RowProblem
+from dispatch.ingest.reader import CsvTable, open_table
+from tests.ingest.tables import StoresRead, cells_of, opened, stock_batch, written
+
+
+def _errors_file(folder: Path, table: CsvTable, problems: list[RowProblem]) -> Path:
+    out = io.StringIO(newline="")
+    write_errors(out, columns=table.columns, delimiter=table.delimiter, problems=problems)
+    return written(folder / "errors.csv", out.getvalue(), encoding=ENCODING)
+
+
+def test_a_bad_row_is_one_line_with_all_that_is_wrong(tmp_path: Path) -> None:
+    table = opened(tmp_path, 'id;name;lat;lon\nA1;"one; ""two""";x;\nA2;good;25;121,5\nA3;b;91;1\n')
+    path = _errors_file(tmp_path, table, StoresRead(table).problems)
+    rows = list(csv.reader(path.read_text(encoding=ENCODING).splitlines(), delimiter=";"))
+    assert rows[0] == ["id", "name", "lat", "lon", "row", "column", "code", "message"]
+    assert [row[:7] for row in rows[1:]] == [
+        ["A1", 'one; "two"', "x", "", "2", "lon; lat", "lon_missing; number_invalid"],
+        ["A3", "b", "91", "1", "4", "lat", "coordinates_swapped"],
+    ]
+
+
+def test_mended_by_hand_the_file_is_good(tmp_path: Path) -> None:
+    table = opened(tmp_path, 'store_id,sku,on_hand\nA1,"s,1\n007,0047,many\nA1,t,1,9\nA1\n')
+    batch = stock_batch(table)
+    assert batch.bad_rows == 4
+    path = _errors_file(tmp_path, table, batch.problems)
+    text = path.read_text(encoding=ENCODING)
+    for wrong, right in (('"""s",1', "s,1"), ("many", "3"), ("t,1,9", "t,1"), ("A1,,,5", "A1,u,4,5")):
+        assert wrong in text
+        text = text.replace(wrong, right)
+    again = stock_batch(open_table(written(path, text, encoding=ENCODING)))
+    assert again.problems == []
+    assert list(zip(again.store_ids, again.skus, again.on_hands, strict=True)) == [
+        ("A1", "s", 1),
+        ("007", "0047", 3),
+        ("A1", "t", 1),
+        ("A1", "u", 4),
+    ]
+
+
+def test_sent_again_unmended_the_same_rows_come_back_with_no_columns_added(tmp_path: Path) -> None:
+    table = opened(tmp_path, "store_id,sku,on_hand\nA1,s,many\nA1,t,1,9\nA1,u,1,8,7\n")
+    first = stock_batch(table).problems
+    again = stock_batch(open_table(_errors_file(tmp_path, table, first))).problems
+    assert [(one.code, one.column, one.raw) for one in again] == [(one.code, one.column, one.raw) for one in first]
+
+
+CELL = st.text(st.sampled_from("aé店7 ,;|\t\"'=.-"), max_size=6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    rows=st.lists(st.lists(CELL, min_size=3, max_size=3), min_size=1, max_size=6), delimiter=st.sampled_from(",;\t|")
+)
+def test_values_survive_the_round_trip(rows: list[list[str]], delimiter: str) -> None:
+    header = delimiter.join(("store_id", "sku", "on_hand"))
+    problems = [
+        RowProblem(i, "sku", "sku_invalid", 'a "message"; with, all|of\tit', tuple(row)) for i, row in enumerate(rows)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        table = opened(Path(folder), f"{header}\n")
+        again = open_table(_errors_file(Path(folder), table, problems))
+        assert again.columns == table.columns
+        assert again.delimiter == delimiter
+        assert [cells for _, cells in cells_of(again)] == rows
