@@ -39,7 +39,6 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
-        allow_inf_nan=False,
     )
 
     # -- where the data is

@@ -75,7 +75,7 @@ class ShelfCount:
     sku: str
     on_hand: int
     as_of: datetime
-    price_minor: int | None | Keep = KEEP
+    price_minor: int | Keep | None = KEEP
     currency: str | None = None
-    safety_stock: int | None | Keep = KEEP
+    safety_stock: int | Keep | None = KEEP
     rows: int = 1

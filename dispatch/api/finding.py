@@ -1,0 +1,215 @@
+"""POST /v1/quotes, POST /v1/quotes/batch, GET /v1/stores/nearby."""
+
+import asyncio
+import base64
+import hashlib
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final
+
+import msgspec
+from fastapi import APIRouter, Depends, Header, Query, Request
+from starlette.responses import Response
+
+from dispatch.api.bodies import body_of, parsed, read_json
+from dispatch.api.documents import json_request
+from dispatch.api.places import place_of, split_commas
+from dispatch.api.problems import Problem, problem_of
+from dispatch.api.rendering import QuoteAnswer, feature_of, store_told
+from dispatch.api.schemas import MAX_QUOTES, NearbyIn, QuoteIn, QuotesIn
+from dispatch.api.state import Service, TheReplica, TheService
+from dispatch.domain.errors import DispatchError, InvalidInput
+from dispatch.domain.question import Line, Question, summed
+from dispatch.domain.selection import select
+from dispatch.replica.replica import Replica
+from dispatch.services.nearby import NearbyPage, NearbyQuestion, nearby
+from geo.datums import Datum
+
+router = APIRouter(prefix="/v1")
+
+_json = msgspec.json.Encoder().encode
+GEOJSON: Final = "application/geo+json"
+MOST_PAST: Final = timedelta(seconds=60)
+MOST_AHEAD: Final = timedelta(days=366)
+_LONGEST_MAX_AGE_S: Final = 30
+_QUOTES_BETWEEN_PAUSES: Final = 8
+
+
+def question_of(asked: QuoteIn, *, now: datetime) -> Question:
+    """The domain's question. Raises InvalidInput for a place or time that cannot be."""
+    place = asked.destination
+    start = asked.at or now
+    if start < now - MOST_PAST:
+        raise InvalidInput([("/at", f"is {(now - start).total_seconds():.0f} s ago; at most 60 s is a clock's error")])
+    if start > now + MOST_AHEAD:
+        raise InvalidInput([("/at", "is more than a year ahead")])
+    return Question(
+        destination=place_of(lat=place.lat, lon=place.lon, datum=asked.datum, pointer="/destination"),
+        lines=summed([Line(line.sku, line.quantity) for line in asked.lines]),
+        promise_s=asked.promise_minutes * 60,
+        now_s=int(now.timestamp()),
+        start_s=int(start.timestamp()),
+        strategy=asked.strategy,
+        mode=asked.mode,
+        alternatives=asked.alternatives,
+        explain=asked.explain,
+        exclude_stores=frozenset(asked.exclude_stores),
+        only_stores=frozenset(asked.only_stores) or None,
+    )
+
+
+def answer(service: Service, replica: Replica, asked: QuoteIn) -> dict[str, Any]:
+    """A quote's answer, from one moment of the replica."""
+    question = question_of(asked, now=service.clock())
+    rendering = QuoteAnswer(replica, question, datum=asked.datum, lag_s=service.follower.lag_s)
+    return rendering.body(select(replica, question))
+
+
+@router.post("/quotes", summary="Which store can bring this?", openapi_extra=json_request(QuoteIn))
+async def post_quote(
+    service: TheService, asked: Annotated[QuoteIn, Depends(body_of(QuoteIn))], replica: TheReplica
+) -> Response:
+    """The first store, by the strategy's key, that passes every test; or why there is none. 200 either way."""
+    return Response(_json(answer(service, replica, asked)), media_type="application/json")
+
+
+class _RawQuotes(msgspec.Struct, forbid_unknown_fields=True):
+    quotes: list[msgspec.Raw]
+
+
+@router.post("/quotes/batch", summary="Many quotes at once", openapi_extra=json_request(QuotesIn))
+async def post_quotes(service: TheService, request: Request, replica: TheReplica) -> Response:
+    """Each quote is answered, or refused, on its own; the answers come in the order of the questions."""
+    body = await read_json(request)
+    try:
+        raw = msgspec.json.decode(body, type=_RawQuotes)
+    except msgspec.ValidationError as error:
+        raise Problem(422, "invalid_input", str(error), errors=[("/quotes", str(error))]) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem(400, "malformed", "the body is not JSON") from error
+    if len(raw.quotes) > MAX_QUOTES:
+        detail = f"holds {len(raw.quotes)} quotes; at most {MAX_QUOTES}"
+        raise Problem(422, "invalid_input", detail, errors=[("/quotes", detail)])
+    answers: list[dict[str, Any]] = []
+    for i, quote in enumerate(raw.quotes):
+        if i % _QUOTES_BETWEEN_PAUSES == _QUOTES_BETWEEN_PAUSES - 1:
+            await asyncio.sleep(0)
+        answers.append(_one_of_many(service, replica, bytes(quote)))
+    return Response(_json({"quotes": answers}), media_type="application/json")
+
+
+def _one_of_many(service: Service, replica: Replica, body: bytes) -> dict[str, Any]:
+    try:
+        return {"status": 200, "body": answer(service, replica, parsed(QuoteIn, body))}
+    except Problem as problem:
+        return {"status": problem.status, "body": problem.body()}
+    except DispatchError as error:
+        return {"status": problem_of(error).status, "body": problem_of(error).body()}
+
+
+@router.get("/stores/nearby", summary="Stores around a place")
+async def get_nearby(
+    request: Request,
+    service: TheService,
+    asked: Annotated[NearbyIn, Query()],
+    replica: TheReplica,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Nearest first by geodesic distance, ties by store id; each store that passes comes once over all pages."""
+    origin = place_of(lat=asked.lat, lon=asked.lon, datum=asked.datum, pointer="/query/lat")
+    cursors = _Cursors(asked)
+    question = NearbyQuestion(
+        origin=origin,
+        radius_m=asked.radius_m,
+        limit=asked.limit,
+        now_s=service.now_s(),
+        after=cursors.position(),
+        open_now=asked.open_now,
+        delivers_here=asked.delivers_here,
+        brand=asked.brand,
+        skus=tuple(dict.fromkeys(asked.sku)),
+    )
+    page = nearby(replica, question)
+    stores = _chosen_fields([store_told(state, asked.datum) for state in page.stores], asked.fields)
+    next_cursor = cursors.after(page) if page.more else None
+    geojson = GEOJSON in request.headers.get("accept", "")
+    if geojson:
+        features = [feature_of(s, state, asked.datum) for s, state in zip(stores, page.stores, strict=True)]
+        members: dict[str, Any] = {"type": "FeatureCollection", "features": features, "next_cursor": next_cursor}
+        if asked.datum is not Datum.WGS84:
+            members["datum"] = asked.datum.value
+        body = _json(members)
+    else:
+        body = _json({"stores": stores, "next_cursor": next_cursor})
+    headers = {
+        "ETag": f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"',
+        "Cache-Control": _cache_control(page, with_stock=bool(asked.sku)),
+        "Vary": "Accept, Authorization",
+    }
+    if if_none_match is not None and headers["ETag"] in [tag.strip() for tag in if_none_match.split(",")]:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=GEOJSON if geojson else "application/json", headers=headers)
+
+
+def _cache_control(page: NearbyPage, *, with_stock: bool) -> str:
+    if with_stock:
+        return "no-cache"
+    max_age_s = _LONGEST_MAX_AGE_S if page.steady_for_s is None else min(_LONGEST_MAX_AGE_S, page.steady_for_s)
+    return f"private, max-age={max_age_s}"
+
+
+_FIELDS: Final = (
+    "store_id",
+    "name",
+    "brand",
+    "address",
+    "lat",
+    "lon",
+    "distance_m",
+    "open_now",
+    "hours_known",
+    "opens_at",
+    "closes_at",
+    "opening_hours",
+    "timezone",
+    "phone",
+    "delivers_here",
+    "stock",
+)
+
+
+def _chosen_fields(stores: list[dict[str, Any]], fields: list[str]) -> list[dict[str, Any]]:
+    chosen = split_commas(fields)
+    if not chosen:
+        return stores
+    unknown = [name for name in chosen if name not in _FIELDS]
+    if unknown:
+        raise InvalidInput(
+            [("/query/fields", f"{unknown[0]} is not a field of a store; there are {', '.join(sorted(_FIELDS))}")]
+        )
+    return [{name: value for name, value in store.items() if name in chosen} for store in stores]
+
+
+class _Cursors:
+    """Opaque positions in the answer to one query; of another query they are refused."""
+
+    def __init__(self, asked: NearbyIn) -> None:
+        self._asked = asked
+        query = asked.model_dump(mode="json", exclude={"cursor", "limit"})
+        self._query = hashlib.blake2b(_json(query), digest_size=8).hexdigest()
+
+    def position(self) -> tuple[float, str] | None:
+        """The last store seen. Raises Problem 400 for a cursor that is damaged or of another query."""
+        if self._asked.cursor is None:
+            return None
+        try:
+            text = base64.urlsafe_b64decode(self._asked.cursor.encode("ascii"))
+            query, distance_m, store_id = msgspec.json.decode(text, type=tuple[str, float, str])
+        except (ValueError, msgspec.MsgspecError) as error:
+            raise Problem(400, "invalid_cursor", "the cursor is damaged; begin again without it") from error
+        if query != self._query:
+            raise Problem(400, "invalid_cursor", "the cursor belongs to another query; begin again without it")
+        return distance_m, store_id
+
+    def after(self, page: NearbyPage) -> str:
+        last = page.stores[-1]
+        return base64.urlsafe_b64encode(_json((self._query, last.distance_m, last.store_id))).decode("ascii")

@@ -1,0 +1,152 @@
+"""POST /v1/imports/stores, /v1/imports/stock; GET /v1/imports, /v1/imports/{id}, /v1/imports/{id}/errors.csv."""
+
+import base64
+import binascii
+from datetime import datetime
+from typing import Annotated, Any, Final
+from uuid import uuid4
+
+import msgspec
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response, StreamingResponse
+
+from dispatch.api.documents import file_request
+from dispatch.api.places import split_commas
+from dispatch.api.problems import Problem
+from dispatch.api.rendering import import_told
+from dispatch.api.schemas import ImportAsked, ImportsAsked
+from dispatch.api.state import VERSION_HEADER, Service, TheService
+from dispatch.api.uploads import save_upload
+from dispatch.domain.errors import InvalidInput
+from dispatch.services.imports import ImportRequest, bad_rows_csv, open_import, run_import
+from dispatch.storage.imports import list_imports, read_import
+
+router = APIRouter(prefix="/v1/imports")
+
+_json = msgspec.json.Encoder().encode
+type ImportId = Annotated[str, Path(min_length=1, max_length=64, pattern="^[0-9a-f]+$")]
+_KINDS: Final = ("stores", "stock")
+
+
+@router.post("/stores", summary="Import stores from a file", status_code=202, openapi_extra=file_request())
+async def post_stores(request: Request, asked: Annotated[ImportAsked, Query()], service: TheService) -> Response:
+    """202 at once; follow ``Location`` for what became of every row."""
+    return await _begin(request, "stores", asked, service)
+
+
+@router.post("/stock", summary="Import stock from a file", status_code=202, openapi_extra=file_request())
+async def post_stock(request: Request, asked: Annotated[ImportAsked, Query()], service: TheService) -> Response:
+    """202 at once; follow ``Location``. A count older than what is known is kept out and counted as ignored."""
+    return await _begin(request, "stock", asked, service)
+
+
+async def _begin(request: Request, kind: str, asked: ImportAsked, service: Service) -> Response:
+    now = service.clock()
+    service.uploads.mkdir(parents=True, exist_ok=True)
+    path = service.uploads / f"{uuid4().hex}.upload"
+    started = False
+    try:
+        wanted = ImportRequest(
+            kind=kind,
+            path=path,
+            now=now,
+            filename=asked.filename,
+            partner=asked.partner,
+            mode=asked.mode,
+            dry_run=asked.dry_run,
+            datum=asked.datum,
+            as_of=_as_of(asked.as_of, now),
+            timezone=asked.timezone,
+            country=asked.country,
+            currency=asked.currency,
+            encoding=asked.encoding,
+            id_from=split_commas(asked.id_from),
+            mapping=mapping_of(asked.map),
+        )
+        _check_mode(wanted)
+        filename = await save_upload(request, path, most_bytes=service.limits.max_file_bytes)
+        wanted = wanted.named(asked.filename or filename)
+        import_id = await open_import(service.database, wanted)
+
+        async def work() -> None:
+            try:
+                await run_import(service.database, import_id, wanted)
+            finally:
+                path.unlink(missing_ok=True)
+
+        service.background.start(work(), name=f"import {import_id}")
+        started = True
+    finally:
+        if not started:
+            path.unlink(missing_ok=True)
+    record = await read_import(service.database, import_id)
+    headers = {"Location": f"/v1/imports/{import_id}"}
+    return Response(_json(import_told(record)), status_code=202, media_type="application/json", headers=headers)
+
+
+def _check_mode(wanted: ImportRequest) -> None:
+    """Raises InvalidInput before the file is read, rather than after."""
+    assert wanted.effective_mode
+
+
+def _as_of(text: str | None, now: datetime) -> datetime | None:
+    if text is None or text == "now":
+        return now if text else None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidInput([("/query/as_of", "is neither now nor a time like 2026-11-21T22:00:00+08:00")]) from error
+
+
+def mapping_of(pairs: list[str]) -> dict[str, str]:
+    """Source column to field, of ``column=field`` texts. Raises InvalidInput."""
+    mapping: dict[str, str] = {}
+    for pair in pairs:
+        column, equals, field = pair.rpartition("=")
+        if not equals or not column.strip() or not field.strip():
+            raise InvalidInput([("/query/map", f"{pair!r} is not of the form column=field")])
+        mapping[column.strip()] = field.strip()
+    return mapping
+
+
+@router.get("", summary="Imports, newest first")
+async def get_imports(asked: Annotated[ImportsAsked, Query()], service: TheService) -> Response:
+    """Who imported what, when, and what came of it."""
+    records = await list_imports(service.database, after=_position(asked.cursor), limit=asked.limit + 1)
+    shown = records[: asked.limit]
+    next_cursor = None
+    if len(records) > len(shown):
+        next_cursor = base64.urlsafe_b64encode(_json((shown[-1].created_at, shown[-1].import_id))).decode("ascii")
+    answer: dict[str, Any] = {"imports": [import_told(record) for record in shown], "next_cursor": next_cursor}
+    return Response(_json(answer), media_type="application/json")
+
+
+def _position(cursor: str | None) -> tuple[datetime, str] | None:
+    if cursor is None:
+        return None
+    try:
+        text = base64.urlsafe_b64decode(cursor.encode("ascii"))
+        created_at, import_id = msgspec.json.decode(text, type=tuple[datetime, str])
+    except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
+        raise Problem(400, "invalid_cursor", "the cursor is damaged; begin again without it") from error
+    if created_at.tzinfo is None or "\x00" in import_id:
+        raise Problem(400, "invalid_cursor", "the cursor is damaged; begin again without it")
+    return created_at, import_id
+
+
+@router.get("/{import_id}", summary="An import")
+async def get_import(import_id: ImportId, service: TheService) -> Response:
+    """How far it is, and what became of its rows: ``rows = created + updated + unchanged + failed + ignored``."""
+    record = await read_import(service.database, import_id)
+    headers = {} if record.version is None else {VERSION_HEADER: record.version}
+    return Response(_json(import_told(record)), media_type="application/json", headers=headers)
+
+
+@router.get("/{import_id}/errors.csv", summary="The bad rows of an import, whole", response_class=StreamingResponse)
+async def get_errors(import_id: ImportId, service: TheService) -> StreamingResponse:
+    """In the file's own columns, with row, column, code and message at the end; mended, it can be sent again."""
+    record = await read_import(service.database, import_id)
+    headers = {"Content-Disposition": f'attachment; filename="errors-{import_id}.csv"'}
+    return StreamingResponse(
+        bad_rows_csv(service.database, record), media_type="text/csv; charset=utf-8", headers=headers
+    )

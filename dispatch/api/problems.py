@@ -1,0 +1,144 @@
+"""Errors as RFC 9457 problems: one table from what can go wrong to what is answered."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from dispatch.domain import errors
+
+_log = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+_STATUS: dict[type[errors.DispatchError], int] = {
+    errors.InvalidInput: 422,
+    errors.StoreNotFound: 404,
+    errors.ImportNotFound: 404,
+    errors.StoreOfOtherPartner: 409,
+    errors.SnapshotTooOld: 409,
+    errors.ImportRunning: 409,
+    errors.ReplicaBehind: 503,
+    errors.ReplicaNotReady: 503,
+    errors.DatabaseUnavailable: 503,
+}
+_RETRY_AFTER_S: dict[type[errors.DispatchError], int] = {
+    errors.ReplicaBehind: 1,
+    errors.ReplicaNotReady: 5,
+    errors.DatabaseUnavailable: 5,
+}
+_CODES_BY_STATUS = {
+    400: "malformed",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    413: "too_large",
+    415: "unsupported_media_type",
+}
+
+
+class Problem(Exception):
+    """An answer that is an error, made where only HTTP is concerned."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[tuple[str, str]] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = errors
+        self.headers = headers or {}
+
+    def body(self) -> dict[str, Any]:
+        """The problem's members."""
+        members: dict[str, Any] = {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+        }
+        if self.errors:
+            members["errors"] = [{"pointer": pointer, "detail": detail} for pointer, detail in self.errors]
+        return members
+
+    def response(self) -> Response:
+        body = msgspec.json.encode(self.body())
+        return Response(body, status_code=self.status, media_type=MEDIA_TYPE, headers=self.headers)
+
+
+def problem_of(error: errors.DispatchError) -> Problem:
+    """The answer to an error of the domain."""
+    status = next(status for kind, status in _STATUS.items() if isinstance(error, kind))
+    retry_after_s = next((s for kind, s in _RETRY_AFTER_S.items() if isinstance(error, kind)), None)
+    headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+    if isinstance(error, errors.InvalidInput):
+        detail = error.errors[0][1] if len(error.errors) == 1 else f"{len(error.errors)} values are not valid"
+        return Problem(status, error.specific_code or error.code, detail, errors=error.errors)
+    return Problem(status, error.code, str(error), headers=headers)
+
+
+def problem_of_validation(error: ValidationError, *, prefix: str = "") -> Problem:
+    """The answer to a body or query that does not fit its schema."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    if found and found[0]["type"] == "json_invalid":
+        return Problem(400, "malformed", f"the body is not JSON: {found[0]['msg'].removeprefix('Invalid JSON: ')}")
+    places = [(prefix + _pointer(entry["loc"]), _sentence(entry["msg"])) for entry in found]
+    detail = (
+        f"{places[0][0] or 'the body'}: {places[0][1]}" if len(places) == 1 else f"{len(places)} values are not valid"
+    )
+    return Problem(422, "invalid_input", detail, errors=places)
+
+
+def _pointer(location: Sequence[int | str]) -> str:
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+
+
+def _sentence(message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    return "this field is not known" if message == "Extra inputs are not permitted" else message
+
+
+def answer_with_problems(app: FastAPI) -> None:
+    """Have every error of the app answered as a problem."""
+
+    @app.exception_handler(Problem)
+    async def of_problem(_request: Request, problem: Problem) -> Response:
+        return problem.response()
+
+    @app.exception_handler(errors.DispatchError)
+    async def of_domain(_request: Request, error: errors.DispatchError) -> Response:
+        return problem_of(error).response()
+
+    @app.exception_handler(RequestValidationError)
+    async def of_validation(_request: Request, error: RequestValidationError) -> Response:
+        places = [
+            (_pointer(tuple(str(part) for part in entry["loc"])), _sentence(str(entry["msg"])))
+            for entry in error.errors()
+        ]
+        return Problem(422, "invalid_input", f"{places[0][0]}: {places[0][1]}", errors=places).response()
+
+    @app.exception_handler(HTTPException)
+    async def of_http(_request: Request, error: HTTPException) -> Response:
+        code = _CODES_BY_STATUS.get(error.status_code, "error")
+        headers = dict(error.headers) if error.headers else None
+        return Problem(error.status_code, code, str(error.detail), headers=headers).response()
+
+    @app.exception_handler(Exception)
+    async def of_fault(request: Request, error: Exception) -> Response:
+        _log.error("request_failed", path=request.url.path, exc_info=error)
+        return Problem(500, "internal_error", "something went wrong here; it has been noted").response()

@@ -1,0 +1,221 @@
+"""Answers as they go out: plain values, ready for JSON."""
+
+from typing import Any
+
+from dispatch.api.places import lon_lat, moment, told, zone_told
+from dispatch.domain.market import NO_LIMIT
+from dispatch.domain.promise import Eta
+from dispatch.domain.question import UNKNOWN_SKU, Line, Question
+from dispatch.domain.selection import Candidate, Certificate, PassedOver, Selection
+from dispatch.replica.replica import Replica
+from dispatch.services.nearby import StoreState
+from dispatch.storage.imports import ImportRecord
+from dispatch.storage.shelves import ShelfRow
+from geo.datums import Datum
+from geo.travel import MODES
+
+
+class QuoteAnswer:
+    """One selection, told to the one who asked."""
+
+    def __init__(self, replica: Replica, question: Question, *, datum: Datum, lag_s: float) -> None:
+        self._replica = replica
+        self._question = question
+        self._datum = datum
+        self._lag_s = lag_s
+
+    def body(self, selection: Selection) -> dict[str, Any]:
+        if selection.winner is not None:
+            answer = {"outcome": "fulfillable", **self._offer(selection.winner)}
+            answer["alternatives"] = [self._offer(candidate) for candidate in selection.alternatives]
+        else:
+            answer = {"outcome": "unfulfillable", **self._refusal(selection)}
+        answer["certificate"] = self._certificate(selection.certificate, selection.stock_age_s)
+        if self._question.explain:
+            passed_over = selection.passed_over or []
+            reasons = selection.passed_over_reasons or {}
+            answer["passed_over"] = [self._passed_over(entry) for entry in passed_over]
+            answer["passed_over_total"] = selection.passed_over_total or 0
+            answer["passed_over_reasons"] = {reason.text: count for reason, count in reasons.items()}
+        return answer
+
+    def _offer(self, candidate: Candidate) -> dict[str, Any]:
+        slot = candidate.slot
+        card = self._replica.catalogue.card(slot)
+        return {
+            "store": {
+                "store_id": candidate.store_id,
+                "name": card.name,
+                **told(self._replica.catalogue.place(slot), self._datum),
+                "distance_m": candidate.distance_m,
+            },
+            "eta": eta_told(candidate.eta, card.timezone),
+            "lines": [self._line(line, slot) for line in self._question.lines],
+        }
+
+    def _line(self, line: Line, slot: int) -> dict[str, Any]:
+        number = self._replica.stock.number(line.sku)
+        price = None if number is None else self._replica.stock.price(number, slot)
+        minor, currency = price or (None, None)
+        return {"sku": line.sku, "quantity": line.quantity, "price": minor, "currency": currency}
+
+    def _refusal(self, selection: Selection) -> dict[str, Any]:
+        if selection.unknown_sku is not None:
+            return {"reason": UNKNOWN_SKU, "detail": {"sku": selection.unknown_sku}, "nearest_miss": None}
+        miss = selection.miss
+        if miss is None:
+            return {"reason": "promise_missed", "detail": {}, "nearest_miss": None}
+        timezone = self._replica.catalogue.card(miss.slot).timezone
+        detail = self._detail(miss)
+        return {
+            "reason": miss.reason.text,
+            "detail": detail,
+            "nearest_miss": {
+                "store_id": miss.store_id,
+                "distance_m": miss.distance_m,
+                "reason": miss.reason.text,
+                "detail": detail,
+                "eta": eta_told(miss.eta, timezone),
+            },
+        }
+
+    def _certificate(self, certificate: Certificate | None, stock_age_s: int | None) -> dict[str, Any]:
+        key = "travel_s" if self._question.strategy == "nearest" else "total_s"
+        return {
+            "plan": certificate.plan.value if certificate else "stock_first",
+            "key": key,
+            "key_s": certificate.key_s if certificate else None,
+            "examined": certificate.examined if certificate else 0,
+            "next_bound_s": certificate.next_bound_s if certificate else None,
+            "rest_lacks": certificate.rest_lacks if certificate else None,
+            "stock_age_s": stock_age_s,
+            "replica_lag_s": round(self._lag_s, 3),
+            "version": self._replica.version_around(self._question.destination).encode(),
+        }
+
+    def _passed_over(self, entry: PassedOver) -> dict[str, Any]:
+        return {
+            "store_id": entry.store_id,
+            "distance_m": entry.distance_m,
+            "key_s": entry.key_s,
+            "reason": entry.reason.text,
+            "detail": self._detail(entry),
+        }
+
+    def _detail(self, entry: PassedOver) -> dict[str, Any]:
+        timezone = self._replica.catalogue.card(entry.slot).timezone
+        return {
+            name: moment(value, timezone) if name.endswith(("_at", "_by")) and isinstance(value, int) else value
+            for name, value in entry.detail.items()
+        }
+
+
+def eta_told(eta: Eta, timezone: str) -> dict[str, Any]:
+    return {
+        "prepare_s": eta.prepare_s,
+        "queue_s": eta.queue_s,
+        "courier_s": eta.courier_s,
+        "travel_s": eta.travel_s,
+        "handover_s": eta.handover_s,
+        "total_s": eta.total_s,
+        "pickup_by": moment(eta.pickup_by, timezone),
+        "deliver_by": moment(eta.deliver_by, timezone),
+        "travel_source": eta.travel_source,
+    }
+
+
+def store_told(state: StoreState, datum: Datum) -> dict[str, Any]:
+    """A store as nearby searches show it."""
+    card = state.card
+    answer: dict[str, Any] = {
+        "store_id": state.store_id,
+        "name": card.name,
+        "brand": card.brand,
+        "address": card.address,
+        **told(state.place, datum),
+        "distance_m": state.distance_m,
+        "open_now": state.open_now,
+        "hours_known": state.hours_known,
+        "opens_at": moment(state.opens_at_s, card.timezone),
+        "closes_at": moment(state.closes_at_s, card.timezone),
+        "opening_hours": card.opening_hours,
+        "timezone": card.timezone,
+        "phone": card.phone,
+    }
+    if state.distance_m is None:
+        del answer["distance_m"]
+    else:
+        answer["delivers_here"] = state.delivers_here
+        answer["stock"] = state.stock
+    return answer
+
+
+def store_told_whole(replica: Replica, state: StoreState, datum: Datum) -> dict[str, Any]:
+    """A store with its terms of service; the setting's default where it does not say."""
+    slot, columns = state.slot, replica.columns
+    radius_m = float(columns.delivery_radius_m[slot])
+    limit = int(columns.max_open_orders[slot])
+    return store_told(state, datum) | {
+        "partner": state.card.partner,
+        "region": state.card.region,
+        "active": bool(columns.active[slot]),
+        "mode": MODES[int(columns.mode[slot])].value,
+        "prepare_s": int(columns.prepare_s[slot]),
+        "prepare_line_s": int(columns.prepare_line_s[slot]),
+        "queue_per_order_s": int(columns.queue_per_order_s[slot]),
+        "courier_s": int(columns.courier_s[slot]),
+        "handover_s": int(columns.handover_s[slot]),
+        "max_open_orders": None if limit == NO_LIMIT else limit,
+        "open_orders": int(columns.open_orders[slot]),
+        "delivery_radius_m": None if radius_m == float("inf") else radius_m,
+        "delivery_zone": zone_told(replica.zones.zone(slot), datum) if columns.has_zone[slot] else None,
+    }
+
+
+def feature_of(store: dict[str, Any], state: StoreState, datum: Datum) -> dict[str, Any]:
+    """A store as a GeoJSON feature; lon, lat."""
+    properties = {name: value for name, value in store.items() if name not in ("lat", "lon")}
+    geometry = {"type": "Point", "coordinates": lon_lat(state.place, datum)}
+    return {"type": "Feature", "id": state.store_id, "geometry": geometry, "properties": properties}
+
+
+def shelf_row_told(row: ShelfRow) -> dict[str, Any]:
+    fresh = row.as_of if row.moved_at is None else max(row.as_of, row.moved_at)
+    return {
+        "sku": row.sku,
+        "on_hand": row.on_hand,
+        "reserved": row.reserved,
+        "safety_stock": row.safety_stock,
+        "withheld": row.withheld,
+        "available": row.available,
+        "short": row.short,
+        "price": row.price_minor,
+        "currency": row.currency,
+        "as_of": row.as_of.isoformat(),
+        "fresh_at": fresh.isoformat(),
+    }
+
+
+def import_told(record: ImportRecord) -> dict[str, Any]:
+    counts = record.counts
+    return {
+        "import_id": record.import_id,
+        "kind": record.kind,
+        "partner": record.partner,
+        "status": record.status,
+        "dry_run": record.dry_run,
+        "mode": record.mode,
+        "filename": record.filename,
+        "created_at": record.created_at.isoformat(),
+        "ended_at": None if record.ended_at is None else record.ended_at.isoformat(),
+        "rows": counts.rows,
+        "created": counts.created,
+        "updated": counts.updated,
+        "unchanged": counts.unchanged,
+        "removed": counts.removed,
+        "failed": counts.failed,
+        "ignored": counts.ignored,
+        "warnings": counts.warnings,
+        "progress": record.progress,
+        "report": record.report,
+    }

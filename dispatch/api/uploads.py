@@ -1,0 +1,99 @@
+"""Files sent to the service: the request body itself, or a part of a multipart form; streamed to the disk."""
+
+from pathlib import Path
+from typing import Final
+
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import Request
+
+from dispatch.api.bodies import too_large
+from dispatch.api.problems import Problem
+
+_FORM: Final = "multipart/form-data"
+_MOST_FILE_NAME_CHARS: Final = 200
+
+
+async def save_upload(request: Request, path: Path, *, most_bytes: int) -> str | None:
+    """Write the file that the request carries to ``path``; the name it came with, if any.
+
+    Raises Problem 413 as soon as it is larger than ``most_bytes``, 400 for a broken form, 422 for one without a file.
+    """
+    media_type, options = parse_options_header(request.headers.get("content-type", "").encode("latin-1"))
+    if media_type.decode("latin-1").lower() != _FORM:
+        size = 0
+        with path.open("wb") as out:
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > most_bytes:
+                    raise too_large(most_bytes)
+                out.write(chunk)
+        return None
+    boundary = options.get(b"boundary")
+    if not boundary:
+        raise Problem(400, "malformed", "the form has no boundary; let your client make the Content-Type")
+    return await _save_part(request, path, boundary, most_bytes)
+
+
+async def _save_part(request: Request, path: Path, boundary: bytes, most_bytes: int) -> str | None:
+    with path.open("wb") as out:
+        form = _Form(out.write)
+        try:
+            parser = MultipartParser(boundary, form.callbacks())  # type: ignore[arg-type]  # its types want every callback
+            size = 0
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > most_bytes:
+                    raise too_large(most_bytes)
+                parser.write(chunk)
+            parser.finalize()
+        except MultipartParseError as error:
+            raise Problem(400, "malformed", "the form is broken or cut short") from error
+    if form.files != 1:
+        detail = f"the form holds {form.files} files; send exactly one"
+        raise Problem(422, "invalid_input", detail, errors=[("", detail)])
+    return form.filename
+
+
+class _Form:
+    """Writes the parts that are files; fields of a form are parameters of the URL instead, and are left out."""
+
+    def __init__(self, write: object) -> None:
+        self._write = write
+        self._header = b""
+        self._value = b""
+        self._in_file = False
+        self.files = 0
+        self.filename: str | None = None
+
+    def callbacks(self) -> dict[str, object]:
+        return {
+            "on_part_begin": self._part_begin,
+            "on_header_field": self._header_field,
+            "on_header_value": self._header_value,
+            "on_header_end": self._header_end,
+            "on_part_data": self._part_data,
+        }
+
+    def _part_begin(self) -> None:
+        self._in_file = False
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _header_end(self) -> None:
+        if self._header.lower() == b"content-disposition":
+            _, options = parse_options_header(self._value)
+            name = options.get(b"filename")
+            if name is not None:
+                self._in_file = True
+                self.files += 1
+                self.filename = name.decode("utf-8", "replace")[:_MOST_FILE_NAME_CHARS] or None
+        self._header = self._value = b""
+
+    def _part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._in_file and self.files == 1:
+            self._write(data[start:end])  # type: ignore[operator]  # a file's write

@@ -1,0 +1,128 @@
+"""The one place that wires everything: settings in, a running service out. Nothing is built at import."""
+
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+
+from dispatch.api import finding, imports, operating, stores
+from dispatch.api.documents import DESCRIPTION, describe
+from dispatch.api.envelope import Envelope
+from dispatch.api.problems import answer_with_problems
+from dispatch.api.state import Limits, Service
+from dispatch.domain.promise import PromiseDefaults
+from dispatch.logs import configure_logs
+from dispatch.replica.catalogue import StoreDefaults
+from dispatch.replica.follower import Follower
+from dispatch.services.background import Background
+from dispatch.settings import Settings, load_settings
+from dispatch.storage.pool import Database
+from geo.travel import Mode
+from geo.travel.estimate import EstimateTravel, ModeSpeed
+
+VERSION = "0.1.0"
+
+type Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def travel_of(settings: Settings) -> EstimateTravel:
+    """The estimate with the speeds of the settings."""
+    return EstimateTravel(
+        {
+            Mode.FOOT: ModeSpeed(
+                speed_kmh=settings.foot_speed_kmh, detour=settings.foot_detour, hour_factors=settings.foot_hour_factors
+            ),
+            Mode.EBIKE: ModeSpeed(
+                speed_kmh=settings.ebike_speed_kmh,
+                detour=settings.ebike_detour,
+                hour_factors=settings.ebike_hour_factors,
+            ),
+            Mode.CAR: ModeSpeed(
+                speed_kmh=settings.car_speed_kmh, detour=settings.car_detour, hour_factors=settings.car_hour_factors
+            ),
+        }
+    )
+
+
+def store_defaults(settings: Settings) -> StoreDefaults:
+    """What holds for a store that does not say."""
+    promise = PromiseDefaults(
+        prepare_s=settings.prepare_s,
+        prepare_line_s=settings.prepare_line_s,
+        queue_per_order_s=settings.queue_per_order_s,
+        courier_s=settings.courier_s,
+        handover_s=settings.handover_s,
+        mode=Mode(settings.mode),
+    )
+    return StoreDefaults(promise, settings.stock_stale_after_s)
+
+
+def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
+    """The service on the database of ``settings.database_url``, which must be migrated."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if settings.database_url is None:
+            raise ValueError("create_app needs a database_url; dispatch serve starts the embedded database")
+        database = await Database.open(settings.database_url, pool_min=settings.pool_min, pool_max=settings.pool_max)
+        follower = Follower(
+            database,
+            defaults=store_defaults(settings),
+            travel=travel_of(settings),
+            every_s=settings.follow_every_s,
+            stale_after_s=settings.replica_stale_after_s,
+            monotonic=time.monotonic,
+        )
+        background = Background()
+        app.state.service = Service(
+            database=database,
+            follower=follower,
+            background=background,
+            clock=clock,
+            uploads=settings.data_dir / "uploads",
+            limits=Limits(
+                max_body_bytes=settings.max_body_bytes,
+                max_file_bytes=settings.max_file_bytes,
+                min_version_wait_s=settings.min_version_wait_s,
+            ),
+        )
+        follower.start()
+        try:
+            yield
+        finally:
+            await background.stop()
+            await follower.stop()
+            await database.close()
+
+    app = FastAPI(
+        title="lifecircle",
+        version=VERSION,
+        summary="The nearest store that can keep a one-hour promise",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+        strict_content_type=False,
+    )
+    answer_with_problems(app)
+    for module in (finding, stores, imports, operating):
+        app.include_router(module.router)
+    app.add_middleware(Envelope)
+    describe(app)
+    return app
+
+
+def create_app_from_environment() -> FastAPI:
+    """For the workers that ``dispatch serve`` starts: the settings come by the environment."""
+    settings = load_settings()
+    configure_logs(settings.log_level)
+    # What dispatch serve has checked and opened; a worker alone must not start a database of its own.
+    if settings.database_url is None:
+        raise ValueError(f"DISPATCH_DATABASE_URL is not set (process {os.getpid()})")
+    return create_app(settings)

@@ -1,0 +1,164 @@
+"""The stores around a place, nearest first, with what a shopper wants to know of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from dispatch.domain.market import BoolArray, FloatArray, IntArray
+from dispatch.replica.catalogue import Card
+from dispatch.replica.replica import Replica
+from geo.coordinates import LatLon
+
+MOST_STOCK_TOLD: Final = 99
+_FIRST_BATCH: Final = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearbyQuestion:
+    """Which stores lie around here? ``after`` is the last (distance, store id) already seen."""
+
+    origin: LatLon
+    radius_m: float
+    limit: int
+    now_s: int
+    after: tuple[float, str] | None = None
+    open_now: bool = False
+    delivers_here: bool = False
+    brand: str | None = None
+    skus: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoreState:
+    """A store as answers show it; instants are epoch seconds. ``stock`` is by sku asked, None where it is stale."""
+
+    slot: int
+    store_id: str
+    place: LatLon
+    card: Card
+    open_now: bool
+    hours_known: bool
+    opens_at_s: int | None
+    closes_at_s: int | None
+    distance_m: float | None = None
+    delivers_here: bool | None = None
+    stock: dict[str, int | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NearbyPage:
+    """One page, nearest first; ``more`` tells that others follow, ``steady_for_s`` when an opening state changes."""
+
+    stores: list[StoreState]
+    more: bool
+    steady_for_s: int | None
+
+
+def nearby(replica: Replica, question: NearbyQuestion) -> NearbyPage:
+    """The stores in service within the radius that pass the filters, by (geodesic distance, store id).
+
+    Inactive stores are left out. A store has a sku if its last count says so, however old: its stock is then shown
+    as None. A sku that no store has had is had by none.
+    """
+    numbers = [replica.stock.number(sku) for sku in question.skus]
+    if None in numbers:
+        return NearbyPage([], False, None)
+    found: list[tuple[float, str, int]] = []
+    for entry in _passing(replica, question, [number for number in numbers if number is not None]):
+        if question.after is not None and entry[:2] <= question.after:
+            continue
+        found.append(entry)
+        if len(found) > question.limit:
+            break
+    shown = found[: question.limit]
+    stores = _states_here(replica, question, shown)
+    return NearbyPage(stores, len(found) > question.limit, _steady_for_s(replica, question.now_s, shown))
+
+
+def state_of(replica: Replica, slot: int, now_s: int) -> StoreState:
+    """A store as it is now."""
+    schedule = int(replica.columns.schedule[slot])
+    spell = replica.schedules.spell(schedule, now_s)
+    return StoreState(
+        slot=slot,
+        store_id=replica.store_id(slot),
+        place=replica.catalogue.place(slot),
+        card=replica.catalogue.card(slot),
+        open_now=spell.is_open,
+        hours_known=replica.schedules.known(schedule),
+        opens_at_s=replica.schedules.opens_at_s(schedule, now_s),
+        closes_at_s=replica.schedules.closes_at_s(schedule, now_s),
+    )
+
+
+def stock_at(replica: Replica, slot: int, skus: tuple[str, ...], now_s: int) -> dict[str, int | None]:
+    """What is available of each sku, at most MOST_STOCK_TOLD; None where the row is stale, 0 where there is none."""
+    at = np.array([slot], dtype=np.int64)
+    probe = replica.stock.probe(at, now_s, replica.columns.stale_after_s[at])
+    told: dict[str, int | None] = {}
+    for sku in skus:
+        number = replica.stock.number(sku)
+        if number is None:
+            told[sku] = 0
+            continue
+        _, stale = probe.line(number, 1)
+        available = int(replica.stock.gather(number, at).available[0])
+        told[sku] = None if stale[0] else min(available, MOST_STOCK_TOLD)
+    return told
+
+
+def _passing(replica: Replica, question: NearbyQuestion, numbers: list[int]) -> Iterator[tuple[float, str, int]]:
+    """(distance, store id, slot) of the stores that pass the filters, in order."""
+    first = max(_FIRST_BATCH, question.limit + 1)
+    containing: IntArray | None = None
+    for batch in replica.index.batches(question.origin, first=first, radius_m=question.radius_m):
+        slots, distances_m = batch.ids, batch.distances_m
+        keep = replica.columns.active[slots].copy()
+        if question.brand is not None:
+            keep &= replica.columns.brand[slots] == replica.catalogue.brand_number(question.brand)
+        for number in numbers:
+            keep &= replica.stock.gather(number, slots).available > 0
+        if question.open_now:
+            keep &= replica.schedules.states(replica.columns.schedule[slots], question.now_s).is_open
+        if question.delivers_here:
+            if containing is None:
+                containing = replica.zones.containing(question.origin)
+            keep &= _delivers(replica, slots, distances_m, containing)
+        entries = [
+            (distance_m, replica.store_id(slot), slot)
+            for distance_m, slot in zip(distances_m[keep].tolist(), slots[keep].tolist(), strict=True)
+        ]
+        # Already in order of distance; the sort puts ties in order of store id.
+        entries.sort()
+        yield from entries
+
+
+def _delivers(replica: Replica, slots: IntArray, distances_m: FloatArray, containing: IntArray) -> BoolArray:
+    columns = replica.columns
+    within: BoolArray = distances_m <= columns.delivery_radius_m[slots]
+    return within & (~columns.has_zone[slots] | np.isin(slots, containing))
+
+
+def _states_here(replica: Replica, question: NearbyQuestion, shown: list[tuple[float, str, int]]) -> list[StoreState]:
+    slots = np.array([slot for _, _, slot in shown], dtype=np.int64)
+    distances_m = np.array([distance_m for distance_m, _, _ in shown])
+    delivers = _delivers(replica, slots, distances_m, replica.zones.containing(question.origin)).tolist()
+    return [
+        replace(
+            state_of(replica, slot, question.now_s),
+            distance_m=distance_m,
+            delivers_here=delivers_here,
+            stock=stock_at(replica, slot, question.skus, question.now_s),
+        )
+        for (distance_m, _, slot), delivers_here in zip(shown, delivers, strict=True)
+    ]
+
+
+def _steady_for_s(replica: Replica, now_s: int, shown: list[tuple[float, str, int]]) -> int | None:
+    if not shown:
+        return None
+    slots = np.array([slot for _, _, slot in shown], dtype=np.int64)
+    until_s = replica.schedules.states(replica.columns.schedule[slots], now_s).until_s
+    return max(0, int(until_s.min()) - now_s)

@@ -1,0 +1,127 @@
+"""Settings: where they come from, and the one line for a wrong one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from dispatch.settings import Settings, SettingsError, load_settings, unknown_variables
+from geo.travel import Mode
+from geo.travel.estimate import DEFAULT_SPEEDS
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith("DISPATCH_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_defaults_are_those_the_documentation_names(tmp_path: Path) -> None:
+    settings = load_settings()
+    assert (settings.host, settings.port, settings.workers, settings.insecure) == ("127.0.0.1", 8000, 1, False)
+    assert settings.data_dir == (tmp_path / "var").resolve()
+    assert settings.database_url is None
+    assert settings.stock_stale_after_s == 129_600
+    assert settings.accept_s == 300
+    assert (settings.prepare_s, settings.prepare_line_s, settings.courier_s, settings.handover_s) == (300, 30, 60, 120)
+
+
+def test_the_default_speeds_are_those_of_the_estimate() -> None:
+    settings = load_settings()
+    for mode in Mode:
+        speed = DEFAULT_SPEEDS[mode]
+        assert getattr(settings, f"{mode}_speed_kmh") == speed.speed_kmh
+        assert getattr(settings, f"{mode}_detour") == speed.detour
+        assert getattr(settings, f"{mode}_hour_factors") == speed.hour_factors
+
+
+def test_an_override_comes_before_the_environment_and_that_before_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("DISPATCH_PORT=1\nDISPATCH_HOST=from-file\nDISPATCH_WORKERS=3\nOTHER=x\n")
+    monkeypatch.setenv("DISPATCH_PORT", "2")
+    monkeypatch.setenv("DISPATCH_HOST", "from-environment")
+    settings = load_settings(port=4, host=None)
+    assert (settings.port, settings.host, settings.workers) == (4, "from-environment", 3)
+
+
+def test_hour_factors_are_a_json_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPATCH_FOOT_HOUR_FACTORS", str([1.5] * 24))
+    assert load_settings().foot_hour_factors == (1.5,) * 24
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPATCH_DATABASE_URL", "")
+    assert load_settings().database_url is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DISPATCH_PORT", "80000"),
+        ("DISPATCH_PORT", "http"),
+        ("DISPATCH_WORKERS", "0"),
+        ("DISPATCH_MODE", "rocket"),
+        ("DISPATCH_STOCK_STALE_AFTER_S", "-1"),
+        ("DISPATCH_FOOT_SPEED_KMH", "nan"),
+        ("DISPATCH_FOOT_SPEED_KMH", "0"),
+        ("DISPATCH_EBIKE_DETOUR", "0.9"),
+        ("DISPATCH_CAR_HOUR_FACTORS", "[1, 1]"),
+        ("DISPATCH_CAR_HOUR_FACTORS", str([0.5] * 24)),
+        ("DISPATCH_CAR_HOUR_FACTORS", "1, 2, 3"),
+        ("DISPATCH_DATABASE_URL", "mysql://localhost/x"),
+        ("DISPATCH_POOL_MIN", "11"),
+    ],
+)
+def test_a_bad_value_gets_one_line_that_names_its_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_message_and_no_repr_tells_the_password() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(database_url="mysql://me:hunter2@localhost/x")
+    assert "hunter2" not in str(caught.value)
+    assert "hunter2" not in repr(load_settings(database_url="postgresql://me:hunter2@localhost/x"))
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError):
+        load_settings().port = 1
+
+
+def test_an_override_that_is_no_setting_is_refused() -> None:
+    with pytest.raises(SettingsError, match="prot"):
+        load_settings(prot=1)
+
+
+def test_a_misspelt_variable_is_found_with_the_name_it_was_meant_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPATCH_PROT", "1")
+    monkeypatch.setenv("DISPATCH_PORT", "1")
+    assert unknown_variables() == {"DISPATCH_PROT": "DISPATCH_PORT"}
+
+
+def test_every_setting_says_what_it_is() -> None:
+    silent = [name for name, field in Settings.model_fields.items() if not field.description]
+    assert Settings.model_fields
+    assert not silent
+
+
+def test_nothing_is_read_when_the_module_is_imported() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", "import dispatch.settings"],
+        env=os.environ | {"DISPATCH_PORT": "nonsense"},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
