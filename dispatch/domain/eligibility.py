@@ -1,6 +1,7 @@
 """Which of these stores pass every test, and the first test that each of the others fails."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -9,7 +10,9 @@ from dispatch.domain.promise import Parts, parts
 from dispatch.domain.question import Question, Reason, Strategy
 from geo.travel import MODE_CODES
 
-UNREACHABLE_S = 1 << 40
+UNREACHABLE_S: Final = 1 << 40
+# Up to so many stores all lines are asked at once.
+_FEW: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class Examiner:
         self._declined = self._slots(question.declined_by)
         self._only = None if question.only_stores is None else self._slots(question.only_stores)
         self._containing: IntArray | None = None
+        self._wanted = [(line.number, line.quantity) for line in lines]
+        self._by_rarity = sorted(self._wanted, key=lambda wanted: market.stock.holder_count(wanted[0]))
 
     @property
     def only(self) -> IntArray | None:
@@ -54,43 +59,50 @@ class Examiner:
 
     def stocked(self, slots: IntArray) -> BoolArray:
         """Which stores have every line, counted recently enough."""
-        columns, question = self._market.columns, self._question
-        probe = self._market.stock.probe(slots, question.now_s, columns.stale_after_s[slots])
-        passing: BoolArray | None = None
-        for line in self._lines:
-            enough, stale = probe.line(line.number, line.quantity)
+        stock, now_s = self._market.stock, self._question.now_s
+        if len(slots) <= _FEW:
+            enough, stale = stock.probe(slots, now_s).lines(self._wanted)
             enough &= ~stale
-            passing = enough if passing is None else passing & enough
-            if not passing.any():
+            few: BoolArray = enough.all(axis=0)
+            return few
+        # Of many stores, each line is asked of those that have the lines before it, the rarest first.
+        passing = np.arange(len(slots))
+        for wanted in self._by_rarity:
+            enough, stale = stock.probe(slots[passing], now_s).lines([wanted])
+            passing = passing[enough[0] & ~stale[0]]
+            if len(passing) == 0:
                 break
-        assert passing is not None, "a question has a line"
-        return passing
+        many = np.zeros(len(slots), dtype=np.bool_)
+        many[passing] = True
+        return many
 
     def examine(self, slots: IntArray, distances_m: FloatArray, *, stocked: bool = False) -> Examined:
         """Put every test to these stores. ``stocked`` says that their stock is known to suffice."""
         market, question = self._market, self._question
         columns = market.columns
+        open_orders = columns.open_orders.take(slots).astype(np.int64)
+        times_s = columns.times_s.take(slots, axis=0).T
         made = parts(
-            prepare_s=columns.prepare_s[slots].astype(np.int64),
-            prepare_line_s=columns.prepare_line_s[slots].astype(np.int64),
-            queue_per_order_s=columns.queue_per_order_s[slots].astype(np.int64),
-            courier_s=columns.courier_s[slots].astype(np.int64),
-            handover_s=columns.handover_s[slots].astype(np.int64),
-            open_orders=columns.open_orders[slots].astype(np.int64),
+            prepare_s=times_s[0],
+            prepare_line_s=times_s[1],
+            queue_per_order_s=times_s[2],
+            courier_s=times_s[3],
+            handover_s=times_s[4],
+            open_orders=open_orders,
             n_lines=len(self._lines),
         )
         ready_s = made.ready_s
         travel_s = self._travel_s(slots, distances_m, ready_s)
         total_s = made.total_s(travel_s)
         states = market.schedules.states(
-            columns.schedule[slots], question.start_s, planned=question.start_s != question.now_s
+            columns.schedule.take(slots), question.start_s, planned=question.start_s != question.now_s
         )
         reason = np.zeros(len(slots), dtype=np.int64)
         # The first failing test gives the reason, so they are written from the last to the first.
         reason[total_s > question.promise_s] = Reason.PROMISE_MISSED
         reason[question.start_s + question.hold_s + ready_s > states.until_s] = Reason.CLOSES_TOO_SOON
         reason[travel_s >= UNREACHABLE_S] = Reason.UNREACHABLE
-        reason[columns.open_orders[slots] >= columns.max_open_orders[slots]] = Reason.AT_CAPACITY
+        reason[open_orders >= columns.max_open_orders.take(slots)] = Reason.AT_CAPACITY
         if not stocked:
             self._test_stock(slots, reason)
         self._test_zone(slots, distances_m, reason)
@@ -101,7 +113,7 @@ class Examiner:
             reason[np.isin(slots, self._excluded)] = Reason.EXCLUDED
         if self._only is not None:
             reason[~np.isin(slots, self._only)] = Reason.EXCLUDED
-        reason[~columns.active[slots]] = Reason.INACTIVE
+        reason[~columns.active.take(slots)] = Reason.INACTIVE
         key_s = travel_s if question.strategy is Strategy.NEAREST else total_s
         return Examined(slots, distances_m, reason, key_s, travel_s, total_s, states.until_s, made)
 
@@ -139,9 +151,8 @@ class Examiner:
 
     def stock_age_s(self, slot: int) -> int:
         """Seconds since the oldest of a store's lines was counted or moved."""
-        at = np.array([slot], dtype=np.int64)
-        oldest = min(int(self._market.stock.gather(line.number, at).fresh_s[0]) for line in self._lines)
-        return max(0, self._question.now_s - oldest)
+        fresh_s = [self._market.stock.fresh_s(line.number, slot) for line in self._lines]
+        return max(0, self._question.now_s - min(moment_s for moment_s in fresh_s if moment_s is not None))
 
     def _slots(self, store_ids: frozenset[str]) -> IntArray:
         slots = [slot for slot in map(self._market.slot, store_ids) if slot is not None]
@@ -150,13 +161,16 @@ class Examiner:
     def _travel_s(self, slots: IntArray, distances_m: FloatArray, ready_s: IntArray) -> IntArray:
         market, question = self._market, self._question
         if question.mode is None:
-            modes = market.columns.mode[slots].astype(np.int64)
+            modes = market.columns.mode.take(slots).astype(np.int64)
         else:
             modes = np.full(len(slots), MODE_CODES[question.mode], dtype=np.int64)
-        hours = market.timezones.local_hours(market.columns.timezone[slots], question.start_s + ready_s)
+        if market.travel.hourly[modes].any():
+            hours = market.timezones.local_hours(market.columns.timezone[slots], question.start_s + ready_s)
+        else:
+            hours = np.zeros(len(slots), dtype=np.int64)
         return market.travel.times_s(
-            lats=market.index.lats[slots],
-            lons=market.index.lons[slots],
+            lats=market.index.lats.take(slots),
+            lons=market.index.lons.take(slots),
             destination=question.destination,
             distances_m=distances_m,
             modes=modes,
@@ -164,17 +178,14 @@ class Examiner:
         )
 
     def _test_stock(self, slots: IntArray, reason: IntArray) -> None:
-        probe = self._market.stock.probe(slots, self._question.now_s, self._market.columns.stale_after_s[slots])
-        found = [probe.line(line.number, line.quantity) for line in self._lines]
-        for enough, _ in found:
-            reason[~enough] = Reason.INSUFFICIENT_STOCK
-        for _, stale in found:
-            reason[stale] = Reason.STALE_STOCK
+        enough, stale = self._market.stock.probe(slots, self._question.now_s).lines(self._wanted)
+        reason[~enough.all(axis=0)] = Reason.INSUFFICIENT_STOCK
+        reason[stale.any(axis=0)] = Reason.STALE_STOCK
 
     def _test_zone(self, slots: IntArray, distances_m: FloatArray, reason: IntArray) -> None:
         columns = self._market.columns
-        reason[distances_m > columns.delivery_radius_m[slots]] = Reason.OUTSIDE_DELIVERY_ZONE
-        has_zone = columns.has_zone[slots]
+        reason[distances_m > columns.delivery_radius_m.take(slots)] = Reason.OUTSIDE_DELIVERY_ZONE
+        has_zone = columns.has_zone.take(slots)
         if has_zone.any():
             if self._containing is None:
                 self._containing = self._market.zones.containing(self._question.destination)
@@ -183,12 +194,11 @@ class Examiner:
     def _stale_detail(self, slot: int) -> dict[str, object]:
         at = np.array([slot], dtype=np.int64)
         stale_after_s = int(self._market.columns.stale_after_s[slot])
-        probe = self._market.stock.probe(at, self._question.now_s, self._market.columns.stale_after_s[at])
-        for line in self._lines:
-            _, stale = probe.line(line.number, line.quantity)
-            if stale[0]:
-                fresh_s = int(self._market.stock.gather(line.number, at).fresh_s[0])
-                age_s = self._question.now_s - fresh_s if fresh_s > 0 else None
+        _, stale = self._market.stock.probe(at, self._question.now_s).lines(self._wanted)
+        for line, is_stale in zip(self._lines, stale[:, 0].tolist(), strict=True):
+            if is_stale:
+                fresh_s = self._market.stock.fresh_s(line.number, slot)
+                age_s = self._question.now_s - fresh_s if fresh_s is not None and fresh_s > 0 else None
                 return {"sku": line.sku, "age_s": age_s, "stale_after_s": stale_after_s}
         raise AssertionError("a store with stale stock has a stale line")
 

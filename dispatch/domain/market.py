@@ -3,18 +3,21 @@
 Stores are *slots*: small numbers, positions in arrays. All arrays of ``StoreColumns`` are indexed by slot.
 """
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dispatch.domain.hours import Schedules, Zones
+from geo.coordinates import LatLon
 from geo.point_index import PointIndex
 from geo.travel import TravelModel
 from geo.zones import ZoneIndex
 
 type IntArray = NDArray[np.int64]
 type BoolArray = NDArray[np.bool_]
+type BoolTable = NDArray[np.bool_]
 type FloatArray = NDArray[np.float64]
 
 
@@ -23,11 +26,7 @@ class StoreColumns(Protocol):
 
     active: BoolArray
     mode: NDArray[np.int8]
-    prepare_s: NDArray[np.int32]
-    prepare_line_s: NDArray[np.int32]
-    queue_per_order_s: NDArray[np.int32]
-    courier_s: NDArray[np.int32]
-    handover_s: NDArray[np.int32]
+    times_s: IntArray  # a row a store: prepare, prepare a line, queue per order, courier, handover
     max_open_orders: NDArray[np.int32]  # NO_LIMIT: none
     open_orders: NDArray[np.int32]
     delivery_radius_m: FloatArray  # inf: none
@@ -40,11 +39,20 @@ class StoreColumns(Protocol):
 NO_LIMIT = 2**31 - 1
 
 
-class Probe(Protocol):
-    """The stock of some slots, asked line by line."""
+class SlotRanges(Protocol):
+    """Stretches of slots, as the stock can cut a sku's rows by them."""
 
-    def line(self, number: int, wanted: int) -> tuple[BoolArray, BoolArray]:
-        """For each slot: whether so many are available, and whether its row is stale. No row: neither."""
+    @property
+    def size(self) -> int:
+        """How many slots there are in all."""
+        ...
+
+
+class Probe(Protocol):
+    """The stock of some slots."""
+
+    def lines(self, wanted: Sequence[tuple[int, int]]) -> tuple[BoolTable, BoolTable]:
+        """For each (sku number, quantity), a row: which slots have so many, where that is stale. No row: neither."""
         ...
 
 
@@ -66,15 +74,21 @@ class StockView(Protocol):
         """The number of a sku; None if no store has ever had it."""
         ...
 
-    def probe(self, slots: IntArray, now_s: int, stale_after_s: Any) -> Probe: ...
+    def probe(self, slots: IntArray, now_s: int) -> Probe: ...
 
     def gather(self, number: int, slots: IntArray) -> RowsFound: ...
 
-    def holders(self, number: int) -> IntArray:
-        """The slots that have a row for the sku, in order; slots of stores that are gone may be among them."""
+    def holders(self, number: int, ranges: Any) -> IntArray:
+        """The slots in these ranges that have a row for the sku, in order; of stores that are gone, too."""
         ...
 
-    def holder_count(self, number: int) -> int: ...
+    def holder_count(self, number: int, ranges: Any = None) -> int:
+        """How many slots, in these ranges or in all, have a row for the sku."""
+        ...
+
+    def fresh_s(self, number: int, slot: int) -> int | None:
+        """How fresh one row is (epoch seconds); None if there is no row."""
+        ...
 
 
 class Market(Protocol):
@@ -97,6 +111,10 @@ class Market(Protocol):
     @property
     def modes(self) -> IntArray:
         """The codes of the modes that stores use; never empty."""
+        ...
+
+    def slots_around(self, place: LatLon, radius_m: float) -> SlotRanges:
+        """Stretches of slots that hold every store within the radius, and perhaps others."""
         ...
 
     def store_id(self, slot: int) -> str: ...

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from dispatch.domain.eligibility import Examined, Examiner, KnownLine
-from dispatch.domain.market import FloatArray, IntArray, Market
+from dispatch.domain.market import FloatArray, IntArray, Market, SlotRanges
 from dispatch.domain.promise import Eta
 from dispatch.domain.question import Question, Reason, Strategy
 from geo.point_index import Batch
@@ -21,12 +21,16 @@ from geo.travel import MODE_CODES
 
 MAX_PASSED_OVER: Final = 200
 
-_FIRST_BATCH: Final = 32
+_SMALLEST_BATCH: Final = 8
 _LARGEST_FIRST_BATCH: Final = 256
+# With so few stores to expect until a hit, look at once, and at so many before thinking again.
+_HOPEFUL: Final = 32
+_HOPEFUL_LIMIT: Final = 128
 # Space first gives way to stock first after so many stores, so that a wrong guess stays cheap.
 _SPACE_FIRST_LIMIT: Final = 1000
-# Measured (make bench): to examine a store nearest first costs about as much as to look at this many rows of the
-# rarest line.
+# So few rows around are looked at without further thought.
+_FEW_ROWS: Final = 256
+# Measured (make bench): to examine a store nearest first costs about as much as to look at this many rows of a sku.
 _ROWS_A_STORE: Final = 25
 
 
@@ -108,6 +112,7 @@ class _Found:
     failed: list[Examined] = field(default_factory=list)
     examined: int = 0
     next_bound_s: int | None = None
+    ended: bool = True
 
 
 class _Search:
@@ -124,12 +129,8 @@ class _Search:
         self._reach_m = self._within_m(question.promise_s)
 
     def run(self) -> Selection:
-        plan, rarest = self._plan()
-        found = self._space_first() if plan is Plan.SPACE_FIRST else None
-        if found is None:
-            plan, found = Plan.STOCK_FIRST, self._stock_first(rarest)
+        plan, rest_lacks, found = self._search()
         key_s = found.best[0][0] if found.best else None
-        rest_lacks = rarest.sku if plan is Plan.STOCK_FIRST else None
         assert key_s is None or found.next_bound_s is None or found.next_bound_s >= key_s, "the certificate must hold"
         selection = Selection(certificate=Certificate(plan, found.examined, key_s, found.next_bound_s, rest_lacks))
         if found.best:
@@ -144,42 +145,66 @@ class _Search:
 
     # ── plans ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _plan(self) -> tuple[Plan, KnownLine]:
-        """The cheaper plan by estimate, and the rarest line."""
-        stock, stores = self._market.stock, max(1, len(self._market.index))
-        shares = [(stock.holder_count(line.number) / stores, line) for line in self._lines]
-        rarest_share, rarest = min(shares, key=lambda entry: entry[0])
+    def _search(self) -> tuple[Plan, str | None, _Found]:
+        """Look by the plan that seems cheaper, and by the other when it is not; the plan that came to the end.
+
+        How rare a sku is everywhere costs nothing to know, and what sells everywhere is mostly here too. Else it is
+        counted around the destination.
+        """
         if self._examiner.only is not None:
-            return Plan.SPACE_FIRST, rarest
+            found = self._walk(self._market.index.batches_among(self._question.destination, self._examiner.only))
+            return Plan.SPACE_FIRST, None, found
+        everywhere = [self._market.stock.holder_count(line.number) for line in self._lines]
+        till_hit = self._stores_till_hit(everywhere, len(self._market.index))
+        if till_hit <= _HOPEFUL:
+            hit = self._space_first(till_hit, limit=_HOPEFUL_LIMIT)
+            if hit is not None:
+                return Plan.SPACE_FIRST, None, hit
+        around = self._market.slots_around(self._question.destination, self._reach_m)
+        counts: list[int] = []
+        by_rarity = sorted(self._lines, key=lambda line: self._market.stock.holder_count(line.number))
+        for line in by_rarity:
+            counts.append(self._market.stock.holder_count(line.number, around))
+            if counts[-1] <= _FEW_ROWS:
+                return Plan.STOCK_FIRST, line.sku, self._stock_first(line, around)
+        rarest = by_rarity[counts.index(min(counts))]
+        till_hit = self._stores_till_hit(counts, around.size)
+        if till_hit * _ROWS_A_STORE <= min(counts):
+            hit = self._space_first(till_hit, limit=_SPACE_FIRST_LIMIT)
+            if hit is not None:
+                return Plan.SPACE_FIRST, None, hit
+        return Plan.STOCK_FIRST, rarest.sku, self._stock_first(rarest, around)
+
+    def _stores_till_hit(self, holders: list[int], stores: int) -> float:
+        """How many stores to expect until enough of them have all lines, if skus were spread independently."""
         likelihood = 1.0
-        for share, _ in shares:
-            likelihood *= min(1.0, share)
-        self._stores_till_hit = self._wanted / likelihood if likelihood > 0 else float("inf")
-        if self._stores_till_hit * _ROWS_A_STORE > rarest_share * stores + _FIRST_BATCH * _ROWS_A_STORE:
-            return Plan.STOCK_FIRST, rarest
-        return Plan.SPACE_FIRST, rarest
+        for count in holders:
+            likelihood *= min(1.0, count / max(1, stores))
+        return self._wanted / likelihood if likelihood > 0 else float("inf")
 
-    def _space_first(self) -> _Found | None:
-        """Nearest first; None when it has looked at many stores without an end in sight."""
-        destination, only = self._question.destination, self._examiner.only
-        if only is not None:
-            return self._walk(self._market.index.batches_among(destination, only), limit=None)
-        first = int(min(max(_FIRST_BATCH, 2 * self._stores_till_hit), _LARGEST_FIRST_BATCH))
-        return self._walk(self._market.index.batches(destination, first=first), limit=_SPACE_FIRST_LIMIT)
+    def _space_first(self, till_hit: float, *, limit: int) -> _Found | None:
+        """Nearest first; None when it has looked at ``limit`` stores without an end in sight."""
+        first = int(min(max(_SMALLEST_BATCH, 2 * till_hit), _LARGEST_FIRST_BATCH))
+        batches = self._market.index.batches(self._question.destination, first=first)
+        found = self._walk(batches, limit=limit)
+        return found if found.ended else None
 
-    def _stock_first(self, rarest: KnownLine) -> _Found:
-        """All stores that have the rarest line, those that have the others too nearest first."""
+    def _stock_first(self, rarest: KnownLine, around: SlotRanges) -> _Found:
+        """All stores around that have the rarest line, those that have the others too nearest first."""
         index = self._market.index
-        holders = self._market.stock.holders(rarest.number)
+        holders = self._market.stock.holders(rarest.number, around)
         holders = holders[~np.isnan(index.lats[holders])]
         stocked = holders[self._examiner.stocked(holders)] if len(holders) else holders
-        found = self._walk(index.batches_among(self._question.destination, stocked), limit=None, stocked=True)
-        assert found is not None, "without a limit a walk ends"
+        found = self._walk(index.batches_among(self._question.destination, stocked), stocked=True)
         found.examined = len(holders)
+        if len(holders) < self._market.stock.holder_count(rarest.number):
+            # Those that were not looked at lie beyond reach.
+            beyond_s = self._question.promise_s + 1 + self._fixed_s
+            found.next_bound_s = min(beyond_s, found.next_bound_s or beyond_s)
         return found
 
-    def _walk(self, batches: Iterator[Batch], *, limit: int | None, stocked: bool = False) -> _Found | None:
-        """Examine batches, nearest first, until nothing unseen can matter; None when ``limit`` is passed first."""
+    def _walk(self, batches: Iterator[Batch], *, limit: int | None = None, stocked: bool = False) -> _Found:
+        """Examine batches, nearest first, until nothing unseen can matter, or ``limit`` is passed: not ``ended``."""
         found = _Found()
         for batch in batches:
             slots, distances_m, next_m = self._cut(batch)
@@ -190,7 +215,8 @@ class _Search:
             if next_m > self._reach_m or self._settled(found):
                 return found
             if limit is not None and found.examined >= limit:
-                return None
+                found.ended = False
+                return found
         found.next_bound_s = None
         return found
 
@@ -274,7 +300,7 @@ class _Search:
         """
         best = min((self._latest(examined) for examined in found.failed), default=None, key=lambda entry: entry[0])
         if best is None or -best[0][0] <= Reason.INSUFFICIENT_STOCK:
-            for batch in self._market.index.batches(self._question.destination, first=_FIRST_BATCH):
+            for batch in self._market.index.batches(self._question.destination, first=_SMALLEST_BATCH):
                 slots, distances_m, next_m = self._cut(batch)
                 if len(slots):
                     entry = self._latest(self._examiner.examine(slots, distances_m))

@@ -4,7 +4,7 @@ A *slot* is a store's position in the arrays. A store keeps its slot for the lif
 removed, for its shelf rows are filed under it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -16,7 +16,9 @@ from dispatch.domain.market import NO_LIMIT, IntArray
 from dispatch.domain.promise import PromiseDefaults
 from dispatch.domain.stores import Store
 from dispatch.replica.numbering import MISSING, Numbering
+from dispatch.replica.stock import SlotRanges
 from dispatch.storage.feed import StoreRow
+from geo.cells import cell_of, cells_within
 from geo.coordinates import LatLon, country_of
 from geo.point_index import PointIndex
 from geo.travel import MODE_CODES
@@ -25,6 +27,10 @@ from geo.zones import ZoneIndex
 _QUARTER_HOUR_S: Final = 900
 _HOUR_S: Final = 3600
 _MOST_HOUR_SETS: Final = 1024
+# H3 cells of this resolution are at most 9 km across (their edges average 3.7 km).
+_NEIGHBOURHOOD_RESOLUTION: Final = 6
+_NEIGHBOURHOOD_M: Final = 12_000.0
+_MOST_RANGES: Final = 65_536
 
 
 class Card(NamedTuple):
@@ -44,17 +50,16 @@ _pack_card = msgspec.msgpack.Encoder().encode
 _unpack_card = msgspec.msgpack.Decoder(Card).decode
 
 
+TIMES: Final = ("prepare_s", "prepare_line_s", "queue_per_order_s", "courier_s", "handover_s")
+
+
 class Columns:
     """One array a column, indexed by slot (dispatch.domain.market.StoreColumns); grown by doubling."""
 
     def __init__(self, size: int) -> None:
         self.active = np.zeros(size, dtype=np.bool_)
         self.mode = np.zeros(size, dtype=np.int8)
-        self.prepare_s = np.zeros(size, dtype=np.int32)
-        self.prepare_line_s = np.zeros(size, dtype=np.int32)
-        self.queue_per_order_s = np.zeros(size, dtype=np.int32)
-        self.courier_s = np.zeros(size, dtype=np.int32)
-        self.handover_s = np.zeros(size, dtype=np.int32)
+        self.times_s = np.zeros((size, len(TIMES)), dtype=np.int64)
         self.max_open_orders = np.full(size, NO_LIMIT, dtype=np.int32)
         self.open_orders = np.zeros(size, dtype=np.int32)
         self.delivery_radius_m = np.full(size, np.inf)
@@ -108,7 +113,9 @@ class Catalogue:
         self._modes: set[int] = {MODE_CODES[defaults.promise.mode]}
         self._timezone_ids: set[int] = set()
         self._hour_sets: dict[tuple[int, int], IntArray] = {}
-        self._least_s: tuple[int, int, int, int] | None = None
+        self._least_s: list[int] | None = None
+        self._ranges: dict[int, list[tuple[int, int]]] = {}  # by cell: stretches of slots, ascending
+        self._ranges_around: dict[tuple[int, float], SlotRanges] = {}
         for row in rows:
             self._describe(self._take_slot(row), row)
         slots = np.arange(len(rows), dtype=np.int64)
@@ -160,11 +167,9 @@ class Catalogue:
         """A lower bound of preparing, courier and handover at any store."""
         if self._least_s is None:
             there = np.flatnonzero(~np.isnan(self.index.lats[: len(self._store_ids)]))
-            columns = self.columns
-            parts = (columns.prepare_s, columns.prepare_line_s, columns.courier_s, columns.handover_s)
-            least = [int(part[there].min(initial=NO_LIMIT)) if len(there) else 0 for part in parts]
-            self._least_s = (least[0], least[1], least[2], least[3])
-        prepare_s, line_s, courier_s, handover_s = self._least_s
+            times_s = self.columns.times_s[there]
+            self._least_s = times_s.min(axis=0).tolist() if len(there) else [0] * len(TIMES)
+        prepare_s, line_s, _, courier_s, handover_s = self._least_s
         return prepare_s + line_s * n_lines + courier_s + handover_s
 
     def departure_hours(self, from_s: int, until_s: int) -> IntArray:
@@ -181,6 +186,20 @@ class Catalogue:
                 self._hour_sets.clear()
             self._hour_sets[key] = hours
         return hours
+
+    def slots_around(self, place: LatLon, radius_m: float) -> SlotRanges:
+        """Stretches of slots that hold every store within the radius, and others of the same cells."""
+        # Worked out once for all places of a neighbourhood, so for the circle around any of them.
+        neighbourhood = cell_of(place, _NEIGHBOURHOOD_RESOLUTION)
+        key = (neighbourhood, radius_m)
+        ranges = self._ranges_around.get(key)
+        if ranges is None:
+            cells = cells_within(place, radius_m + _NEIGHBOURHOOD_M)
+            ranges = SlotRanges(_joined(pair for cell in cells for pair in self._ranges.get(cell, ())))
+            if len(self._ranges_around) >= _MOST_RANGES:
+                self._ranges_around.clear()
+            self._ranges_around[key] = ranges
+        return ranges
 
     # ── changes ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -217,22 +236,30 @@ class Catalogue:
         self._slots_by_number.add(row.store_no, slot)
         return slot
 
+    def _file_under_cell(self, slot: int, cell: int) -> None:
+        """Note that the slot lies in the cell. One that has moved stays filed under its old cell as well."""
+        ranges = self._ranges.setdefault(cell, [])
+        if any(start <= slot < end for start, end in ranges):
+            return
+        self._ranges_around.clear()
+        if ranges and ranges[-1][1] == slot:
+            ranges[-1] = (ranges[-1][0], slot + 1)
+        else:
+            ranges.append((slot, slot + 1))
+
     def _describe(self, slot: int, row: StoreRow) -> None:
         """Write everything but the place."""
         store, columns, promise = row.store, self.columns, self._defaults.promise
         columns.active[slot] = store.active
         columns.mode[slot] = MODE_CODES[store.mode or promise.mode]
-        columns.prepare_s[slot] = _or(store.prepare_s, promise.prepare_s)
-        columns.prepare_line_s[slot] = _or(store.prepare_line_s, promise.prepare_line_s)
-        columns.queue_per_order_s[slot] = _or(store.queue_per_order_s, promise.queue_per_order_s)
-        columns.courier_s[slot] = _or(store.courier_s, promise.courier_s)
-        columns.handover_s[slot] = _or(store.handover_s, promise.handover_s)
+        columns.times_s[slot] = [_or(getattr(store, name), getattr(promise, name)) for name in TIMES]
         columns.max_open_orders[slot] = _or(store.max_open_orders, NO_LIMIT)
         columns.open_orders[slot] = row.open_orders
         columns.delivery_radius_m[slot] = np.inf if store.delivery_radius_m is None else store.delivery_radius_m
         columns.timezone[slot] = self.timezones.intern(store.timezone)
         columns.schedule[slot] = self.schedules.intern(store.opening_hours, store.timezone, _holiday_country(store))
         columns.stale_after_s[slot] = _or(row.stale_after_s, self._defaults.stock_stale_after_s)
+        self._file_under_cell(slot, row.cell)
         columns.cell[slot] = row.cell
         columns.store_no[slot] = row.store_no
         columns.brand[slot] = self._brands.setdefault(store.brand, len(self._brands))
@@ -257,6 +284,17 @@ class Catalogue:
         self._timezone_ids.add(int(columns.timezone[slot]))
         self._hour_sets.clear()
         self._least_s = None
+
+
+def _joined(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same slots in stretches that are ascending and apart."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(pairs):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def _or(value: int | None, default: int) -> int:

@@ -12,7 +12,7 @@ from dispatch.domain.market import IntArray
 from dispatch.domain.versions import Version
 from dispatch.replica.catalogue import Catalogue, Columns, StoreDefaults
 from dispatch.replica.numbering import MISSING, Numbering
-from dispatch.replica.stock import Stock
+from dispatch.replica.stock import SlotRanges, Stock
 from dispatch.storage.feed import FeedReader, ShelfColumns, StoreRow
 from geo.cells import cells_within
 from geo.coordinates import LatLon
@@ -69,6 +69,9 @@ class Replica:
 
     def slot(self, store_id: str) -> int | None:
         return self.catalogue.slot(store_id)
+
+    def slots_around(self, place: LatLon, radius_m: float) -> SlotRanges:
+        return self.catalogue.slots_around(place, radius_m)
 
     def least_fixed_s(self, n_lines: int) -> int:
         return self.catalogue.least_fixed_s(n_lines)

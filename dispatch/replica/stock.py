@@ -15,7 +15,7 @@ The unit is chosen so that the oldest freshness which can be said is still older
 rows at the base itself, which is the newest count at loading: a row is never taken for fresher than it is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,13 +23,17 @@ import numpy as np
 
 type IntArray = np.ndarray[tuple[int], np.dtype[np.int64]]
 type BoolArray = np.ndarray[tuple[int], np.dtype[np.bool_]]
+type BoolTable = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
 
 _BLOCK_BITS: Final = 16
+_LOW_MASK: Final = (1 << _BLOCK_BITS) - 1
 _LARGE: Final = 1023
 _ODD_PRICE: Final = 63
 _FRESH_MIDDLE: Final = 32_768
 _FRESH_MAX: Final = 65_535
 _FRESH_UNIT_MIN_S: Final = 4
+# A count may be dated a little ahead of now (120 s), and the oldest code must be stale even then.
+_FRESH_SLACK: Final = 64
 ANCIENT_S: Final = -(2**62)
 
 type Price = tuple[int, str]
@@ -44,36 +48,71 @@ class RowsFound:
     fresh_s: IntArray
 
 
+class SlotRanges:
+    """Some stretches of slots, ascending and apart, in the form in which a sku's rows are cut by them."""
+
+    __slots__ = ("edges_by_block", "pairs", "size")
+
+    def __init__(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """``pairs`` of first slot and the slot after the last."""
+        self.pairs = tuple(pairs)
+        self.size = sum(end - start for start, end in pairs)
+        by_block: dict[int, list[int]] = {}
+        for start, end in pairs:
+            # A stretch over the edge of a block is two.
+            while start < end:
+                block = start >> _BLOCK_BITS
+                stop = min(end, (block + 1) << _BLOCK_BITS)
+                by_block.setdefault(block, []).extend((start, stop))
+                start = stop
+        # The slot after the last of a block is not of the block any more: it is found as the block's end.
+        self.edges_by_block = [
+            (block, np.array([slot - (block << _BLOCK_BITS) for slot in slots], dtype=np.int32))
+            for block, slots in sorted(by_block.items())
+        ]
+
+
 class StockProbe:
-    """The stock of some slots (at least one), asked line by line; what the lines share is worked out once."""
+    """The stock of some slots (at least one); what all lines share is worked out once."""
 
-    __slots__ = ("_block", "_fresh_from", "_lows", "_slots", "_stock")
+    __slots__ = ("_age_from_zero_s", "_block", "_lows", "_slots", "_stock", "_unit_s")
 
-    def __init__(self, stock: "Stock", slots: IntArray, fresh_from: IntArray) -> None:
+    def __init__(self, stock: "Stock", slots: IntArray, age_from_zero_s: IntArray, unit_s: IntArray) -> None:
         self._stock = stock
         self._slots = slots
-        self._fresh_from = fresh_from  # codes of freshness below this are stale
+        # A row is stale when its code of freshness, in seconds, is below this.
+        self._age_from_zero_s = age_from_zero_s
+        self._unit_s = unit_s
         blocks = slots >> _BLOCK_BITS
         first = int(blocks[0])
-        self._block = first if (blocks == first).all() else None
+        self._block = first if len(stock.blocks) == 1 or (blocks == first).all() else None
         self._lows = slots.astype(np.uint16)
 
-    def line(self, number: int, wanted: int) -> tuple[BoolArray, BoolArray]:
-        """For each slot: whether so many are available, and whether its row is stale. No row: neither."""
-        rows = self._stock.rows(number)
-        if rows is None:
-            return np.zeros(len(self._slots), dtype=np.bool_), np.zeros(len(self._slots), dtype=np.bool_)
-        if self._block is None:
-            has_row, at = rows.find(self._slots)
-        else:
-            has_row, at = rows.find_in_block(self._block, self._lows)
-        value = rows.value[at]
-        stale = (value & _FRESH_MAX) < self._fresh_from
-        stale &= has_row
-        if wanted >= _LARGE:
-            return self._stock.gather(number, self._slots).available >= wanted, stale
-        enough: BoolArray = value >= (wanted << 22)
+    def lines(self, wanted: Sequence[tuple[int, int]]) -> tuple[BoolTable, BoolTable]:
+        """For each (sku number, quantity), a row: which slots have so many, and at which the sku's row is stale.
+
+        A slot without a row for the sku has neither.
+        """
+        shape = (len(wanted), len(self._slots))
+        value, has_row = np.zeros(shape, dtype=np.uint32), np.zeros(shape, dtype=np.bool_)
+        for i, (number, _) in enumerate(wanted):
+            rows = self._stock.rows(number)
+            if rows is None:
+                continue
+            if self._block is None:
+                has_row[i], at = rows.find(self._slots)
+            else:
+                has_row[i], at = rows.find_in_block(self._block, self._lows)
+            rows.value.take(at, out=value[i], mode="clip")
+        least = np.array([[min(quantity, _LARGE) << 22] for _, quantity in wanted], dtype=np.uint32)
+        enough: BoolTable = value >= least
         enough &= has_row
+        value &= _FRESH_MAX
+        stale: BoolTable = value * self._unit_s < self._age_from_zero_s
+        stale &= has_row
+        for i, (number, quantity) in enumerate(wanted):
+            if quantity >= _LARGE:
+                enough[i] = self._stock.gather(number, self._slots).available >= quantity
         return enough, stale
 
 
@@ -111,9 +150,20 @@ class _SkuRows:
         if start == end:
             return np.zeros(len(lows), dtype=np.bool_), np.zeros(len(lows), dtype=np.int64)
         at = self.low[start:end].searchsorted(lows)
-        at += start
+        if start:
+            at += start
         np.minimum(at, end - 1, out=at)
-        return self.low[at] == lows, at
+        return self.low.take(at) == lows, at
+
+    def at(self, slot: int) -> int:
+        """Where the row of one slot is; −1 if there is none."""
+        block = slot >> _BLOCK_BITS
+        if block + 1 >= len(self.starts):
+            return -1
+        start, end = self.starts[block], self.starts[block + 1]
+        low = np.uint16(slot & _LOW_MASK)
+        at = start + int(self.low[start:end].searchsorted(low))
+        return at if at < end and self.low[at] == low else -1
 
     def slots(self) -> IntArray:
         """Every slot with a row, in order."""
@@ -121,6 +171,17 @@ class _SkuRows:
         for block in range(1, len(self.starts) - 1):
             slots[self.starts[block] : self.starts[block + 1]] += block << _BLOCK_BITS
         return slots
+
+    def edges(self, ranges: SlotRanges) -> IntArray:
+        """Where the rows of each range begin and end, one pair after the other."""
+        parts = []
+        for block, lows in ranges.edges_by_block:
+            if block + 1 < len(self.starts):
+                start, end = self.starts[block], self.starts[block + 1]
+                parts.append(self.low[start:end].searchsorted(lows) + start)
+            else:
+                parts.append(np.full(len(lows), len(self.low), dtype=np.int64))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def replace_all(self, slots: IntArray, values: np.ndarray) -> None:
         """Take these rows, in order of slot, for the whole of the sku's."""
@@ -164,7 +225,9 @@ class Stock:
         self._prices: list[Price | None] = [None]
         self._price_ids: dict[Price, int] = {}
         self._base_s = np.zeros(0, dtype=np.int64)
-        self._unit_s = np.ones(0, dtype=np.int32)
+        self._unit_s = np.ones(0, dtype=np.int64)
+        # When a row with code 0 would turn stale: base − middle + staleness.
+        self._zero_s = np.zeros(0, dtype=np.int64)
 
     # ── skus ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -202,34 +265,39 @@ class Stock:
 
     def reserve(self, size: int) -> None:
         """Make room for slots below ``size``; to be called before such a slot is asked for or written."""
+        more = max(size, len(self._base_s) * 2) - len(self._base_s)
         if size > len(self._base_s):
-            grown = max(size, len(self._base_s) * 2)
-            self._base_s = np.concatenate([self._base_s, np.zeros(grown - len(self._base_s), dtype=np.int64)])
-            self._unit_s = np.concatenate([self._unit_s, np.ones(grown - len(self._unit_s), dtype=np.int32)])
+            self._base_s = np.concatenate([self._base_s, np.zeros(more, dtype=np.int64)])
+            self._unit_s = np.concatenate([self._unit_s, np.ones(more, dtype=np.int64)])
+            self._zero_s = np.concatenate([self._zero_s, np.zeros(more, dtype=np.int64)])
 
     def set_freshness_scale(self, slots: IntArray, base_s: IntArray, stale_after_s: IntArray) -> None:
-        """Say around which moment, and how finely, the freshness of these stores' rows is kept.
+        """Say around which moment and how finely the freshness of these stores' rows is kept, and when they turn stale.
 
         To be called before the rows of a slot are written; existing rows of the slot must be written anew after it.
         """
+        unit_s = np.maximum(_FRESH_UNIT_MIN_S, -(-stale_after_s // (_FRESH_MIDDLE - _FRESH_SLACK)))
         self._base_s[slots] = base_s
-        self._unit_s[slots] = np.maximum(_FRESH_UNIT_MIN_S, -(-stale_after_s // (_FRESH_MIDDLE - 2)))
+        self._unit_s[slots] = unit_s
+        self._zero_s[slots] = base_s - _FRESH_MIDDLE * unit_s + stale_after_s
 
     def can_say(self, slots: IntArray, fresh_s: IntArray) -> BoolArray:
         """Whether these moments are not too new for the stores' scale; where not, load the store's shelf anew."""
-        return fresh_s < self._base_s[slots] + (_FRESH_MAX - _FRESH_MIDDLE) * self._unit_s[slots].astype(np.int64)
+        return fresh_s < self._base_s[slots] + (_FRESH_MAX - _FRESH_MIDDLE) * self._unit_s[slots]
+
+    @property
+    def blocks(self) -> range:
+        """The blocks that slots may lie in."""
+        return range((len(self._base_s) >> _BLOCK_BITS) + 1)
 
     def rows(self, number: int) -> _SkuRows | None:
         """The rows of a sku, if it has any."""
         rows = self._rows[number]
         return rows if rows is not None and len(rows.low) else None
 
-    def probe(self, slots: IntArray, now_s: int, stale_after_s: np.ndarray) -> StockProbe:
-        """Ask several lines of the same slots (at least one); each slot's rows are stale after its own time."""
-        since_base_s = (now_s - stale_after_s) - self._base_s[slots]
-        unit_s = self._unit_s[slots]
-        fresh_from = -(-since_base_s // unit_s) + _FRESH_MIDDLE
-        return StockProbe(self, slots, np.clip(fresh_from, 1, _FRESH_MAX + 1))
+    def probe(self, slots: IntArray, now_s: int) -> StockProbe:
+        """Ask several lines of the same slots (at least one) at ``now_s``."""
+        return StockProbe(self, slots, now_s - self._zero_s.take(slots), self._unit_s.take(slots))
 
     # ── reading ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -248,28 +316,48 @@ class Stock:
         available[~has_row] = 0
         return RowsFound(has_row, available, self._fresh_s(slots, value))
 
-    def available(self, number: int, slots: IntArray) -> IntArray:
-        """What is available of the sku in these slots (at least one)."""
-        return self.gather(number, slots).available
-
-    def holders(self, number: int) -> IntArray:
-        """Every slot that has a row for the sku, stocked or not, in order; slots of stores that are gone among them."""
+    def holders(self, number: int, ranges: SlotRanges | None = None) -> IntArray:
+        """The slots that have a row for the sku, stocked or not, in order; slots of stores that are gone among them."""
         rows = self._rows[number]
-        return np.empty(0, dtype=np.int64) if rows is None else rows.slots()
+        if rows is None:
+            return np.empty(0, dtype=np.int64)
+        if ranges is None:
+            return rows.slots()
+        edges = rows.edges(ranges).tolist()
+        blocks = [block for block, lows in ranges.edges_by_block for _ in range(len(lows) // 2)]
+        pieces = [
+            rows.low[start:end].astype(np.int64) + (block << _BLOCK_BITS)
+            for block, start, end in zip(blocks, edges[::2], edges[1::2], strict=True)
+            if start < end
+        ]
+        return np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int64)
 
-    def holder_count(self, number: int) -> int:
+    def holder_count(self, number: int, ranges: SlotRanges | None = None) -> int:
+        """How many slots ``holders`` has."""
         rows = self._rows[number]
-        return 0 if rows is None else len(rows.low)
+        if rows is None:
+            return 0
+        if ranges is None:
+            return len(rows.low)
+        edges = rows.edges(ranges)
+        return int(edges[1::2].sum() - edges[::2].sum())
+
+    def fresh_s(self, number: int, slot: int) -> int | None:
+        """How fresh one row is (epoch seconds); ANCIENT_S for older than can be said, None if there is no row."""
+        rows = self._rows[number]
+        at = -1 if rows is None else rows.at(slot)
+        if rows is None or at < 0:
+            return None
+        code = int(rows.value[at]) & _FRESH_MAX
+        return int(self._base_s[slot]) + (code - _FRESH_MIDDLE) * int(self._unit_s[slot]) if code else ANCIENT_S
 
     def price(self, number: int, slot: int) -> Price | None:
         """The price of the sku at a slot: minor units and currency."""
-        rows = self.rows(number)
-        if rows is None:
+        rows = self._rows[number]
+        at = -1 if rows is None else rows.at(slot)
+        if rows is None or at < 0:
             return None
-        has_row, at = rows.find(np.array([slot], dtype=np.int64))
-        if not has_row[0]:
-            return None
-        code = (int(rows.value[at[0]]) >> 16) & 63
+        code = (int(rows.value[at]) >> 16) & 63
         if code == 0:
             return None
         return self._prices[(rows.odd_prices or {})[slot] if code == _ODD_PRICE else rows.prices[code - 1]]

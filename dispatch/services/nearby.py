@@ -96,16 +96,16 @@ def state_of(replica: Replica, slot: int, now_s: int) -> StoreState:
 def stock_at(replica: Replica, slot: int, skus: tuple[str, ...], now_s: int) -> dict[str, int | None]:
     """What is available of each sku, at most MOST_STOCK_TOLD; None where the row is stale, 0 where there is none."""
     at = np.array([slot], dtype=np.int64)
-    probe = replica.stock.probe(at, now_s, replica.columns.stale_after_s[at])
+    probe = replica.stock.probe(at, now_s)
     told: dict[str, int | None] = {}
     for sku in skus:
         number = replica.stock.number(sku)
         if number is None:
             told[sku] = 0
             continue
-        _, stale = probe.line(number, 1)
+        _, stale = probe.lines([(number, 1)])
         available = int(replica.stock.gather(number, at).available[0])
-        told[sku] = None if stale[0] else min(available, MOST_STOCK_TOLD)
+        told[sku] = None if stale[0, 0] else min(available, MOST_STOCK_TOLD)
     return told
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray, IntArray
 
@@ -33,6 +36,11 @@ class TravelModel(Protocol):
 
     source: str
     """Where the times come from, as answers name it."""
+
+    @property
+    def hourly(self) -> NDArray[np.bool_]:
+        """By mode code: whether the hour of departure matters."""
+        ...
 
     def times_s(
         self,

@@ -8,6 +8,7 @@ from math import ceil, inf, nextafter
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray, IntArray
@@ -75,6 +76,12 @@ class EstimateTravel(TravelModel):
             raise ValueError(f"no speed is given for {', '.join(missing)}")
         self._rows = [[speeds[mode].seconds_per_metre(hour) for hour in range(_HOURS)] for mode in MODES]
         self._flat = np.array(self._rows).ravel()
+        self._hourly = np.array([len(set(row)) > 1 for row in self._rows])
+
+    @property
+    def hourly(self) -> NDArray[np.bool_]:
+        """By mode code: whether its hours have different factors."""
+        return self._hourly
 
     def times_s(
         self,

@@ -1,0 +1,140 @@
+"""``make bench``: the figures of docs/performance.md, on this machine."""
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from dispatch.postgres import acquire
+from dispatch.storage.migrate import migrate
+from tests.bench.database import fill
+from tests.bench.world import World
+
+READY_TIMEOUT_S: Final = 600
+console = Console()
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    asked.add_argument("--stores", type=int, default=100_000)
+    asked.add_argument("--skus", type=int, default=10_000)
+    asked.add_argument("--per-store", type=int, default=400)
+    asked.add_argument("--data-dir", type=Path, help="keep the database here, and use it again; default: thrown away")
+    asked.add_argument("--json", type=Path, help="write the figures here, too")
+    options = asked.parse_args()
+    world = World(options.stores, options.skus, options.per_store)
+    folder = options.data_dir or Path(tempfile.mkdtemp(prefix="lifecircle-bench-"))
+    try:
+        figures = run(world, folder)
+    finally:
+        if options.data_dir is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    show(figures)
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1))
+
+
+def run(world: World, folder: Path) -> dict[str, Any]:
+    """All measurements, one after the other."""
+    now_s = int(time.time())
+    folder.mkdir(parents=True, exist_ok=True)
+    noted = folder / "world.json"
+    shape = {"stores": world.stores, "skus": world.skus, "per_store": world.per_store}
+    with acquire(folder) as server:
+        if not noted.exists():
+            asyncio.run(migrate(server.url))
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            with Progress(*columns, console=console) as progress:
+                asyncio.run(fill(server.url, world, now_s=now_s, progress=progress))
+            noted.write_text(json.dumps({**shape, "now_s": now_s}))
+        kept = json.loads(noted.read_text())
+        if {name: kept[name] for name in shape} != shape:
+            raise SystemExit(f"{folder} holds another world: {kept}")
+        arguments = [str(value) for value in (*shape.values(), kept["now_s"])]
+        console.print("loading a replica, then quoting from it …")
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.bench.answering", server.url, *arguments],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    figures: dict[str, Any] = json.loads(done.stdout)
+    console.print("starting the service on it …")
+    figures["ready_s"] = seconds_until_ready(folder)
+    figures["machine"] = machine()
+    return figures
+
+
+def seconds_until_ready(folder: Path) -> float:
+    """From the start of ``dispatch serve`` on a stopped database until /readyz says yes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "dispatch", "serve", "--data-dir", str(folder), "--port", str(port)]
+    began = time.perf_counter()
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while time.perf_counter() - began < READY_TIMEOUT_S:
+            if server.poll() is not None:
+                raise SystemExit(f"dispatch serve ended with {server.returncode}")
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
+                    return time.perf_counter() - began
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.2)
+        raise SystemExit(f"not ready within {READY_TIMEOUT_S} s")
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(60)
+
+
+def machine() -> dict[str, Any]:
+    """Enough to compare: the cores and the processor."""
+    names = [
+        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
+    return {"cores": os.cpu_count(), "processor": names[0] if names else "unknown", "python": sys.version.split()[0]}
+
+
+def show(figures: dict[str, Any]) -> None:
+    quotes = Table(title=f"Quotes in process, {figures['stores']:,} stores, {figures['shelf_rows']:,} shelf rows")
+    for name in ("basket", "p50 µs (spread)", "p99 µs (spread)", "plans", "outcomes"):
+        quotes.add_column(name)
+    for entry in figures["quotes"]:
+        quotes.add_row(
+            entry["mix"],
+            f"{entry['p50_us']:.0f} ({entry['p50_spread_us'][0]:.0f}…{entry['p50_spread_us'][1]:.0f})",
+            f"{entry['p99_us']:.0f} ({entry['p99_spread_us'][0]:.0f}…{entry['p99_spread_us'][1]:.0f})",
+            ", ".join(f"{name} {count}" for name, count in sorted(entry["plans"].items())),
+            ", ".join(f"{name} {count}" for name, count in sorted(entry["outcomes"].items())),
+        )
+    console.print(quotes)
+    size = Table(title="The replica")
+    size.add_column("figure")
+    size.add_column("measured", justify="right")
+    size.add_row("bytes a shelf row, stock alone", f"{figures['row_bytes']:.2f}")
+    size.add_row("bytes a shelf row, the process's growth by all of it", f"{figures['resident_bytes_a_row']:.2f}")
+    size.add_row("loaded from PostgreSQL in", f"{figures['load_s']:.1f} s")
+    size.add_row("dispatch serve ready after", f"{figures['ready_s']:.1f} s")
+    console.print(size)
+    about = figures["machine"]
+    console.print(f"{about['cores']} cores, {about['processor']}, Python {about['python']}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""Run as a process of its own: load a replica from PostgreSQL, then quote from it; figures as JSON."""
+
+import asyncio
+import gc
+import json
+import sys
+import time
+from pathlib import Path
+
+from dispatch.replica.replica import Replica, load
+from dispatch.storage.feed import reading
+from dispatch.storage.pool import Database
+from geo.travel.estimate import EstimateTravel
+from tests.bench.in_process import DEFAULTS
+from tests.bench.quotes import MIXES, measure
+from tests.bench.world import World
+
+
+def resident_bytes() -> int:
+    """What the process holds in memory now."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError("this system does not tell how much memory a process holds")
+
+
+async def _loaded(url: str) -> Replica:
+    database = await Database.open(url)
+    async with reading(database) as reader:
+        replica = await load(reader, defaults=DEFAULTS, travel=EstimateTravel())
+    await database.close()
+    return replica
+
+
+def main() -> None:
+    url, stores, skus, per_store, now_s = sys.argv[1], *map(int, sys.argv[2:6])
+    world = World(stores, skus, per_store)
+    before_bytes, began = resident_bytes(), time.perf_counter()
+    replica = asyncio.run(_loaded(url))
+    load_s = time.perf_counter() - began
+    gc.collect()
+    gc.freeze()
+    rows = replica.stock.row_count
+    figures = {
+        "stores": len(replica.catalogue),
+        "shelf_rows": rows,
+        "load_s": load_s,
+        "row_bytes": replica.stock.row_bytes / rows,
+        "resident_bytes_a_row": (resident_bytes() - before_bytes) / rows,
+        "quotes": [measure(replica, world, mix, now_s=now_s).as_json() for mix in MIXES],
+    }
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""A replica of a made-up world, without a database."""
+
+import numpy as np
+
+from dispatch.domain.promise import PromiseDefaults
+from dispatch.replica.catalogue import Catalogue, StoreDefaults
+from dispatch.replica.replica import Replica
+from dispatch.replica.stock import Stock
+from dispatch.storage.feed import StoreRow
+from geo.cells import cell_of
+from geo.travel import Mode
+from geo.travel.estimate import EstimateTravel
+from tests.bench.world import World
+
+# A Tuesday, 12:53 in China: most stores are open.
+NOW_S = 1_790_052_780
+DEFAULTS = StoreDefaults(
+    PromiseDefaults(
+        prepare_s=300, prepare_line_s=30, queue_per_order_s=120, courier_s=60, handover_s=120, mode=Mode.EBIKE
+    ),
+    stock_stale_after_s=129_600,
+)
+
+
+def build(world: World) -> Replica:
+    """The world's stores and stock, written straight into a replica."""
+    rows = []
+    for i in range(world.stores):
+        store = world.store(i)
+        rows.append(StoreRow(store, i + 1, cell_of(store.place), 0, None))
+    order = sorted(range(world.stores), key=lambda i: (rows[i].cell, i))
+    catalogue = Catalogue([rows[i] for i in order], DEFAULTS)
+    slot_of = np.empty(world.stores, dtype=np.int64)
+    slot_of[order] = np.arange(world.stores)
+    stock = Stock()
+    stock.reserve(catalogue.columns.size)
+    every = np.arange(world.stores)
+    stock.set_freshness_scale(every, np.full(world.stores, NOW_S - 3600), np.full(world.stores, 129_600))
+    for number, stores, on_hand, price in world.rows():
+        sku = stock.add_sku(world.sku(number))
+        distinct, which = np.unique(price, return_inverse=True)
+        ids = np.array([stock.price_id((int(p), "CNY")) for p in distinct], dtype=np.int64)
+        fresh = np.full(len(stores), NOW_S - 3600)
+        stock.put(sku, slot_of[stores], on_hand, fresh, ids[which])
+    return Replica(catalogue, stock, EstimateTravel(), {})
