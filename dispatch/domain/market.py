@@ -125,6 +125,6 @@ class Market(Protocol):
         """What preparing, the courier and the handover take at least, at any store."""
         ...
 
-    def departure_hours(self, from_s: int, until_s: int) -> IntArray:
-        """The local hours that departures between these moments may fall into, over all stores' time zones."""
+    def departure_hours(self, start_s: int, n_lines: int) -> IntArray:
+        """The local hours at which goods can leave a store, any store, when work begins at ``start_s``."""
         ...

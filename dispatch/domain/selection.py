@@ -115,6 +115,23 @@ class _Found:
     ended: bool = True
 
 
+@dataclass(slots=True)
+class _Miss:
+    """A store that failed, and how it compares with others that did."""
+
+    reason: int
+    key_s: int
+    distance_m: float
+    store_id: str
+    examined: Examined
+    index: int
+
+    @property
+    def rank(self) -> tuple[int, int, float, str]:
+        """The smaller, the better: the later reason, then key, distance and id."""
+        return (-self.reason, self.key_s, self.distance_m, self.store_id)
+
+
 class _Search:
     def __init__(self, market: Market, question: Question, lines: tuple[KnownLine, ...]) -> None:
         self._market = market
@@ -123,7 +140,7 @@ class _Search:
         self._examiner = Examiner(market, question, lines)
         self._wanted = 1 + question.alternatives
         self._modes = market.modes if question.mode is None else np.array([MODE_CODES[question.mode]], dtype=np.int64)
-        self._hours = market.departure_hours(question.start_s, question.start_s + question.promise_s)
+        self._hours = market.departure_hours(question.start_s, len(lines))
         self._fixed_s = 0 if question.strategy is Strategy.NEAREST else market.least_fixed_s(len(lines))
         # No store is looked at whose way alone breaks the promise.
         self._reach_m = self._within_m(question.promise_s)
@@ -295,45 +312,60 @@ class _Search:
     def _nearest_miss(self, found: _Found) -> PassedOver | None:
         """Of the stores within reach, the one that failed latest in the order of reasons, then by key.
 
-        Stores that have the stock are all in ``found``. Every other fails on its stock at the latest, so the walk
-        ends at the best-placed store that does. With none within reach: the nearest of all, as missing the promise.
+        Within reach is a store whose own way alone keeps the promise. Stores that have the stock are all in ``found``.
+        Every other fails on its stock at the latest, so the walk ends at the best-placed store that does. With none
+        within reach: the best by key of all, as missing the promise.
         """
-        best = min((self._latest(examined) for examined in found.failed), default=None, key=lambda entry: entry[0])
-        if best is None or -best[0][0] <= Reason.INSUFFICIENT_STOCK:
+        best: _Miss | None = None
+        for examined in found.failed:
+            best = self._later(best, examined)
+        if best is None or best.reason <= Reason.INSUFFICIENT_STOCK:
             for batch in self._market.index.batches(self._question.destination, first=_SMALLEST_BATCH):
                 slots, distances_m, next_m = self._cut(batch)
                 if len(slots):
-                    entry = self._latest(self._examiner.examine(slots, distances_m))
-                    best = entry if best is None else min(best, entry, key=lambda entry: entry[0])
+                    best = self._later(best, self._examiner.examine(slots, distances_m))
                 next_bound_s = self._bound_s(next_m)
                 if next_m > self._reach_m or next_bound_s is None:
                     break
-                if best is not None and -best[0][0] >= Reason.INSUFFICIENT_STOCK and best[0][1] <= next_bound_s:
+                if best is not None and best.reason >= Reason.INSUFFICIENT_STOCK and best.key_s <= next_bound_s:
                     break
-        return self._beyond_reach() if best is None else self._passed_over(best[1], best[2])
+        return self._beyond_reach() if best is None else self._passed_over(best.examined, best.index)
 
-    def _latest(self, examined: Examined) -> tuple[tuple[int, int, float, str], Examined, int]:
-        """The store that failed latest, and the key by which such stores compare."""
-        reasons = np.where(examined.reason == Reason.NONE, Reason.NONE, -examined.reason)
-        order = np.lexsort((examined.distances_m, examined.key_s, reasons))
+    def _later(self, best: _Miss | None, examined: Examined) -> _Miss | None:
+        """The better miss: what was best so far, or the best of these stores that are within reach."""
+        within = np.flatnonzero(examined.travel_s <= self._question.promise_s)
+        return best if len(within) == 0 else self._better(best, examined, within)
+
+    def _better(self, best: _Miss | None, examined: Examined, among: IntArray) -> _Miss:
+        order = among[np.lexsort((examined.distances_m[among], examined.key_s[among], -examined.reason[among]))]
         first = order[0]
         tied = order[
-            (reasons[order] == reasons[first])
+            (examined.reason[order] == examined.reason[first])
             & (examined.key_s[order] == examined.key_s[first])
             & (examined.distances_m[order] == examined.distances_m[first])
         ]
         index = min(tied.tolist(), key=lambda i: self._market.store_id(int(examined.slots[i])))
-        store_id = self._market.store_id(int(examined.slots[index]))
-        key = (int(reasons[index]), int(examined.key_s[index]), float(examined.distances_m[index]), store_id)
-        return key, examined, index
+        miss = _Miss(
+            reason=int(examined.reason[index]),
+            key_s=int(examined.key_s[index]),
+            distance_m=float(examined.distances_m[index]),
+            store_id=self._market.store_id(int(examined.slots[index])),
+            examined=examined,
+            index=index,
+        )
+        return miss if best is None or miss.rank < best.rank else best
 
     def _beyond_reach(self) -> PassedOver | None:
-        for batch in self._market.index.batches(self._question.destination, first=1):
+        """The store with the best key of all, when every way alone breaks the promise; None if there is no store."""
+        best: _Miss | None = None
+        for batch in self._market.index.batches(self._question.destination, first=_SMALLEST_BATCH):
             examined = self._examiner.examine(batch.ids, batch.distances_m)
             examined.reason[:] = Reason.PROMISE_MISSED
-            _, examined, index = self._latest(examined)
-            return self._passed_over(examined, index)
-        return None
+            best = self._better(best, examined, np.arange(len(batch.ids)))
+            next_bound_s = self._bound_s(batch.next_m)
+            if next_bound_s is None or best.key_s <= next_bound_s:
+                break
+        return None if best is None else self._passed_over(best.examined, best.index)
 
     def _explain(self, selection: Selection) -> None:
         """List every store that is nearer or has a better key than the winner; without one, those within reach."""
@@ -345,7 +377,7 @@ class _Search:
         slots, distances_m = self._market.index.within(self._question.destination, radius_m)
         examined = self._examiner.examine(slots, distances_m)
         if winner is None:
-            chosen = np.arange(len(slots))
+            chosen = np.flatnonzero(examined.travel_s <= self._question.promise_s)
         else:
             examined.reason[examined.reason == Reason.NONE] = Reason.SLOWER
             nearer_or_better = (distances_m < winner.distance_m) | (examined.key_s < winner.key_s)

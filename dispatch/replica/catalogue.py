@@ -25,7 +25,7 @@ from geo.travel import MODE_CODES
 from geo.zones import ZoneIndex
 
 _QUARTER_HOUR_S: Final = 900
-_HOUR_S: Final = 3600
+_DAY_S: Final = 86_400
 _MOST_HOUR_SETS: Final = 1024
 # H3 cells of this resolution are at most 9 km across (their edges average 3.7 km).
 _NEIGHBOURHOOD_RESOLUTION: Final = 6
@@ -113,7 +113,7 @@ class Catalogue:
         self._modes: set[int] = {MODE_CODES[defaults.promise.mode]}
         self._timezone_ids: set[int] = set()
         self._hour_sets: dict[tuple[int, int], IntArray] = {}
-        self._least_s: list[int] | None = None
+        self._extreme_times: tuple[list[int], list[int], int] | None = None
         self._ranges: dict[int, list[tuple[int, int]]] = {}  # by cell: stretches of slots, ascending
         self._ranges_around: dict[tuple[int, float], SlotRanges] = {}
         for row in rows:
@@ -165,20 +165,22 @@ class Catalogue:
 
     def least_fixed_s(self, n_lines: int) -> int:
         """A lower bound of preparing, courier and handover at any store."""
-        if self._least_s is None:
-            there = np.flatnonzero(~np.isnan(self.index.lats[: len(self._store_ids)]))
-            times_s = self.columns.times_s[there]
-            self._least_s = times_s.min(axis=0).tolist() if len(there) else [0] * len(TIMES)
-        prepare_s, line_s, _, courier_s, handover_s = self._least_s
+        least, _, _ = self._extremes()
+        prepare_s, line_s, _, courier_s, handover_s = least
         return prepare_s + line_s * n_lines + courier_s + handover_s
 
-    def departure_hours(self, from_s: int, until_s: int) -> IntArray:
-        """The local hours that a departure between these moments can fall into, in any of the stores' time zones."""
-        key = (from_s // _QUARTER_HOUR_S, -(-until_s // _QUARTER_HOUR_S))
+    def departure_hours(self, start_s: int, n_lines: int) -> IntArray:
+        """The local hours at which goods can leave a store, any store, when work begins at ``start_s``."""
+        _, most, most_queue_s = self._extremes()
+        prepare_s, line_s, _, courier_s, _ = most
+        latest_s = start_s + prepare_s + line_s * n_lines + most_queue_s + courier_s
+        key = (start_s // _QUARTER_HOUR_S, -(-latest_s // _QUARTER_HOUR_S))
         hours = self._hour_sets.get(key)
         if hours is None:
             zone_ids = np.array(sorted(self._timezone_ids) or [self.timezones.intern("UTC")], dtype=np.int64)
-            moments = np.arange(key[0] * _QUARTER_HOUR_S, key[1] * _QUARTER_HOUR_S + 1, _QUARTER_HOUR_S)
+            # A day and a quarter of an hour have every hour in them.
+            last = min(key[1], key[0] + _DAY_S // _QUARTER_HOUR_S)
+            moments = np.arange(key[0], last + 1) * _QUARTER_HOUR_S
             hours = np.unique(
                 self.timezones.local_hours(np.repeat(zone_ids, len(moments)), np.tile(moments, len(zone_ids)))
             )
@@ -186,6 +188,18 @@ class Catalogue:
                 self._hour_sets.clear()
             self._hour_sets[key] = hours
         return hours
+
+    def _extremes(self) -> tuple[list[int], list[int], int]:
+        """The least and the most of each of TIMES over all stores, and the longest queue in seconds."""
+        if self._extreme_times is None:
+            there = np.flatnonzero(~np.isnan(self.index.lats[: len(self._store_ids)]))
+            times_s = self.columns.times_s[there]
+            if len(there) == 0:
+                times_s = np.zeros((1, len(TIMES)), dtype=np.int64)
+            queues_s = self.columns.times_s[there, TIMES.index("queue_per_order_s")] * self.columns.open_orders[there]
+            least, most = times_s.min(axis=0).tolist(), times_s.max(axis=0).tolist()
+            self._extreme_times = (least, most, int(queues_s.max(initial=0)))
+        return self._extreme_times
 
     def slots_around(self, place: LatLon, radius_m: float) -> SlotRanges:
         """Stretches of slots that hold every store within the radius, and others of the same cells."""
@@ -283,7 +297,7 @@ class Catalogue:
         self._modes.add(int(columns.mode[slot]))
         self._timezone_ids.add(int(columns.timezone[slot]))
         self._hour_sets.clear()
-        self._least_s = None
+        self._extreme_times = None
 
 
 def _joined(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -12,7 +12,7 @@ from dispatch.domain.market import IntArray
 from dispatch.domain.versions import Version
 from dispatch.replica.catalogue import Catalogue, Columns, StoreDefaults
 from dispatch.replica.numbering import MISSING, Numbering
-from dispatch.replica.stock import SlotRanges, Stock
+from dispatch.replica.stock import SlotRanges, Stock, row_keys
 from dispatch.storage.feed import FeedReader, ShelfColumns, StoreRow
 from geo.cells import cells_within
 from geo.coordinates import LatLon
@@ -24,6 +24,7 @@ type Progress = Callable[[str, int], None]
 
 # Writing many rows pauses after so many, about 5 ms, so that requests are answered meanwhile.
 _ROWS_BETWEEN_PAUSES: Final = 20_000
+_FIRST_ROWS: Final = 1 << 16
 _AT_HOME_M: Final = 1.0
 
 
@@ -76,8 +77,8 @@ class Replica:
     def least_fixed_s(self, n_lines: int) -> int:
         return self.catalogue.least_fixed_s(n_lines)
 
-    def departure_hours(self, from_s: int, until_s: int) -> IntArray:
-        return self.catalogue.departure_hours(from_s, until_s)
+    def departure_hours(self, start_s: int, n_lines: int) -> IntArray:
+        return self.catalogue.departure_hours(start_s, n_lines)
 
     def version_around(self, place: LatLon) -> Version:
         """How far this replica is in the cell of a place."""
@@ -108,9 +109,9 @@ class Replica:
         fresh_s = rows.fresh_s[known]
         self.scale_freshness(slots, fresh_s)
         written = 0
-        numbers = self.sku_numbering.find_all(sku_nos)
+        keys = row_keys(self.sku_numbering.find_all(sku_nos), slots)
         ids = self.price_ids(rows.price_minor[known], rows.currency[known])
-        for upto in self.stock.put_many(numbers, slots, rows.available[known], fresh_s, ids):
+        for upto in self.stock.put_many(keys, rows.available[known], fresh_s, ids):
             if upto - written >= _ROWS_BETWEEN_PAUSES:
                 written = upto
                 await asyncio.sleep(0)
@@ -171,33 +172,50 @@ async def load(
 
 
 async def _load_shelves(reader: FeedReader, replica: Replica, sku_nos: list[int] | None, say: Progress) -> None:
-    """Read every row in whatever order it comes, in 24 bytes each, then file all of them at once."""
+    """Read every row in whatever order it comes, in 20 bytes each, then file all of them at once."""
     catalogue, stock = replica.catalogue, replica.stock
-    parts: list[tuple[np.ndarray, ...]] = []
-    count = 0
+    # Growing arrays rather than a list of pieces: small freed pieces would stay with the process for good.
+    rows = _Columns(np.int64, np.int32, np.uint32, np.int32)
+    newest_s = np.zeros(catalogue.columns.size, dtype=np.int64)
     async for chunk in reader.shelves(sku_nos=sku_nos):
         slots = catalogue.slots_of_numbers(chunk.store_no)
         known = slots != MISSING
-        parts.append(
-            (
-                replica.sku_numbering.find_all(chunk.sku_no[known]).astype(np.int32),
-                slots[known].astype(np.int32),
-                chunk.available[known].astype(np.int32),
-                chunk.fresh_s[known],
-                replica.price_ids(chunk.price_minor[known], chunk.currency[known]).astype(np.int32),
-            )
-        )
-        count += len(chunk)
-        say("shelf rows", count)
+        if not known.all():
+            slots, chunk = slots[known], chunk.where(known)
+        np.maximum.at(newest_s, slots, chunk.fresh_s)
+        keys = row_keys(replica.sku_numbering.find_all(chunk.sku_no), slots)
+        rows.add(keys, chunk.available, chunk.fresh_s, replica.price_ids(chunk.price_minor, chunk.currency))
+        say("shelf rows", len(rows))
         await asyncio.sleep(0)
-    if not parts:
-        return
-    numbers, slots, available, fresh_s, price_ids = (np.concatenate(column) for column in zip(*parts, strict=True))
-    parts.clear()
-    replica.scale_freshness(slots, fresh_s)
+    there = np.flatnonzero(newest_s)
+    stock.set_freshness_scale(there, newest_s[there], catalogue.columns.stale_after_s[there].astype(np.int64))
     written = 0
-    for upto in stock.put_many(numbers, slots, available, fresh_s, price_ids):
+    for upto in stock.put_many(*rows.columns()):
         if upto - written >= 10 * _ROWS_BETWEEN_PAUSES:
             written = upto
             say("filed", upto)
             await asyncio.sleep(0)
+
+
+class _Columns:
+    """Columns of one length that grow."""
+
+    def __init__(self, *types: type[np.generic]) -> None:
+        self._columns = [np.empty(_FIRST_ROWS, dtype=kind) for kind in types]
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def add(self, *pieces: np.ndarray) -> None:
+        end = self._length + len(pieces[0])
+        for i, piece in enumerate(pieces):
+            if end > len(self._columns[i]):
+                grown = np.empty(max(end, 2 * len(self._columns[i])), dtype=self._columns[i].dtype)
+                grown[: self._length] = self._columns[i][: self._length]
+                self._columns[i] = grown
+            self._columns[i][self._length : end] = piece
+        self._length = end
+
+    def columns(self) -> list[np.ndarray]:
+        return [column[: self._length] for column in self._columns]

@@ -34,6 +34,8 @@ _FRESH_MAX: Final = 65_535
 _FRESH_UNIT_MIN_S: Final = 4
 # A count may be dated a little ahead of now (120 s), and the oldest code must be stale even then.
 _FRESH_SLACK: Final = 64
+_SLOT_BITS: Final = 32
+_SLOT_MASK: Final = (1 << _SLOT_BITS) - 1
 ANCIENT_S: Final = -(2**62)
 
 type Price = tuple[int, str]
@@ -73,7 +75,7 @@ class SlotRanges:
 
 
 class StockProbe:
-    """The stock of some slots (at least one); what all lines share is worked out once."""
+    """The stock of some slots; what all lines share is worked out once."""
 
     __slots__ = ("_age_from_zero_s", "_block", "_lows", "_slots", "_stock", "_unit_s")
 
@@ -84,7 +86,7 @@ class StockProbe:
         self._age_from_zero_s = age_from_zero_s
         self._unit_s = unit_s
         blocks = slots >> _BLOCK_BITS
-        first = int(blocks[0])
+        first = int(blocks[0]) if len(slots) else 0
         self._block = first if len(stock.blocks) == 1 or (blocks == first).all() else None
         self._lows = slots.astype(np.uint16)
 
@@ -133,8 +135,8 @@ class _SkuRows:
         """Whether each slot has a row, and where (anything, where not)."""
         blocks = slots >> _BLOCK_BITS
         lows = slots.astype(np.uint16)
-        first = int(blocks[0])
-        if len(self.starts) == 2 or bool((blocks == first).all()):
+        first = int(blocks[0]) if len(slots) else 0
+        if bool((blocks == first).all()):
             return self.find_in_block(first, lows)
         has_row = np.zeros(len(slots), dtype=np.bool_)
         at = np.zeros(len(slots), dtype=np.int64)
@@ -181,7 +183,7 @@ class _SkuRows:
                 parts.append(self.low[start:end].searchsorted(lows) + start)
             else:
                 parts.append(np.full(len(lows), len(self.low), dtype=np.int64))
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
 
     def replace_all(self, slots: IntArray, values: np.ndarray) -> None:
         """Take these rows, in order of slot, for the whole of the sku's."""
@@ -213,6 +215,11 @@ class _SkuRows:
                 codes[i] = _ODD_PRICE
         result: IntArray = codes[which]
         return result
+
+
+def row_keys(numbers: IntArray, slots: IntArray) -> IntArray:
+    """(sku number, slot) as one number, for ``Stock.put_many``."""
+    return (numbers << _SLOT_BITS) | slots
 
 
 class Stock:
@@ -296,7 +303,7 @@ class Stock:
         return rows if rows is not None and len(rows.low) else None
 
     def probe(self, slots: IntArray, now_s: int) -> StockProbe:
-        """Ask several lines of the same slots (at least one) at ``now_s``."""
+        """Ask several lines of the same slots at ``now_s``."""
         return StockProbe(self, slots, now_s - self._zero_s.take(slots), self._unit_s.take(slots))
 
     # ── reading ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -390,21 +397,21 @@ class Stock:
             rows.insert(slots[new], values[new])
 
     def put_many(
-        self, numbers: IntArray, slots: IntArray, available: np.ndarray, fresh_s: np.ndarray, price_ids: np.ndarray
+        self, keys: IntArray, available: np.ndarray, fresh_s: np.ndarray, price_ids: np.ndarray
     ) -> Iterator[int]:
         """Write rows of many skus, a sku at a step: yields how many are written so far, so that a caller can pause.
 
-        (sku, slot) must be distinct.
+        ``keys`` are ``row_keys`` of distinct (sku, slot), in any order.
         """
         # One sort of a combined key is several times faster than a lexsort of two.
-        keys = (numbers.astype(np.int64) << 32) | slots
         order = np.argsort(keys)
-        edges = np.searchsorted(keys, np.arange(int(numbers.max(initial=-1)) + 2) << 32, sorter=order)
+        most = int(keys[order[-1]] >> _SLOT_BITS) if len(keys) else -1
+        edges = np.searchsorted(keys, np.arange(most + 2, dtype=np.int64) << _SLOT_BITS, sorter=order)
         for number in np.flatnonzero(np.diff(edges)).tolist():
             part = order[edges[number] : edges[number + 1]]
             self.put(
                 number,
-                slots[part].astype(np.int64),
+                keys[part] & _SLOT_MASK,
                 available[part].astype(np.int64),
                 fresh_s[part].astype(np.int64),
                 price_ids[part].astype(np.int64),

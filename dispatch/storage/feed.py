@@ -7,8 +7,8 @@ moments.
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
 
 import asyncpg
 import numpy as np
@@ -52,6 +52,10 @@ class ShelfColumns:
 
     def __len__(self) -> int:
         return len(self.store_no)
+
+    def where(self, chosen: np.ndarray) -> "ShelfColumns":
+        """The rows for which ``chosen`` is true."""
+        return ShelfColumns(**{column.name: getattr(self, column.name)[chosen] for column in fields(self)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +195,8 @@ def concatenate(parts: Sequence[ShelfColumns]) -> ShelfColumns:
         parts = [_columns(np.empty(0, dtype=_ROW))]
     return ShelfColumns(
         **{
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in ("store_no", "sku_no", "available", "price_minor", "currency", "fresh_s")
+            column.name: np.concatenate([getattr(part, column.name) for part in parts])
+            for column in fields(ShelfColumns)
         }
     )
 
@@ -209,6 +213,13 @@ async def reading(database: Database) -> AsyncIterator[FeedReader]:
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         yield FeedReader(connection)
+
+
+async def forget_changes(database: Database, cell: int, *, keep: timedelta) -> int:
+    """Drop a cell's changes that are older than ``keep``, but for the newest; how many."""
+    async with database.connection() as connection:
+        done = await connection.execute(sql("forget_changes"), cell, keep)
+    return int(done.rpartition(" ")[2])
 
 
 async def current_heads(database: Database) -> dict[int, int]:

@@ -23,10 +23,6 @@ WHERE s.cell = $1 AND s.store_no = $3 AND s.sku_no = ANY ($4::bigint[])
 -- Where every cell is: polled by each follower, a few hundred small rows.
 SELECT cell, seq FROM cell_heads
 
--- name: oldest_change
--- The first change of a cell that is still kept; a follower that is behind it reads the cell anew.
-SELECT min(seq) FROM changes WHERE cell = $1
-
 -- name: changes_between
 -- What happened in a cell after seq $2, up to and with seq $3, in order.
 SELECT seq, kind, store_no, sku_no, available, price_minor, currency, fresh_at

@@ -1,0 +1,38 @@
+"""What has to be cleared away while the service runs."""
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from dispatch.domain.errors import DatabaseUnavailable
+from dispatch.storage.feed import current_heads, forget_changes
+from dispatch.storage.pool import Database
+
+_log = structlog.get_logger(__name__)
+
+_EVERY_S: Final = 300.0
+# A follower that was away for longer reads its cells anew.
+KEEP_CHANGES: Final = timedelta(hours=1)
+
+
+async def keep_house(database: Database) -> None:
+    """Forget changes that every follower has long read; until cancelled.
+
+    Every worker does it; it does no harm twice.
+    """
+    while True:
+        await asyncio.sleep(_EVERY_S)
+        try:
+            await clear_away(database)
+        except DatabaseUnavailable as error:
+            _log.warning("housekeeping_postponed", reason=str(error))
+
+
+async def clear_away(database: Database, *, keep_changes: timedelta = KEEP_CHANGES) -> int:
+    """One round; how many changes were forgotten."""
+    forgotten = 0
+    for cell in sorted(await current_heads(database)):
+        forgotten += await forget_changes(database, cell, keep=keep_changes)
+    return forgotten

@@ -1,0 +1,172 @@
+"""A client that has the answer, the list of stores and the way travel times are made can check the certificate.
+
+What it cannot know is who has what, so the sku of ``rest_lacks`` is held against the shelves here.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import product
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from dispatch.domain import selection
+from dispatch.domain.question import Question, Strategy
+from dispatch.domain.selection import Certificate, Plan, select
+from geo.travel import Mode
+from tests.selection.oracle import GEOD, seconds_per_metre
+from tests.selection.worlds import DEFAULTS, PLACES, World, difference, question, world
+
+SEED = 20261123
+ALL_HOURS = range(24)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A store as its public page shows it, with how far it is from the destination."""
+
+    store_id: str
+    mode: str
+    timezone: str
+    times_s: tuple[int, int, int, int]
+    distance_m: float
+
+
+def listed(world: World, question: Question) -> list[Listed]:
+    """The stores asked about, nearest first."""
+    stores = []
+    for row in world.rows:
+        store = row.store
+        if question.only_stores is not None and store.store_id not in question.only_stores:
+            continue
+        at = question.destination
+        distance_m = float(GEOD.inv(at.lon, at.lat, store.place.lon, store.place.lat)[2])
+        mode = question.mode or store.mode or Mode(DEFAULTS.mode)
+        said = [(getattr(store, name), getattr(DEFAULTS, name)) for name in TIMES]
+        times_s = tuple(default if value is None else value for value, default in said)
+        stores.append(Listed(store.store_id, mode.value, store.timezone, times_s, distance_m))
+    return sorted(stores, key=lambda store: store.distance_m)
+
+
+TIMES = ("prepare_s", "prepare_line_s", "courier_s", "handover_s")
+
+
+def hours_of(question: Question, timezone: str) -> set[int]:
+    """The hours into which a departure within the promise may fall."""
+    moments = [
+        *range(question.start_s, question.start_s + question.promise_s, 900),
+        question.start_s + question.promise_s,
+    ]
+    return {datetime.fromtimestamp(at_s, ZoneInfo(timezone)).hour for at_s in moments}
+
+
+def bounds_s(question: Question, stores: list[Listed], distance_m: float) -> tuple[int, int]:
+    """What a store at that distance, or farther, takes at least: surely, and when departing within the promise."""
+    modes = {store.mode for store in stores} | {(question.mode or Mode(DEFAULTS.mode)).value}
+    hours = set().union(*(hours_of(question, zone) for zone in {store.timezone for store in stores}))
+    sure = min(seconds_per_metre(mode, hour) for mode, hour in product(modes, ALL_HOURS))
+    within = min(seconds_per_metre(mode, hour) for mode, hour in product(modes, hours))
+    fixed_s = 0
+    if question.strategy is Strategy.FASTEST:
+        count = len(question.lines)
+        fixed_s = sum(
+            min(column) * (count if n == 1 else 1) for n, column in enumerate(zip(*times(stores), strict=True))
+        )
+    return int(np.ceil(distance_m * sure)) + fixed_s, int(np.ceil(distance_m * within)) + fixed_s
+
+
+def times(stores: list[Listed]) -> list[tuple[int, int, int, int]]:
+    return [store.times_s for store in stores]
+
+
+def check_space_first(question: Question, stores: list[Listed], everywhere: list[Listed], told: Certificate) -> None:
+    assert told.rest_lacks is None
+    unseen = stores[told.examined :]
+    if told.next_bound_s is None:
+        assert not unseen, "stores are left, and nothing is said of them"
+        return
+    assert unseen, "nothing is left, yet a bound is told"
+    least_s, most_s = bounds_s(question, everywhere, unseen[0].distance_m)
+    assert least_s <= told.next_bound_s <= most_s
+
+
+def check_stock_first(question: Question, stores: list[Listed], holders: set[str], told: Certificate) -> None:
+    assert told.rest_lacks in {line.sku for line in question.lines}
+    having = [store for store in stores if store.store_id in holders]
+    if told.next_bound_s is None:
+        assert told.examined == len(having), "a store that has the sku was not looked at"
+        return
+    better = [store for store in having if bounds_s(question, stores, store.distance_m)[1] < told.next_bound_s]
+    assert len(better) <= told.examined <= len(having)
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_client_can_check_it(name: str) -> None:
+    seen: set[tuple[Plan, bool]] = set()
+    for seed in range(6):
+        rng = np.random.default_rng([SEED, list(PLACES).index(name), seed])
+        here = world(rng, PLACES[name], count=int(rng.choice([20, 150, 600])), strict=bool(seed % 2))
+        for number in range(4):
+            asked = question(rng, here.rows)
+            answer = select(here.replica, asked)
+            told = answer.certificate
+            assert told is not None, f"seed {SEED}, world {seed}, question {number}"
+            print(f"seed {SEED}, world {seed}, question {number}: {told}")
+            assert told.key_s == (answer.winner.key_s if answer.winner else None)
+            if told.key_s is not None and told.next_bound_s is not None:
+                assert told.next_bound_s >= told.key_s
+            stores, everywhere = listed(here, asked), listed(here, replace(asked, only_stores=None))
+            if told.plan is Plan.SPACE_FIRST:
+                check_space_first(asked, stores, everywhere, told)
+            else:
+                shelf = here.shelves[str(told.rest_lacks)]
+                check_stock_first(asked, everywhere, {here.rows[i].store.store_id for i in shelf.at.tolist()}, told)
+            seen.add((told.plan, told.next_bound_s is None))
+    assert {plan for plan, _ in seen} == set(Plan), seen
+
+
+def stops_at_the_first_that_passes(search: selection._Search, found: selection._Found) -> bool:
+    found.next_bound_s = None
+    return len(found.best) >= search._wanted
+
+
+def bound_is_too_high(search: selection._Search, distance_m: float) -> int | None:
+    return None if distance_m == float("inf") else int(distance_m * seconds_per_metre("foot", 0) * 2)
+
+
+def reach_is_too_short(search: selection._Search, travel_s: int) -> float:
+    return travel_s / seconds_per_metre("foot", 0) / 2
+
+
+BREAKAGES = {
+    "nothing broken": None,
+    # Says that nothing is left, so that only brute force can tell.
+    "the bound taken away": ("_settled", stops_at_the_first_that_passes),
+    "a bound too high": ("_bound_s", bound_is_too_high),
+    "a reach too short": ("_within_m", reach_is_too_short),
+}
+
+
+def is_wrong(here: World, asked: Question) -> bool:
+    try:
+        return difference(here, asked) is not None
+    except AssertionError as refusal:
+        # The search may notice for itself.
+        return "the certificate must hold" in str(refusal)
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES)
+def test_brute_force_catches_a_search_whose_bound_is_taken_away(breakage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = BREAKAGES[breakage]
+    if broken is not None:
+        monkeypatch.setattr(selection._Search, *broken)
+    caught = 0
+    for seed in range(10):
+        rng = np.random.default_rng([SEED, seed])
+        here = world(rng, PLACES["dense"], count=300, strict=False)
+        for _ in range(4):
+            asked = question(rng, here.rows)
+            caught += is_wrong(here, asked)
+    print(f"seed {SEED}: {caught} of 40 answers are wrong")
+    assert caught == 0 if broken is None else caught >= 5

@@ -1,0 +1,63 @@
+"""Whatever the plan, the answer is the same: each is forced upon the same questions."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dispatch.domain import selection
+from dispatch.domain.selection import Plan
+from tests.selection.worlds import PLACES, difference, question, world
+
+SEED = 20261124
+NO_LIMIT = 10**9
+
+type Searched = tuple[Plan, str | None, Any]
+
+chosen_by_itself = selection._Search._search
+
+
+def space_first(search: selection._Search) -> Searched:
+    if search._examiner.only is not None:
+        return chosen_by_itself(search)
+    found = search._space_first(1.0, limit=NO_LIMIT)
+    assert found is not None, "without a limit the walk ends"
+    return Plan.SPACE_FIRST, None, found
+
+
+def stock_first_by(number: int) -> Callable[[selection._Search], Searched]:
+    """Stock first from a line that need not be the rarest."""
+
+    def search_by(search: selection._Search) -> Searched:
+        line = search._lines[number % len(search._lines)]
+        around = search._market.slots_around(search._question.destination, search._reach_m)
+        return Plan.STOCK_FIRST, line.sku, search._stock_first(line, around)
+
+    return search_by
+
+
+PLANS = {"space first": space_first, "stock first": stock_first_by(0), "stock first by another line": stock_first_by(1)}
+
+
+@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("name", PLACES)
+def test_a_forced_plan_gives_the_same_answer(name: str, plan: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection._Search, "_search", PLANS[plan])
+    for seed in range(3):
+        rng = np.random.default_rng([SEED, list(PLACES).index(name), seed])
+        here = world(rng, PLACES[name], count=int(rng.choice([40, 400])), strict=bool(seed % 2))
+        for number in range(6):
+            wrong = difference(here, question(rng, here.rows))
+            assert wrong is None, f"seed {SEED}, world {seed}, question {number}: {wrong}"
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_the_sizes_of_batches_do_not_show_in_the_answer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "_SMALLEST_BATCH", 1)
+    monkeypatch.setattr(selection, "_LARGEST_FIRST_BATCH", 1)
+    rng = np.random.default_rng([SEED, list(PLACES).index(name)])
+    here = world(rng, PLACES[name], count=100, strict=True)
+    for number in range(12):
+        wrong = difference(here, question(rng, here.rows))
+        assert wrong is None, f"seed {SEED}, question {number}: {wrong}"
