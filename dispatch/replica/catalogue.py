@@ -4,7 +4,7 @@ A *slot* is a store's position in the arrays. A store keeps its slot for the lif
 removed, for its shelf rows are filed under it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -79,7 +79,13 @@ class Columns:
     def nbytes(self) -> int:
         return sum(array.nbytes for array in vars(self).values())
 
+    def cut(self, size: int) -> None:
+        """Give back the room beyond ``size``."""
+        for name, array in vars(self).items():
+            setattr(self, name, array[:size].copy())
+
     def grow(self, size: int) -> None:
+        """Make room for at least ``size`` slots."""
         grown = Columns(max(size, 2 * self.size))
         for name, array in vars(self).items():
             target = getattr(grown, name)
@@ -98,13 +104,13 @@ class StoreDefaults:
 class Catalogue:
     """The stores in service. Belongs to one thread, as its index does."""
 
-    def __init__(self, rows: Sequence[StoreRow], defaults: StoreDefaults) -> None:
-        """Take stores in; neighbouring rows get neighbouring slots, so order them by place."""
+    def __init__(self, rows: Iterable[StoreRow], defaults: StoreDefaults) -> None:
+        """Take stores in, as ``fill`` does."""
         self._defaults = defaults
         self.schedules = Schedules()
         self.timezones = Zones()
         self.zones = ZoneIndex()
-        self.columns = Columns(max(1, len(rows)))
+        self.columns = Columns(1)
         self._store_ids: list[str] = []
         self._cards: list[bytes] = []
         self._slots: dict[str, int] = {}
@@ -116,12 +122,24 @@ class Catalogue:
         self._extreme_times: tuple[list[int], list[int], int] | None = None
         self._ranges: dict[int, list[tuple[int, int]]] = {}  # by cell: stretches of slots, ascending
         self._ranges_around: dict[tuple[int, float], SlotRanges] = {}
+        self._waiting: list[tuple[float, float]] = []
+        self.index = _no_points()
+        self.fill(rows)
+        self.filled()
+
+    def fill(self, rows: Iterable[StoreRow]) -> None:
+        """Take new stores in, before any is asked for; neighbours get neighbouring slots, so order them by place."""
         for row in rows:
             self._describe(self._take_slot(row), row)
-        slots = np.arange(len(rows), dtype=np.int64)
-        lats = np.array([row.store.place.lat for row in rows], dtype=np.float64)
-        lons = np.array([row.store.place.lon for row in rows], dtype=np.float64)
-        self.index = PointIndex(slots, lats, lons)
+            self._waiting.append((row.store.place.lat, row.store.place.lon))
+
+    def filled(self) -> None:
+        """Index the stores taken in, all at once: one by one costs many times as much."""
+        slots = np.arange(len(self._waiting), dtype=np.int64)
+        places = np.array(self._waiting, dtype=np.float64).reshape(-1, 2)
+        self.index = PointIndex(slots, places[:, 0].copy(), places[:, 1].copy())
+        self._waiting = []
+        self.columns.cut(max(1, len(slots)))
 
     def __len__(self) -> int:
         """How many stores are in service."""
@@ -298,6 +316,10 @@ class Catalogue:
         self._timezone_ids.add(int(columns.timezone[slot]))
         self._hour_sets.clear()
         self._extreme_times = None
+
+
+def _no_points() -> PointIndex:
+    return PointIndex(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0))
 
 
 def _joined(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -233,7 +233,7 @@ class Follower:
         known = np.flatnonzero(replica.columns.cell == cell)
         known = known[~np.isnan(replica.index.lats[known])]
         numbers = {int(store_no) for store_no in replica.columns.store_no[known]}
-        there = {row.store_no for row in await reader.all_stores() if row.cell == cell}
+        there = await reader.store_numbers(cell)
         await self._read_stores(reader, replica, cell, sorted(numbers | there))
         await self._read_shelves(reader, replica, cell, sorted(there))
 

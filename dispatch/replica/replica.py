@@ -154,8 +154,10 @@ async def load(
     """A replica of one moment of the database; with ``only_skus`` it knows the stock of these alone."""
     say = progress or (lambda _what, _count: None)
     cursors = await reader.heads()
-    rows = await reader.all_stores()
-    catalogue = Catalogue(rows, defaults)
+    catalogue = Catalogue([], defaults)
+    async for row in reader.all_stores():
+        catalogue.fill([row])
+    catalogue.filled()
     say("stores", len(catalogue))
     stock = Stock()
     if only_skus is None:

@@ -37,6 +37,7 @@ _TRAILER = b"\xff\xff"
 _POSTGRES_EPOCH_S = 946_684_800
 _CHUNK_BYTES = 16 * 1024 * 1024
 _COPY_TIMEOUT_S = 600.0
+_STORES_A_FETCH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +104,14 @@ class FeedReader:
         rows = await self._connection.fetch(sql("sku_numbers"), list(skus))
         return {row["sku"]: row["sku_no"] for row in rows}
 
-    async def all_stores(self) -> list[StoreRow]:
-        """Every store in service, in order of cell and number."""
-        return [_store_row(row) for row in await self._connection.fetch(sql("read_all_stores"))]
+    async def all_stores(self) -> AsyncIterator[StoreRow]:
+        """Every store in service, in order of cell and number; never all of them in memory."""
+        async for row in self._connection.cursor(sql("read_all_stores"), prefetch=_STORES_A_FETCH):
+            yield _store_row(row)
+
+    async def store_numbers(self, cell: int) -> set[int]:
+        """The numbers of the stores of a cell that are in service."""
+        return {row["store_no"] for row in await self._connection.fetch(sql("store_numbers"), cell)}
 
     async def stores(self, cell: int, store_nos: Sequence[int]) -> list[StoreRow]:
         """Those of these stores that are in service."""

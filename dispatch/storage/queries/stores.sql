@@ -95,8 +95,8 @@ ON CONFLICT (cell, store_no, sku_no) DO UPDATE SET
 UPDATE stores SET counted_whole_at = $3 WHERE cell = $1 AND store_no = $2
 
 -- name: counted_whole_at
--- When a store's whole shelf was last counted.
-SELECT counted_whole_at FROM stores WHERE cell = $1 AND store_no = $2
+-- When a store's whole shelf was last counted, and whether it is still in service.
+SELECT counted_whole_at, removed_at FROM stores WHERE cell = $1 AND store_no = $2
 
 -- name: read_store
 -- One store as its owner described it.
@@ -108,6 +108,10 @@ SELECT s.*, p.stock_stale_after_s
 FROM stores s JOIN partners p USING (partner)
 WHERE s.removed_at IS NULL
 ORDER BY s.cell, s.store_no
+
+-- name: store_numbers
+-- Which stores of a cell are in service, for a follower that reads the cell anew.
+SELECT store_no FROM stores WHERE cell = $1 AND removed_at IS NULL
 
 -- name: read_some_stores
 -- These stores of one cell, for a follower; what is missing in the answer is gone.
