@@ -16,7 +16,7 @@ from dispatch.domain.market import NO_LIMIT, IntArray
 from dispatch.domain.promise import PromiseDefaults
 from dispatch.domain.stores import Store
 from dispatch.replica.numbering import MISSING, Numbering
-from dispatch.replica.stock import SlotRanges
+from dispatch.replica.sku_rows import SlotRanges
 from dispatch.storage.feed import StoreRow
 from geo.cells import cell_of, cells_within
 from geo.coordinates import LatLon, country_of

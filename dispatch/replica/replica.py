@@ -12,7 +12,8 @@ from dispatch.domain.market import IntArray
 from dispatch.domain.versions import Version
 from dispatch.replica.catalogue import Catalogue, Columns, StoreDefaults
 from dispatch.replica.numbering import MISSING, Numbering
-from dispatch.replica.stock import SlotRanges, Stock, row_keys
+from dispatch.replica.sku_rows import SlotRanges
+from dispatch.replica.stock import Stock, row_keys
 from dispatch.storage.feed import FeedReader, ShelfColumns, StoreRow
 from geo.cells import cells_within
 from geo.coordinates import LatLon

@@ -3,8 +3,7 @@
 Rows are kept by sku, in order of store slot, so that one structure serves both plans: ``gather`` looks up a few
 stores among a sku's rows by binary search, ``holders`` lists the stores that a sku has rows for.
 
-A row is two bytes of slot (its low half; rows of slots with the same high half lie together in a *block*) and four
-bytes of value:
+A row is two bytes of slot (dispatch/replica/sku_rows.py) and four bytes of value:
 
     bits 22–31  what is available, 0 … 1022; 1023: in the table of large figures
     bits 16–21  which of the sku's prices, 0: none; 63: in the table of odd prices
@@ -21,14 +20,10 @@ from typing import Final
 
 import numpy as np
 
-type IntArray = np.ndarray[tuple[int], np.dtype[np.int64]]
-type BoolArray = np.ndarray[tuple[int], np.dtype[np.bool_]]
-type BoolTable = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
+from dispatch.domain.market import BoolArray, BoolTable, IntArray
+from dispatch.replica.sku_rows import ODD_PRICE, SkuRows, SlotRanges, block_of
 
-_BLOCK_BITS: Final = 16
-_LOW_MASK: Final = (1 << _BLOCK_BITS) - 1
 _LARGE: Final = 1023
-_ODD_PRICE: Final = 63
 _FRESH_MIDDLE: Final = 32_768
 _FRESH_MAX: Final = 65_535
 _FRESH_UNIT_MIN_S: Final = 4
@@ -50,30 +45,6 @@ class RowsFound:
     fresh_s: IntArray
 
 
-class SlotRanges:
-    """Some stretches of slots, ascending and apart, in the form in which a sku's rows are cut by them."""
-
-    __slots__ = ("edges_by_block", "pairs", "size")
-
-    def __init__(self, pairs: Sequence[tuple[int, int]]) -> None:
-        """``pairs`` of first slot and the slot after the last."""
-        self.pairs = tuple(pairs)
-        self.size = sum(end - start for start, end in pairs)
-        by_block: dict[int, list[int]] = {}
-        for start, end in pairs:
-            # A stretch over the edge of a block is two.
-            while start < end:
-                block = start >> _BLOCK_BITS
-                stop = min(end, (block + 1) << _BLOCK_BITS)
-                by_block.setdefault(block, []).extend((start, stop))
-                start = stop
-        # The slot after the last of a block is not of the block any more: it is found as the block's end.
-        self.edges_by_block = [
-            (block, np.array([slot - (block << _BLOCK_BITS) for slot in slots], dtype=np.int32))
-            for block, slots in sorted(by_block.items())
-        ]
-
-
 class StockProbe:
     """The stock of some slots; what all lines share is worked out once."""
 
@@ -85,10 +56,7 @@ class StockProbe:
         # A row is stale when its code of freshness, in seconds, is below this.
         self._age_from_zero_s = age_from_zero_s
         self._unit_s = unit_s
-        blocks = slots >> _BLOCK_BITS
-        first = int(blocks[0]) if len(slots) else 0
-        self._block = first if len(stock.blocks) == 1 or (blocks == first).all() else None
-        self._lows = slots.astype(np.uint16)
+        self._block, self._lows = block_of(slots)
 
     def lines(self, wanted: Sequence[tuple[int, int]]) -> tuple[BoolTable, BoolTable]:
         """For each (sku number, quantity), a row: which slots have so many, and at which the sku's row is stale.
@@ -118,105 +86,6 @@ class StockProbe:
         return enough, stale
 
 
-class _SkuRows:
-    """The rows of one sku: blocks of slots with the same high half, each in order."""
-
-    __slots__ = ("large", "low", "odd_prices", "prices", "starts", "value")
-
-    def __init__(self) -> None:
-        self.low = np.empty(0, dtype=np.uint16)
-        self.value = np.empty(0, dtype=np.uint32)
-        self.starts: list[int] = [0]  # starts[b] … starts[b + 1]: the rows of block b
-        self.prices: list[int] = []  # ids of prices; the code is the place in here, from 1
-        self.large: dict[int, int] | None = None  # slot → available
-        self.odd_prices: dict[int, int] | None = None  # slot → id of price
-
-    def find(self, slots: IntArray) -> tuple[BoolArray, IntArray]:
-        """Whether each slot has a row, and where (anything, where not)."""
-        blocks = slots >> _BLOCK_BITS
-        lows = slots.astype(np.uint16)
-        first = int(blocks[0]) if len(slots) else 0
-        if bool((blocks == first).all()):
-            return self.find_in_block(first, lows)
-        has_row = np.zeros(len(slots), dtype=np.bool_)
-        at = np.zeros(len(slots), dtype=np.int64)
-        for block in np.unique(blocks):
-            chosen = np.flatnonzero(blocks == block)
-            has_row[chosen], at[chosen] = self.find_in_block(int(block), lows[chosen])
-        return has_row, at
-
-    def find_in_block(self, block: int, lows: np.ndarray) -> tuple[BoolArray, IntArray]:
-        if block + 1 >= len(self.starts):
-            return np.zeros(len(lows), dtype=np.bool_), np.zeros(len(lows), dtype=np.int64)
-        start, end = self.starts[block], self.starts[block + 1]
-        if start == end:
-            return np.zeros(len(lows), dtype=np.bool_), np.zeros(len(lows), dtype=np.int64)
-        at = self.low[start:end].searchsorted(lows)
-        if start:
-            at += start
-        np.minimum(at, end - 1, out=at)
-        return self.low.take(at) == lows, at
-
-    def at(self, slot: int) -> int:
-        """Where the row of one slot is; −1 if there is none."""
-        block = slot >> _BLOCK_BITS
-        if block + 1 >= len(self.starts):
-            return -1
-        start, end = self.starts[block], self.starts[block + 1]
-        low = np.uint16(slot & _LOW_MASK)
-        at = start + int(self.low[start:end].searchsorted(low))
-        return at if at < end and self.low[at] == low else -1
-
-    def slots(self) -> IntArray:
-        """Every slot with a row, in order."""
-        slots = self.low.astype(np.int64)
-        for block in range(1, len(self.starts) - 1):
-            slots[self.starts[block] : self.starts[block + 1]] += block << _BLOCK_BITS
-        return slots
-
-    def edges(self, ranges: SlotRanges) -> IntArray:
-        """Where the rows of each range begin and end, one pair after the other."""
-        parts = []
-        for block, lows in ranges.edges_by_block:
-            if block + 1 < len(self.starts):
-                start, end = self.starts[block], self.starts[block + 1]
-                parts.append(self.low[start:end].searchsorted(lows) + start)
-            else:
-                parts.append(np.full(len(lows), len(self.low), dtype=np.int64))
-        return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
-
-    def replace_all(self, slots: IntArray, values: np.ndarray) -> None:
-        """Take these rows, in order of slot, for the whole of the sku's."""
-        self.low = slots.astype(np.uint16)
-        self.value = np.array(values, dtype=np.uint32)
-        blocks = (int(slots[-1]) >> _BLOCK_BITS) + 1 if len(slots) else 0
-        edges = np.arange(1, blocks + 1, dtype=np.int64) << _BLOCK_BITS
-        self.starts = [0, *np.searchsorted(slots, edges).tolist()]
-
-    def insert(self, slots: IntArray, values: np.ndarray) -> None:
-        """Add rows of new slots."""
-        all_slots = np.concatenate([self.slots(), slots])
-        order = np.argsort(all_slots, kind="stable")
-        self.replace_all(all_slots[order], np.concatenate([self.value, values])[order])
-
-    def price_codes(self, price_ids: IntArray) -> IntArray:
-        """The sku's own code of each price; a new price gets one, or ``_ODD_PRICE`` when there is none left."""
-        distinct, which = np.unique(price_ids, return_inverse=True)
-        codes = np.empty(len(distinct), dtype=np.int64)
-        for i, price_id in enumerate(distinct.tolist()):
-            if price_id == 0:
-                codes[i] = 0
-            elif price_id in self.prices:
-                codes[i] = self.prices.index(price_id) + 1
-            elif len(self.prices) < _ODD_PRICE - 1:
-                self.prices.append(price_id)
-                codes[i] = len(self.prices)
-            else:
-                codes[i] = _ODD_PRICE
-        result: IntArray = codes[which]
-        return result
-
-
 def row_keys(numbers: IntArray, slots: IntArray) -> IntArray:
     """(sku number, slot) as one number, for ``Stock.put_many``."""
     return (numbers << _SLOT_BITS) | slots
@@ -226,7 +95,7 @@ class Stock:
     """What is available, at what price and how fresh, by (slot, sku). Skus are small numbers of this replica's own."""
 
     def __init__(self) -> None:
-        self._rows: list[_SkuRows | None] = []
+        self._rows: list[SkuRows | None] = []
         self._numbers: dict[str, int] = {}
         self._skus: list[str] = []
         self._prices: list[Price | None] = [None]
@@ -292,12 +161,7 @@ class Stock:
         """Whether these moments are not too new for the stores' scale; where not, load the store's shelf anew."""
         return fresh_s < self._base_s[slots] + (_FRESH_MAX - _FRESH_MIDDLE) * self._unit_s[slots]
 
-    @property
-    def blocks(self) -> range:
-        """The blocks that slots may lie in."""
-        return range((len(self._base_s) >> _BLOCK_BITS) + 1)
-
-    def rows(self, number: int) -> _SkuRows | None:
+    def rows(self, number: int) -> SkuRows | None:
         """The rows of a sku, if it has any."""
         rows = self._rows[number]
         return rows if rows is not None and len(rows.low) else None
@@ -330,14 +194,7 @@ class Stock:
             return np.empty(0, dtype=np.int64)
         if ranges is None:
             return rows.slots()
-        edges = rows.edges(ranges).tolist()
-        blocks = [block for block, lows in ranges.edges_by_block for _ in range(len(lows) // 2)]
-        pieces = [
-            rows.low[start:end].astype(np.int64) + (block << _BLOCK_BITS)
-            for block, start, end in zip(blocks, edges[::2], edges[1::2], strict=True)
-            if start < end
-        ]
-        return np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int64)
+        return rows.slots_in(ranges)
 
     def holder_count(self, number: int, ranges: SlotRanges | None = None) -> int:
         """How many slots ``holders`` has."""
@@ -346,8 +203,7 @@ class Stock:
             return 0
         if ranges is None:
             return len(rows.low)
-        edges = rows.edges(ranges)
-        return int(edges[1::2].sum() - edges[::2].sum())
+        return rows.count_in(ranges)
 
     def fresh_s(self, number: int, slot: int) -> int | None:
         """How fresh one row is (epoch seconds); ANCIENT_S for older than can be said, None if there is no row."""
@@ -367,7 +223,7 @@ class Stock:
         code = (int(rows.value[at]) >> 16) & 63
         if code == 0:
             return None
-        return self._prices[(rows.odd_prices or {})[slot] if code == _ODD_PRICE else rows.prices[code - 1]]
+        return self._prices[(rows.odd_prices or {})[slot] if code == ODD_PRICE else rows.prices[code - 1]]
 
     def _fresh_s(self, slots: IntArray, value: np.ndarray) -> IntArray:
         code = (value & _FRESH_MAX).astype(np.int64)
@@ -384,7 +240,7 @@ class Stock:
             return
         rows = self._rows[number]
         if rows is None:
-            rows = self._rows[number] = _SkuRows()
+            rows = self._rows[number] = SkuRows()
         values = self._values(rows, slots, available, fresh_s, price_ids)
         if len(rows.low) == 0:
             order = np.argsort(slots)
@@ -419,20 +275,20 @@ class Stock:
             yield int(edges[number + 1])
 
     def _values(
-        self, rows: _SkuRows, slots: IntArray, available: IntArray, fresh_s: IntArray, price_ids: IntArray
+        self, rows: SkuRows, slots: IntArray, available: IntArray, fresh_s: IntArray, price_ids: IntArray
     ) -> np.ndarray:
         steps = (fresh_s - self._base_s[slots]) // self._unit_s[slots] + _FRESH_MIDDLE
         fresh_code = np.clip(steps, 0, _FRESH_MAX)
         price_code = rows.price_codes(price_ids)
         if rows.large or bool((available >= _LARGE).any()):
             self._note_large(rows, slots, available)
-        if rows.odd_prices or bool((price_code == _ODD_PRICE).any()):
+        if rows.odd_prices or bool((price_code == ODD_PRICE).any()):
             self._note_odd_prices(rows, slots, price_code, price_ids)
         values: np.ndarray = (np.minimum(available, _LARGE) << 22) | (price_code << 16) | fresh_code
         return values.astype(np.uint32)
 
     @staticmethod
-    def _note_large(rows: _SkuRows, slots: IntArray, available: IntArray) -> None:
+    def _note_large(rows: SkuRows, slots: IntArray, available: IntArray) -> None:
         large = {} if rows.large is None else rows.large
         for slot, figure in zip(slots.tolist(), available.tolist(), strict=True):
             if figure >= _LARGE:
@@ -442,10 +298,10 @@ class Stock:
         rows.large = large or None
 
     @staticmethod
-    def _note_odd_prices(rows: _SkuRows, slots: IntArray, price_code: IntArray, price_ids: IntArray) -> None:
+    def _note_odd_prices(rows: SkuRows, slots: IntArray, price_code: IntArray, price_ids: IntArray) -> None:
         odd = {} if rows.odd_prices is None else rows.odd_prices
         for slot, code, price_id in zip(slots.tolist(), price_code.tolist(), price_ids.tolist(), strict=True):
-            if code == _ODD_PRICE:
+            if code == ODD_PRICE:
                 odd[slot] = price_id
             else:
                 odd.pop(slot, None)

@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 import shapely
+from h3.api import basic_int as h3
+from pyproj import Geod
 
 from dispatch.domain.market import NO_LIMIT
 from dispatch.domain.promise import PromiseDefaults
@@ -170,21 +172,30 @@ def compare(catalogue: Catalogue, rows: dict[int, StoreRow], slots: dict[int, in
 
 
 @pytest.mark.parametrize("radius_m", [0.0, 500.0, 20_000.0, 90_000.0])
-def test_a_search_considers_every_store_within_its_radius_from_anywhere_in_the_neighbourhood(radius_m: float) -> None:
-    """Slots are worked out once for all places of a neighbourhood, so the second place asked must not miss any."""
-    rng = np.random.default_rng(SEED)
-    rows = []
-    for number in range(1, 800):
-        place = LatLon(lat=24 + float(rng.uniform(0, 2)), lon=120.5 + float(rng.uniform(0, 2)))
-        rows.append(a_row(f"s{number}", number, place))
-    catalogue = Catalogue(sorted(rows, key=lambda row: row.cell), DEFAULTS)
-    found_any = False
-    for _ in range(300):
-        at = LatLon(lat=25 + float(rng.uniform(-0.1, 0.1)), lon=121.5 + float(rng.uniform(-0.1, 0.1)))
-        within = set(catalogue.index.within(at, radius_m)[0].tolist())
-        assert within <= around(catalogue, at, radius_m)
-        found_any = found_any or bool(within)
-    assert found_any or radius_m == 0
+@pytest.mark.parametrize("first_asked_m", [500, 1500, 2500, 3500, 5000, 7000])
+def test_a_search_considers_every_store_within_its_radius_whoever_asked_before_in_the_neighbourhood(
+    radius_m: float, first_asked_m: float
+) -> None:
+    """Slots are worked out once for a neighbourhood: here for a place farther away from a cell's very corner."""
+    geod = Geod(ellps="WGS84")
+    for home in (cell_of(TAIPEI), cell_of(LatLon(lat=37.87, lon=112.55)), cell_of(LatLon(lat=-16.8, lon=179.99))):
+        centre_lat, centre_lon = h3.cell_to_latlng(home)
+        for lat, lon in h3.cell_to_boundary(home):
+            outward_deg, _, _ = geod.inv(lon, lat, centre_lon, centre_lat)
+            outward_deg += 180
+
+            def beyond(
+                metres: float, *, corner: tuple[float, float] = (lon, lat), at_deg: float = outward_deg
+            ) -> LatLon:
+                lon, lat, _ = geod.fwd(*corner, at_deg, metres)
+                return LatLon(lat=lat, lon=lon)
+
+            store = beyond(-5.0)
+            assert cell_of(store) == home
+            catalogue = Catalogue([a_row(place=store)], DEFAULTS)
+            asked = beyond(radius_m - 6.0) if radius_m else store
+            catalogue.slots_around(beyond(radius_m + first_asked_m), radius_m)
+            assert around(catalogue, asked, radius_m) == {0}
 
 
 def test_departure_hours_hold_the_hour_at_which_each_store_is_ready() -> None:

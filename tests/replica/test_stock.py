@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatch.replica.stock import ANCIENT_S, SlotRanges, Stock, row_keys
+from dispatch.replica.sku_rows import SlotRanges
+from dispatch.replica.stock import ANCIENT_S, Stock, row_keys
 
 SEED = 20261125
 BASE_S = 1_790_000_000

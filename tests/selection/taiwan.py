@@ -41,8 +41,8 @@ class Taiwan:
 
     def question(self, rng: np.random.Generator) -> Question:
         lines = self.baskets[rng.integers(len(self.baskets))]
-        match rng.integers(4):
-            case 0:
+        match rng.integers(6):
+            case 0 | 4 | 5:
                 lines = [Line(sku, 1) for sku in self._best_sellers(rng, int(rng.integers(1, 6)))]
             case 1:
                 rare = [self.rare[rng.integers(len(self.rare))] for _ in range(int(rng.integers(1, 3)))]

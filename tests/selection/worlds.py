@@ -29,6 +29,8 @@ HOURS = (
     None,
     "24/7",
     "Mo-Su 08:00-22:00",
+    "Mo-Su 06:00-16:30",
+    "Mo-Su 06:00-16:45",
     "Mo-Su 06:00-17:00",
     "Mo-Fr 10:00-12:00,13:00-16:45",
     "22:00-06:00",
@@ -82,9 +84,16 @@ def _towns(rng: np.random.Generator, count: int) -> Iterable[tuple[float, float]
     return [(lat + rng.normal(0, 0.02), lon + rng.normal(0, 0.02)) for lat, lon in spots]
 
 
+def _two_cities(rng: np.random.Generator, count: int) -> Iterable[tuple[float, float]]:
+    """Too far apart for any promise, so that what one holds is never looked at from the other."""
+    near, far = _around(25.033, 121.5654, 0.03), _around(25.033, 125.0, 0.03)
+    return [*near(rng, count - count // 2), *far(rng, count // 2)]
+
+
 PLACES: dict[str, Places] = {
     "dense": _around(25.033, 121.5654, 0.015),
     "towns": _towns,
+    "two cities": _two_cities,
     "thin": _around(37.87, 112.55, 0.5),
     "shared coordinates": _shared,
     "mirrored": _ring,
@@ -129,7 +138,7 @@ def _row(rng: np.random.Generator, number: int, at: LatLon, *, strict: bool, mod
         timezone=str(rng.choice(["Asia/Taipei", "Asia/Tokyo", "Pacific/Auckland", "America/New_York", "Asia/Kolkata"]))
         if strict
         else "Asia/Taipei",
-        opening_hours=HOURS[rng.integers(len(HOURS))] if rng.random() < often else None,
+        opening_hours=HOURS[rng.integers(len(HOURS))] if rng.random() < 2 * often else None,
         delivery_radius_m=_maybe(rng, often, float(rng.uniform(500, 8000))),
         delivery_zone=_zone(rng, at) if rng.random() < often else None,
         mode=_maybe(rng, 0.7, modes[rng.integers(len(modes))]),

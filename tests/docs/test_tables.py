@@ -1,0 +1,190 @@
+"""The tables of the documentation say what the program does."""
+
+import inspect
+import json
+import math
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dispatch.api import problems
+from dispatch.api.schemas import ImportAsked, NearbyIn, QuoteIn, ShelfIn, ShelfItemIn
+from dispatch.domain import errors
+from dispatch.domain.question import Reason
+from dispatch.ingest.problems import FILE_CODES, ROW_CODES, WARNING_CODES
+from dispatch.ingest.profiles import fold_name, load_profile
+from dispatch.replica.catalogue import TIMES
+from dispatch.settings import ENV_PREFIX, Settings
+from geo.coordinates import CoordinateError, LatLon
+from geo.travel import Mode
+from geo.travel.estimate import DEFAULT_SPEEDS, EstimateTravel, ModeSpeed
+from tests.docs.commands import options_of
+from tests.docs.pages import ROOT, page
+
+FIND, START, UPLOAD, STOCK = (page(f"docs/{name}.md") for name in ("find", "start", "upload", "stock"))
+
+
+def names_of(rows: list[dict[str, str]], column: str) -> list[str]:
+    """The names in a column, where a row may hold several between commas."""
+    return [name.strip() for row in rows for name in row[column].split(",")]
+
+
+def shown(value: Any) -> str:
+    if value is None:
+        return "not set"
+    if isinstance(value, tuple):
+        return f"{value[0]:g} × {len(value)}" if len(set(value)) == 1 else json.dumps(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def test_the_table_of_settings_is_the_settings() -> None:
+    documented = [(row["variable"], row["default"], row["meaning"]) for row in START.table("Settings")]
+    assert documented == [
+        (f"{ENV_PREFIX}{name.upper()}", shown(field.default), field.description)
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("heading", "codes"),
+    [
+        ("Of the file: nothing is applied", FILE_CODES),
+        ("Of a row: it is not applied, the others are", ROW_CODES),
+        ("Warnings: the row is applied", WARNING_CODES),
+    ],
+)
+def test_the_tables_of_codes_are_the_registry(heading: str, codes: dict[str, str]) -> None:
+    assert {row["code"]: row["meaning"] for row in UPLOAD.table(heading)} == codes
+
+
+def test_the_default_speeds_are_those_of_the_estimate_and_of_the_settings() -> None:
+    rows = {row["mode"]: row for row in FIND.table("Travel")}
+    assert set(rows) == {mode.value for mode in Mode}
+    for mode, speed in DEFAULT_SPEEDS.items():
+        row = rows[mode.value]
+        assert (float(row["speed_kmh"]), float(row["detour"])) == (speed.speed_kmh, speed.detour)
+        assert factors_of(row["hour_factor"]) == speed.hour_factors
+        of_settings = [Settings.model_fields[f"{mode.value}_{name}"].default for name in vars_of(speed)]
+        assert of_settings == list(vars_of(speed).values())
+
+
+def vars_of(speed: ModeSpeed) -> dict[str, object]:
+    return {"speed_kmh": speed.speed_kmh, "detour": speed.detour, "hour_factors": speed.hour_factors}
+
+
+def factors_of(text: str) -> tuple[float, ...]:
+    if text == "1 at every hour":
+        return (1.0,) * 24
+    found = re.fullmatch(r"([\d.]+) from (\d+) to (\d+) and from (\d+) to (\d+), else 1", text)
+    assert found, text
+    factor, *edges = map(float, found.groups())
+    slow = {*range(int(edges[0]), int(edges[1])), *range(int(edges[2]), int(edges[3]))}
+    return tuple(factor if hour in slow else 1.0 for hour in range(24))
+
+
+def test_the_formula_of_the_estimate_is_the_one_that_is_computed() -> None:
+    [formula] = [block.text.strip() for block in FIND.blocks("text") if block.text.startswith("travel_s")]
+    by_hand = compile(formula.partition("=")[2].strip().replace("×", "*"), "formula", "eval")
+    rng = np.random.default_rng(20261122)
+    distances_m = np.concatenate([rng.uniform(0, 30_000, 500), np.arange(0.0, 20_001.0, 250.0)])
+    for code, mode in enumerate(Mode):
+        speed = DEFAULT_SPEEDS[mode]
+        for hour in (3, 8):
+            ones = np.ones(len(distances_m), dtype=np.int64)
+            computed = EstimateTravel().times_s(
+                lats=distances_m, lons=distances_m, destination=LatLon(lat=25.0, lon=121.0), distances_m=distances_m,
+                modes=ones * code, hours=ones * hour,
+            )  # fmt: skip
+            known = {"detour": speed.detour, "hour_factor": speed.hour_factors[hour], "speed_kmh": speed.speed_kmh}
+            for distance_m, travel_s in zip(distances_m.tolist(), computed.tolist(), strict=True):
+                assert eval(by_hand, {"ceil": math.ceil}, known | {"distance_m": distance_m}) == travel_s
+
+
+def test_the_reasons_stand_in_the_order_of_the_tests() -> None:
+    in_order = [reason.text for reason in sorted(Reason) if reason is not Reason.NONE]
+    assert [row["reason"] for row in FIND.table("Reasons")] == in_order
+
+
+@pytest.mark.parametrize(
+    ("heading", "model", "document"),
+    [
+        ("The request", QuoteIn, FIND),
+        ("Its request", NearbyIn, FIND),
+        ("Count the whole shelf", (ShelfIn, ShelfItemIn), STOCK),
+        ("Send a file", ImportAsked, UPLOAD),
+    ],
+)
+def test_the_fields_of_requests_are_those_that_are_taken(heading: str, model: Any, document: Any) -> None:
+    models = model if isinstance(model, tuple) else (model,)
+    taken = {name for one in models for name in one.model_fields} - {"sku"}
+    named = set(names_of(document.table(heading), document_column(heading)))
+    assert named - {"sku"} == taken
+
+
+def document_column(heading: str) -> str:
+    others = {"Its request": "parameter", "Send a file": "parameter", "Count the whole shelf": "field of the request"}
+    return others.get(heading, "field")
+
+
+def test_the_limits_and_defaults_of_a_quote_are_those_that_are_held() -> None:
+    rows = {row["field"]: row for row in FIND.table("The request")}
+    schema = QuoteIn.model_json_schema()["properties"]
+    for name in ("promise_minutes", "alternatives"):
+        assert rows[name]["limits"] == f"{schema[name]['minimum']}–{schema[name]['maximum']}"
+        assert rows[name]["default"] == str(schema[name]["default"])
+    for name in ("datum", "strategy"):
+        assert rows[name]["default"] == schema[name]["default"]
+    for name in ("exclude_stores", "only_stores"):
+        assert rows[name]["limits"] == f"at most {schema[name]['maxItems']:,} ids"
+    assert rows["lines"]["limits"].startswith(f"1–{schema['lines']['maxItems']} lines")
+
+
+@pytest.mark.parametrize("kind", ["stores", "stock"])
+def test_the_columns_of_files_and_their_other_names_are_those_that_are_known(kind: str) -> None:
+    rows = UPLOAD.table(f"Columns of {kind}")
+    profile = load_profile(kind)
+    assert set(names_of(rows, "field")) == profile.fields
+    for row in rows:
+        fields = {name.strip() for name in row["field"].split(",")}
+        for name in re.split(r"[,;]", row["other names"]):
+            if name.strip() != "…":
+                assert profile.field_by_name.get(fold_name(name)) in fields, f"{name} in {row}"
+
+
+@pytest.mark.parametrize("kind", ["stores", "stock"])
+def test_the_options_of_imports_exist(kind: str) -> None:
+    options = {row["option"] for row in UPLOAD.table("Send a file") if row["option"]}
+    of_stock_alone, of_stores_alone = {"--as-of", "--currency"}, {"--datum", "--id-from", "--country"}
+    known = options_of(["import", kind])
+    assert known is not None
+    assert options - (of_stores_alone if kind == "stock" else of_stock_alone) <= known
+
+
+def test_the_problems_are_those_that_can_be_answered() -> None:
+    documented = {row["code"]: int(row["status"]) for row in FIND.table("Problems")}
+    known = {"internal_error": problems.fault().status}
+    for kind in vars(errors).values():
+        if inspect.isclass(kind) and issubclass(kind, errors.DispatchError) and kind is not errors.DispatchError:
+            error = kind([("", "x")]) if kind is errors.InvalidInput else kind("x")
+            known[error.code] = problems.problem_of(error).status
+    literal = re.compile(r"Problem\(\s*(\d{3}), \"(\w+)\"")
+    for path in sorted((ROOT / "dispatch" / "api").glob("*.py")):
+        known |= {code: int(status) for status, code in literal.findall(path.read_text(encoding="utf-8"))}
+    # What Starlette itself refuses; the others of its statuses are refused here before.
+    known |= {"not_found": 404, "method_not_allowed": 405}
+    assert documented == known
+
+
+def test_the_codes_of_places_are_those_of_coordinates() -> None:
+    codes = {kind.code for kind in CoordinateError.__subclasses__()}
+    named = set(re.findall(r"`(coordinates?_\w+)`", FIND.prose))
+    assert named == codes
+
+
+def test_the_parts_of_the_promise_are_named() -> None:
+    parts = [row["part"] for row in FIND.table("The promise")]
+    assert parts == ["prepare_s", "queue_s", "courier_s", "travel_s", "handover_s", "total_s"]
+    for time in TIMES:
+        assert f"`{time}`" in UPLOAD.prose
