@@ -271,7 +271,8 @@ class Catalogue:
     def _file_under_cell(self, slot: int, cell: int) -> None:
         """Note that the slot lies in the cell. One that has moved stays filed under its old cell as well."""
         ranges = self._ranges.setdefault(cell, [])
-        if any(start <= slot < end for start, end in ranges):
+        # A new slot is the highest of all; only of an old one must it be asked whether it is filed here already.
+        if ranges and slot < ranges[-1][1] and any(start <= slot < end for start, end in ranges):
             return
         self._ranges_around.clear()
         if ranges and ranges[-1][1] == slot:
