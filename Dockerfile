@@ -1,7 +1,7 @@
 # docker build -t lifecircle . && docker run -p 127.0.0.1:8000:8000 -v lifecircle:/data lifecircle
 #
 # In a container only 0.0.0.0 can be reached from outside, hence --insecure below: without keys everybody who reaches
-# the port is admin. Publish it on 127.0.0.1 as above, or put keys in place (dispatch keys create) before you open it.
+# the port is admin. Publish it on 127.0.0.1 as above only, until keys can be made.
 # With DISPATCH_DATABASE_URL the volume holds uploads alone; without it, the embedded PostgreSQL too.
 
 FROM python:3.12-slim AS build

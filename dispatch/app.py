@@ -18,6 +18,7 @@ from dispatch.logs import configure_logs
 from dispatch.replica.catalogue import StoreDefaults
 from dispatch.replica.follower import Follower
 from dispatch.services.background import Background
+from dispatch.services.housekeeping import keep_house
 from dispatch.settings import Settings, load_settings
 from dispatch.storage.pool import Database
 from geo.travel import Mode
@@ -94,6 +95,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
             ),
         )
         follower.start()
+        background.start(keep_house(database), name="housekeeping")
         try:
             yield
         finally:

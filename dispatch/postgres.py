@@ -1,11 +1,10 @@
-"""The embedded PostgreSQL, and the lock that lets one server process have a data directory.
+"""The embedded PostgreSQL, shared by every process of a data directory.
 
     <data_dir>/postgres         the cluster; its socket too, unless the path is too long for one
     <data_dir>/postgres.new-*   a cluster in the making; renamed when it is whole
     <data_dir>/postgres.log     what the server said
     <data_dir>/postgres.users   shared lock: one holder for each user of the server; the last to leave stops it
     <data_dir>/postgres.start   exclusive lock: starting and stopping, one process at a time
-    <data_dir>/serve.lock       exclusive lock of `dispatch serve`, with its pid and address
 
 All of it rests on flock, which the kernel lets go of when a process dies, however it dies: there is no list of pids
 that could be stale. A server left behind by killed users is found running, and used, by whoever comes next.
@@ -49,10 +48,6 @@ _LOG_BYTES = 16 * 1024 * 1024
 
 class PostgresError(RuntimeError):
     """The data directory cannot be used. The text is one line that says what is wrong and what mends it."""
-
-
-class AlreadyRunning(PostgresError):
-    """Another `dispatch serve` has this data directory."""
 
 
 def _server_settings(socket_dir: Path) -> dict[str, str]:
@@ -397,52 +392,11 @@ def acquire(data_dir: Path, *, extra_settings: Mapping[str, str] | None = None) 
     Blocks, for a second or two the first time. ``extra_settings`` count only for the process that starts the server.
     Raises PostgresError, with one line: disk full, directory not writable, damaged or of another version, time-out.
     """
-    data_dir = _prepared(data_dir)
+    data_dir = prepared(data_dir)
     server = EmbeddedPostgres(data_dir, extra_settings or {})
-    with _one_line(data_dir):
+    with in_one_line(data_dir):
         server._enter()
     return server
-
-
-class ServeLock:
-    """The right to serve from a data directory; ends with the process at the latest."""
-
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
-
-    def release(self) -> None:
-        """Let go. Does nothing the second time."""
-        if not self._file.closed:
-            self._file.truncate(0)
-            self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.release()
-
-
-def acquire_serve_lock(data_dir: Path, address: str) -> ServeLock:
-    """Be the only server of ``data_dir``; ``address`` (``http://…``) is what the second one will be told.
-
-    Raises AlreadyRunning, and PostgresError where the directory cannot be written.
-    """
-    data_dir = _prepared(data_dir)
-    with _one_line(data_dir):
-        file = open(data_dir / "serve.lock", "a+", encoding="utf-8")  # noqa: SIM115 - held open: it carries the lock
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            with file:
-                file.seek(0)
-                pid, _, where = file.read().strip().partition(" ")
-            who = f"pid {pid} serves {where}" if pid else "another process serves this data directory"
-            raise AlreadyRunning(f"already running: {who}; stop it or use another --data-dir") from None
-        file.truncate(0)
-        file.write(f"{os.getpid()} {address}\n")
-        file.flush()
-    return ServeLock(file)
 
 
 @contextmanager
@@ -464,7 +418,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _one_line(data_dir: Path) -> Iterator[None]:
+def in_one_line(data_dir: Path) -> Iterator[None]:
     """Turn the operating system's errors into the one line that a person can use."""
     try:
         yield
@@ -477,9 +431,10 @@ def _one_line(data_dir: Path) -> Iterator[None]:
         ) from error
 
 
-def _prepared(data_dir: Path) -> Path:
+def prepared(data_dir: Path) -> Path:
+    """The data directory, made if it is missing, without links. Raises PostgresError."""
     path = data_dir.expanduser().absolute()
-    with _one_line(path):
+    with in_one_line(path):
         path.mkdir(parents=True, exist_ok=True)
         return path.resolve()
 

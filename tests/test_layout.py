@@ -38,10 +38,10 @@ def test_every_arrow_points_the_way_the_design_says() -> None:
         ("dispatch/ingest/planted.py", "import dispatch.storage", "Arrows point one way, a floor each BROKEN"),
         ("dispatch/services/planted.py", "import dispatch.api", "Arrows point one way, a floor each BROKEN"),
         ("dispatch/api/planted.py", "import dispatch.settings", "see the settings and the embedded PostgreSQL BROKEN"),
-        ("dispatch/api/planted.py", "import data", "The demo's making is seen by app and cli alone BROKEN"),
+        ("dispatch/api/planted.py", "import data", "The demo's making is seen by the command line alone BROKEN"),
         ("dispatch/domain/planted.py", "import pydantic", "know no framework BROKEN"),
         ("dispatch/services/planted.py", "import asyncpg", "Only storage speaks SQL BROKEN"),
-        ("dispatch/services/planted.py", "from fastapi import Request", "Only api and app speak HTTP BROKEN"),
+        ("dispatch/services/planted.py", "from fastapi import Request", "Only api and what wires it speak HTTP BROKEN"),
     ],
 )
 def test_an_import_against_the_arrows_is_noticed(module: str, planted: str, contract: str, tmp_path: Path) -> None:

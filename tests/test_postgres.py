@@ -16,7 +16,7 @@ import asyncpg
 import pytest
 
 from dispatch import postgres as module
-from dispatch.postgres import AlreadyRunning, EmbeddedPostgres, PostgresError, acquire, acquire_serve_lock
+from dispatch.postgres import EmbeddedPostgres, PostgresError, acquire
 
 # Takes the server of argv[1], says the pid of the postmaster, and stays until its standard input ends.
 USER = """
@@ -328,27 +328,3 @@ def test_a_socket_directory_that_another_user_laid_out_is_not_entered(
 def test_any_name_of_a_directory_will_do(name: str, empty_dir: Path) -> None:
     with acquire(empty_dir / name) as server:
         assert _ask(server.url) == "dispatch"
-
-
-def test_the_second_to_serve_is_told_who_does(empty_dir: Path) -> None:
-    with acquire_serve_lock(empty_dir, "http://127.0.0.1:8000"):
-        with pytest.raises(AlreadyRunning) as caught:
-            acquire_serve_lock(empty_dir, "http://127.0.0.1:8001")
-        line = _one_line(caught)
-        assert f"pid {os.getpid()} serves http://127.0.0.1:8000" in line
-        assert "--data-dir" in line
-    acquire_serve_lock(empty_dir, "http://127.0.0.1:8001").release()
-
-
-def test_the_lock_of_a_killed_server_is_free(empty_dir: Path) -> None:
-    script = (
-        "import sys, time\nfrom pathlib import Path\nfrom dispatch.postgres import acquire_serve_lock\n"
-        "lock = acquire_serve_lock(Path(sys.argv[1]), 'http://x')\nprint('held', flush=True)\ntime.sleep(60)"
-    )
-    process = subprocess.Popen([sys.executable, "-c", script, str(empty_dir)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "held\n"
-    with pytest.raises(AlreadyRunning, match=f"pid {process.pid} "):
-        acquire_serve_lock(empty_dir, "http://y")
-    _kill(process)
-    acquire_serve_lock(empty_dir, "http://y").release()

@@ -1,21 +1,21 @@
 """Bodies: the right media type, a bounded size, JSON that fits its schema; each fault with its place."""
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from dispatch.api.problems import Problem, problem_of_validation
+from dispatch.api.problems import UNKNOWN, Problem, escaped, problem_of_validation
 
 JSON: Final = "application/json"
+_LENGTH: Final = re.compile(r"[0-9]{1,18}")
 
 
 async def read_body(request: Request, *, most_bytes: int) -> bytes:
     """The whole body. Raises Problem 413 as soon as it is known to be larger than ``most_bytes``."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > most_bytes:
-        raise too_large(most_bytes)
+    check_declared_size(request, most_bytes)
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
@@ -25,11 +25,27 @@ async def read_body(request: Request, *, most_bytes: int) -> bytes:
     return b"".join(chunks)
 
 
+def check_declared_size(request: Request, most_bytes: int) -> None:
+    """Raise Problem 413 for a body that says it is larger than ``most_bytes``; the body need not speak the truth."""
+    declared = request.headers.get("content-length", "")
+    if _LENGTH.fullmatch(declared) and int(declared) > most_bytes:
+        raise too_large(most_bytes)
+
+
 async def read_json(request: Request) -> bytes:
-    """The body of a request that says it is JSON, or does not say what it is. Raises Problem 413, 415."""
+    """The body of a request that says it is JSON, or does not say what it is. Raises Problem 413, 415, 422.
+
+    Routes that take JSON take no parameters, so any is one too many.
+    """
+    if request.scope["query_string"]:
+        names = dict.fromkeys(request.query_params)
+        raise Problem(422, "invalid_input", UNKNOWN, errors=[(f"/query/{escaped(name)}", UNKNOWN) for name in names])
     media_type = request.headers.get("content-type", JSON).split(";")[0].strip().lower()
     if media_type != JSON and not media_type.endswith("+json"):
         raise Problem(415, "unsupported_media_type", f"the body must be {JSON}, not {media_type[:64]}")
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding != "identity":
+        raise Problem(415, "unsupported_media_type", f"the body must be sent plain, not as {coding[:64]}")
     return await read_body(request, most_bytes=request.app.state.service.limits.max_body_bytes)
 
 

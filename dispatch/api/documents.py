@@ -1,18 +1,86 @@
 """What the OpenAPI document tells beyond what the routes' own signatures say."""
 
-from typing import Any
+import inspect
+from typing import Any, Final
 
 from fastapi import FastAPI
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from dispatch.api import answers
 from dispatch.api.schemas import QuoteIn, QuotesIn, ShelfIn, StoreIn
+
+DESCRIPTION = """
+Finds the nearest partner store that can really fulfil an order within its promise, and proves it.
+
+Places are WGS84 unless `datum` says `gcj02` or `bd09`; answers are in the datum of the question. Durations are whole
+seconds (`_s`), distances metres (`_m`), money integer minor units. Errors are RFC 9457 problems. A write answers
+`Dispatch-Version`; a read that sends it back as `Dispatch-Min-Version` sees that write.
+"""
+
+_PROBLEM: Final = "application/problem+json"
+_MEANINGS: Final = {
+    400: "Malformed: not JSON, not UTF-8, or a damaged cursor or version",
+    404: "There is none",
+    409: "A conflict of state",
+    413: "Larger than the limit",
+    415: "Another media type than this route takes",
+    422: "Well-formed but not valid; `errors` name the places",
+    503: "Not now; `Retry-After` says when",
+}
+
+type Responses = dict[int | str, dict[str, Any]]
+type Content = type[BaseModel] | dict[str, type[BaseModel]]
+type Headers = dict[str, dict[str, Any]]
+
+
+def _header(description: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "string"}}
+
+
+VERSION: Final[Headers] = {
+    "Dispatch-Version": _header("What this write made; opaque. Send it as Dispatch-Min-Version to see the write")
+}
+CACHING: Final[Headers] = {
+    "ETag": _header("Changes with the body; send it as If-None-Match"),
+    "Cache-Control": _header("How long the answer may be kept"),
+    "Vary": _header("Accept, Authorization"),
+}
+LOCATION: Final[Headers] = {"Location": _header("Where what was begun is told")}
+ATTACHMENT: Final[Headers] = {"Content-Disposition": _header("A name to keep the file under")}
+_REQUEST_ID: Final[Headers] = {"X-Request-Id": _header("The request's id, as sent or made")}
+_RETRY_AFTER: Final[Headers] = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}}
+
+
+def answer(description: str, content: Content | None = None, *, headers: Headers | None = None) -> dict[str, Any]:
+    """One answer of a route: its model (of JSON, or by media type) and its headers."""
+    told: dict[str, Any] = {"description": description}
+    if content is not None:
+        by_media_type = content if isinstance(content, dict) else {"application/json": content}
+        told["content"] = {media_type: {"schema": _ref(model)} for media_type, model in by_media_type.items()}
+    if headers:
+        told["headers"] = headers
+    return told
+
+
+def responses_of(told: dict[int, dict[str, Any]], *problems: int) -> Responses:
+    """What a route answers, and with which statuses its problems come; 503 is one of every route."""
+    by_status = told | {status: _problem(status) for status in (*problems, 503)}
+    return dict(by_status.items())
+
+
+def _problem(status: int) -> dict[str, Any]:
+    told = {"description": _MEANINGS[status], "content": {_PROBLEM: {"schema": _ref(answers.ProblemAnswer)}}}
+    return told | ({"headers": _RETRY_AFTER} if status == 503 else {})
+
+
+def _ref(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
 
 
 def json_request(model: type[BaseModel]) -> dict[str, Any]:
     """The body of a route that reads it itself; its schema is added by ``describe``."""
-    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": _ref(model)}}}}
 
 
 def file_request() -> dict[str, Any]:
@@ -23,83 +91,37 @@ def file_request() -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-DESCRIPTION = """
-Finds the nearest partner store that can really fulfil an order within its promise, and proves it.
-
-Places are WGS84 unless `datum` says `gcj02` or `bd09`; answers are in the datum of the question. Durations are whole
-seconds (`_s`), distances metres (`_m`), money integer minor units. Errors are RFC 9457 problems. A write answers
-`Dispatch-Version`; a read that sends it back as `Dispatch-Min-Version` sees that write.
-"""
+def csv_content() -> dict[str, Any]:
+    """A table as text."""
+    return {"content": {"text/csv": {"schema": {"type": "string"}}}}
 
 
 def describe(app: FastAPI) -> None:
-    """Complete the app's OpenAPI document: the bodies that routes read themselves, and the problems of each route."""
+    """Complete the app's OpenAPI document: the schemas that routes only name, and what every answer has."""
     original = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = original()
-            schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            _, definitions = models_json_schema(
-                [(model, "validation") for model in (QuoteIn, QuotesIn, StoreIn, ShelfIn)],
-                ref_template="#/components/schemas/{model}",
-            )
-            schemas.update(definitions["$defs"])
-            schemas["Problem"] = _PROBLEM
-            for name in ("HTTPValidationError", "ValidationError"):
-                schemas.pop(name, None)
-            for path, operations in document["paths"].items():
+            schemas = document.get("components", {}).get("schemas", {}) | _schemas()
+            document["components"] = {"schemas": dict(sorted(schemas.items()))}
+            for operations in document["paths"].values():
                 for operation in operations.values():
-                    _add_problems(path, operation)
-        document = app.openapi_schema or document
-        app.openapi_schema = document
-        return document
+                    for told in operation["responses"].values():
+                        told["headers"] = told.get("headers", {}) | _REQUEST_ID
+            app.openapi_schema = document
+        return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend its document
 
 
-_PROBLEM: dict[str, Any] = {
-    "type": "object",
-    "description": "RFC 9457",
-    "required": ["type", "title", "status", "detail", "code"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "code": {"type": "string", "description": "snake case, stable"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["pointer", "detail"],
-                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
-            },
-        },
-    },
-}
-_MEANINGS = {
-    "400": "Malformed: not JSON, a damaged cursor or version",
-    "404": "There is none",
-    "409": "A conflict of state",
-    "413": "Larger than the limit",
-    "415": "Another media type than this route takes",
-    "422": "Well-formed but not valid; `errors` name the places",
-    "503": "Not now; `Retry-After` says when",
-}
-
-
-def _add_problems(path: str, operation: dict[str, Any]) -> None:
-    responses = operation.setdefault("responses", {})
-    if path in ("/healthz", "/readyz"):
-        return
-    statuses = ["400", "422", "503"]
-    if "requestBody" in operation:
-        statuses += ["413", "415"]
-        if "/quotes" not in path:
-            statuses.append("409")
-    if "{" in path:
-        statuses.append("404")
-    for status in sorted(statuses):
-        content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-        responses[status] = {"description": _MEANINGS[status], "content": content}
+def _schemas() -> dict[str, Any]:
+    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        (model, "validation") for model in (QuoteIn, QuotesIn, StoreIn, ShelfIn)
+    ]
+    for _, model in inspect.getmembers(answers, inspect.isclass):
+        if issubclass(model, BaseModel) and model.__module__ == answers.__name__ and model is not answers.Told:
+            models.append((model, "serialization"))
+    _, definitions = models_json_schema(models, ref_template="#/components/schemas/{model}")
+    schemas: dict[str, Any] = definitions["$defs"]
+    return schemas

@@ -2,14 +2,20 @@
 
 import re
 from typing import Final
+from urllib.parse import unquote_to_bytes
 from uuid import uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dispatch.api.problems import Problem, fault
+
+_log = structlog.get_logger(__name__)
+
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 _GOOD_ID: Final = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
+_BROKEN_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 class Envelope:
@@ -24,11 +30,37 @@ class Envelope:
             return
         sent_id = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
         request_id = sent_id if _GOOD_ID.fullmatch(sent_id) else uuid4().hex
+        started = False
 
         async def send_with_id(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            await self._app(scope, receive, send_with_id)
+            try:
+                if _is_text(scope.get("raw_path") or b"") and _is_text(scope["query_string"]):
+                    await self._app(scope, receive, send_with_id)
+                else:
+                    problem = Problem(400, "malformed", "the address holds bytes or escapes that are not UTF-8 text")
+                    await problem.response()(scope, receive, send_with_id)
+            except Exception as error:
+                _log.error("request_failed", path=scope["path"], exc_info=error)
+                if started:
+                    raise  # the server ends the connection, so that half an answer is not taken for a whole one
+                await fault().response()(scope, receive, send_with_id)
+
+
+def _is_text(part: bytes) -> bool:
+    """Whether a part of an address, unescaped, is UTF-8; servers put other characters in for what is not."""
+    if b"%" not in part and part.isascii():
+        return True
+    if _BROKEN_ESCAPE.search(part):
+        return False
+    try:
+        unquote_to_bytes(part).decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

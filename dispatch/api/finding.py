@@ -10,8 +10,10 @@ import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
+from dispatch.api import answers
 from dispatch.api.bodies import body_of, parsed, read_json
-from dispatch.api.documents import json_request
+from dispatch.api.documents import CACHING, json_request, responses_of
+from dispatch.api.documents import answer as told
 from dispatch.api.places import place_of, split_commas
 from dispatch.api.problems import Problem, problem_of
 from dispatch.api.rendering import QuoteAnswer, feature_of, store_told
@@ -64,7 +66,12 @@ def answer(service: Service, replica: Replica, asked: QuoteIn) -> dict[str, Any]
     return rendering.body(select(replica, question))
 
 
-@router.post("/quotes", summary="Which store can bring this?", openapi_extra=json_request(QuoteIn))
+@router.post(
+    "/quotes",
+    summary="Which store can bring this?",
+    openapi_extra=json_request(QuoteIn),
+    responses=responses_of({200: told("The store, or why there is none", answers.QuoteAnswer)}, 400, 413, 415, 422),
+)
 async def post_quote(
     service: TheService, asked: Annotated[QuoteIn, Depends(body_of(QuoteIn))], replica: TheReplica
 ) -> Response:
@@ -76,25 +83,42 @@ class _RawQuotes(msgspec.Struct, forbid_unknown_fields=True):
     quotes: list[msgspec.Raw]
 
 
-@router.post("/quotes/batch", summary="Many quotes at once", openapi_extra=json_request(QuotesIn))
+@router.post(
+    "/quotes/batch",
+    summary="Many quotes at once",
+    openapi_extra=json_request(QuotesIn),
+    responses=responses_of({200: told("An answer each, in order", answers.QuotesAnswer)}, 400, 413, 415, 422),
+)
 async def post_quotes(service: TheService, request: Request, replica: TheReplica) -> Response:
     """Each quote is answered, or refused, on its own; the answers come in the order of the questions."""
     body = await read_json(request)
     try:
         raw = msgspec.json.decode(body, type=_RawQuotes)
-    except msgspec.ValidationError as error:
-        raise Problem(422, "invalid_input", str(error), errors=[("/quotes", str(error))]) from error
+    except msgspec.ValidationError:
+        raise _problem_of_envelope(body) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(400, "malformed", "the body is not JSON") from error
     if len(raw.quotes) > MAX_QUOTES:
         detail = f"holds {len(raw.quotes)} quotes; at most {MAX_QUOTES}"
         raise Problem(422, "invalid_input", detail, errors=[("/quotes", detail)])
-    answers: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
     for i, quote in enumerate(raw.quotes):
         if i % _QUOTES_BETWEEN_PAUSES == _QUOTES_BETWEEN_PAUSES - 1:
             await asyncio.sleep(0)
-        answers.append(_one_of_many(service, replica, bytes(quote)))
-    return Response(_json({"quotes": answers}), media_type="application/json")
+        found.append(_one_of_many(service, replica, bytes(quote)))
+    return Response(_json({"quotes": found}), media_type="application/json")
+
+
+def _problem_of_envelope(body: bytes) -> Problem:
+    """What is wrong around the quotes, with its places; only asked when something is."""
+    try:
+        parsed(QuotesIn, body)
+    except Problem as problem:
+        outside = [error for error in problem.errors if error[0].count("/") <= 1]
+        if outside:
+            return Problem(problem.status, problem.code, f"{outside[0][0]}: {outside[0][1]}", errors=outside)
+        return Problem(problem.status, problem.code, problem.detail, errors=problem.errors)
+    return Problem(422, "invalid_input", "the body is not a list of quotes", errors=[("", "is not a list of quotes")])
 
 
 def _one_of_many(service: Service, replica: Replica, body: bytes) -> dict[str, Any]:
@@ -106,7 +130,22 @@ def _one_of_many(service: Service, replica: Replica, body: bytes) -> dict[str, A
         return {"status": problem_of(error).status, "body": problem_of(error).body()}
 
 
-@router.get("/stores/nearby", summary="Stores around a place")
+@router.get(
+    "/stores/nearby",
+    summary="Stores around a place",
+    responses=responses_of(
+        {
+            200: told(
+                "A page of stores",
+                {"application/json": answers.NearbyAnswer, GEOJSON: answers.NearbyGeoJson},
+                headers=CACHING,
+            ),
+            304: told("As it was", headers=CACHING),
+        },
+        400,
+        422,
+    ),
+)
 async def get_nearby(
     request: Request,
     service: TheService,
@@ -131,7 +170,7 @@ async def get_nearby(
     page = nearby(replica, question)
     stores = _chosen_fields([store_told(state, asked.datum) for state in page.stores], asked.fields)
     next_cursor = cursors.after(page) if page.more else None
-    geojson = GEOJSON in request.headers.get("accept", "")
+    geojson = GEOJSON in request.headers.get("accept", "").lower()
     if geojson:
         features = [feature_of(s, state, asked.datum) for s, state in zip(stores, page.stores, strict=True)]
         members: dict[str, Any] = {"type": "FeatureCollection", "features": features, "next_cursor": next_cursor}
@@ -145,9 +184,15 @@ async def get_nearby(
         "Cache-Control": _cache_control(page, with_stock=bool(asked.sku)),
         "Vary": "Accept, Authorization",
     }
-    if if_none_match is not None and headers["ETag"] in [tag.strip() for tag in if_none_match.split(",")]:
+    if if_none_match is not None and _matches(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type=GEOJSON if geojson else "application/json", headers=headers)
+
+
+def _matches(if_none_match: str, etag: str) -> bool:
+    """RFC 9110, 13.1.2: any tag of the list, weak or not, as proxies that pack answers make them; * is any."""
+    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return etag in tags or tags == ["*"]
 
 
 def _cache_control(page: NearbyPage, *, with_stock: bool) -> str:
@@ -202,7 +247,7 @@ class _Cursors:
         if self._asked.cursor is None:
             return None
         try:
-            text = base64.urlsafe_b64decode(self._asked.cursor.encode("ascii"))
+            text = base64.b64decode(self._asked.cursor.encode("ascii"), altchars=b"-_", validate=True)
             query, distance_m, store_id = msgspec.json.decode(text, type=tuple[str, float, str])
         except (ValueError, msgspec.MsgspecError) as error:
             raise Problem(400, "invalid_cursor", "the cursor is damaged; begin again without it") from error

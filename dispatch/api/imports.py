@@ -1,40 +1,67 @@
 """POST /v1/imports/stores, /v1/imports/stock; GET /v1/imports, /v1/imports/{id}, /v1/imports/{id}/errors.csv."""
 
 import base64
-import binascii
-from datetime import datetime
+import re
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from uuid import uuid4
 
 import msgspec
 from fastapi import APIRouter, Path, Query, Request
+from pydantic import AfterValidator
 from starlette.responses import Response, StreamingResponse
 
-from dispatch.api.documents import file_request
+from dispatch.api.answers import ImportAnswer, ImportsAnswer
+from dispatch.api.documents import (
+    ATTACHMENT,
+    LOCATION,
+    VERSION,
+    Responses,
+    answer,
+    csv_content,
+    file_request,
+    responses_of,
+)
 from dispatch.api.places import split_commas
 from dispatch.api.problems import Problem
 from dispatch.api.rendering import import_told
-from dispatch.api.schemas import ImportAsked, ImportsAsked
+from dispatch.api.schemas import ImportAsked, ImportsAsked, NothingAsked, plain
 from dispatch.api.state import VERSION_HEADER, Service, TheService
-from dispatch.api.uploads import save_upload
+from dispatch.api.uploads import forget, save_upload
 from dispatch.domain.errors import InvalidInput
-from dispatch.services.imports import ImportRequest, bad_rows_csv, open_import, run_import
+from dispatch.services.imports import ImportRequest, bad_rows_csv, look_over, open_import, run_import
 from dispatch.storage.imports import list_imports, read_import
 
 router = APIRouter(prefix="/v1/imports")
 
 _json = msgspec.json.Encoder().encode
-type ImportId = Annotated[str, Path(min_length=1, max_length=64, pattern="^[0-9a-f]+$")]
-_KINDS: Final = ("stores", "stock")
+type ImportId = Annotated[str, Path(min_length=1, max_length=64), AfterValidator(plain)]
+_MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}.{0,24}")
+_EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-@router.post("/stores", summary="Import stores from a file", status_code=202, openapi_extra=file_request())
+_BEGUN: Final[Responses] = responses_of({202: answer("It runs", ImportAnswer, headers=LOCATION)}, 400, 409, 413, 422)
+
+
+@router.post(
+    "/stores",
+    summary="Import stores from a file",
+    status_code=202,
+    openapi_extra=file_request(),
+    responses=_BEGUN,
+)
 async def post_stores(request: Request, asked: Annotated[ImportAsked, Query()], service: TheService) -> Response:
     """202 at once; follow ``Location`` for what became of every row."""
     return await _begin(request, "stores", asked, service)
 
 
-@router.post("/stock", summary="Import stock from a file", status_code=202, openapi_extra=file_request())
+@router.post(
+    "/stock",
+    summary="Import stock from a file",
+    status_code=202,
+    openapi_extra=file_request(),
+    responses=_BEGUN,
+)
 async def post_stock(request: Request, asked: Annotated[ImportAsked, Query()], service: TheService) -> Response:
     """202 at once; follow ``Location``. A count older than what is known is kept out and counted as ignored."""
     return await _begin(request, "stock", asked, service)
@@ -42,7 +69,6 @@ async def post_stock(request: Request, asked: Annotated[ImportAsked, Query()], s
 
 async def _begin(request: Request, kind: str, asked: ImportAsked, service: Service) -> Response:
     now = service.clock()
-    service.uploads.mkdir(parents=True, exist_ok=True)
     path = service.uploads / f"{uuid4().hex}.upload"
     started = False
     try:
@@ -66,19 +92,20 @@ async def _begin(request: Request, kind: str, asked: ImportAsked, service: Servi
         _check_mode(wanted)
         filename = await save_upload(request, path, most_bytes=service.limits.max_file_bytes)
         wanted = wanted.named(asked.filename or filename)
+        opened = await look_over(wanted)
         import_id = await open_import(service.database, wanted)
 
         async def work() -> None:
             try:
-                await run_import(service.database, import_id, wanted)
+                await run_import(service.database, import_id, wanted, opened=opened)
             finally:
-                path.unlink(missing_ok=True)
+                forget(path)
 
         service.background.start(work(), name=f"import {import_id}")
         started = True
     finally:
         if not started:
-            path.unlink(missing_ok=True)
+            forget(path)
     record = await read_import(service.database, import_id)
     headers = {"Location": f"/v1/imports/{import_id}"}
     return Response(_json(import_told(record)), status_code=202, media_type="application/json", headers=headers)
@@ -90,12 +117,20 @@ def _check_mode(wanted: ImportRequest) -> None:
 
 
 def _as_of(text: str | None, now: datetime) -> datetime | None:
-    if text is None or text == "now":
-        return now if text else None
+    """None: the file must say it. Without an offset it is local in the zone of the import, or of each store."""
+    if text is None:
+        return None
+    if text == "now":
+        return now
     try:
-        return datetime.fromisoformat(text)
+        if not _MOMENT.fullmatch(text):
+            raise ValueError
+        as_of = datetime.fromisoformat(text.upper())
     except ValueError as error:
         raise InvalidInput([("/query/as_of", "is neither now nor a time like 2026-11-21T22:00:00+08:00")]) from error
+    if (as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC)) < _EARLIEST:
+        raise InvalidInput([("/query/as_of", f"is before the year {_EARLIEST.year}")])
+    return as_of
 
 
 def mapping_of(pairs: list[str]) -> dict[str, str]:
@@ -109,7 +144,11 @@ def mapping_of(pairs: list[str]) -> dict[str, str]:
     return mapping
 
 
-@router.get("", summary="Imports, newest first")
+@router.get(
+    "",
+    summary="Imports, newest first",
+    responses=responses_of({200: answer("A page", ImportsAnswer)}, 400, 422),
+)
 async def get_imports(asked: Annotated[ImportsAsked, Query()], service: TheService) -> Response:
     """Who imported what, when, and what came of it."""
     records = await list_imports(service.database, after=_position(asked.cursor), limit=asked.limit + 1)
@@ -117,33 +156,49 @@ async def get_imports(asked: Annotated[ImportsAsked, Query()], service: TheServi
     next_cursor = None
     if len(records) > len(shown):
         next_cursor = base64.urlsafe_b64encode(_json((shown[-1].created_at, shown[-1].import_id))).decode("ascii")
-    answer: dict[str, Any] = {"imports": [import_told(record) for record in shown], "next_cursor": next_cursor}
-    return Response(_json(answer), media_type="application/json")
+    body: dict[str, Any] = {"imports": [import_told(record) for record in shown], "next_cursor": next_cursor}
+    return Response(_json(body), media_type="application/json")
 
 
 def _position(cursor: str | None) -> tuple[datetime, str] | None:
     if cursor is None:
         return None
     try:
-        text = base64.urlsafe_b64decode(cursor.encode("ascii"))
+        text = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
         created_at, import_id = msgspec.json.decode(text, type=tuple[datetime, str])
-    except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
+        if created_at.tzinfo is None or not import_id.isalnum():
+            raise ValueError
+        return created_at.astimezone(UTC), import_id
+    except (ValueError, OverflowError, msgspec.MsgspecError) as error:
         raise Problem(400, "invalid_cursor", "the cursor is damaged; begin again without it") from error
-    if created_at.tzinfo is None or "\x00" in import_id:
-        raise Problem(400, "invalid_cursor", "the cursor is damaged; begin again without it")
-    return created_at, import_id
 
 
-@router.get("/{import_id}", summary="An import")
-async def get_import(import_id: ImportId, service: TheService) -> Response:
+@router.get(
+    "/{import_id}",
+    summary="An import",
+    responses=responses_of(
+        {200: answer("As it stands; with its version once it has applied something", ImportAnswer, headers=VERSION)},
+        400,
+        404,
+        422,
+    ),
+)
+async def get_import(import_id: ImportId, _asked: Annotated[NothingAsked, Query()], service: TheService) -> Response:
     """How far it is, and what became of its rows: ``rows = created + updated + unchanged + failed + ignored``."""
     record = await read_import(service.database, import_id)
     headers = {} if record.version is None else {VERSION_HEADER: record.version}
     return Response(_json(import_told(record)), media_type="application/json", headers=headers)
 
 
-@router.get("/{import_id}/errors.csv", summary="The bad rows of an import, whole", response_class=StreamingResponse)
-async def get_errors(import_id: ImportId, service: TheService) -> StreamingResponse:
+@router.get(
+    "/{import_id}/errors.csv",
+    summary="The bad rows of an import, whole",
+    response_class=StreamingResponse,
+    responses=responses_of({200: answer("The rows", headers=ATTACHMENT) | csv_content()}, 400, 404, 422),
+)
+async def get_errors(
+    import_id: ImportId, _asked: Annotated[NothingAsked, Query()], service: TheService
+) -> StreamingResponse:
     """In the file's own columns, with row, column, code and message at the end; mended, it can be sent again."""
     record = await read_import(service.database, import_id)
     headers = {"Content-Disposition": f'attachment; filename="errors-{import_id}.csv"'}

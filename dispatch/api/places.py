@@ -1,9 +1,9 @@
 """Places as they come and go: validated, and turned from and into the datum of the question."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -11,8 +11,13 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from dispatch.domain.errors import InvalidInput
-from geo.coordinates import CoordinateError, LatLon
+from geo.coordinates import CoordinateError, LatLon, NullIslandError
 from geo.datums import Datum, from_wgs84, to_wgs84
+from geo.zones import ZoneError
+
+type _Turn = Callable[[LatLon, Datum], LatLon]
+
+_BESIDE_DEG: Final = 1e-5
 
 
 def place_of(*, lat: float, lon: float, datum: Datum, pointer: str) -> LatLon:
@@ -25,8 +30,8 @@ def place_of(*, lat: float, lon: float, datum: Datum, pointer: str) -> LatLon:
 
 def told(place: LatLon, datum: Datum) -> dict[str, float]:
     """``lat`` and ``lon`` of a stored place, in the datum of the question."""
-    shown = place if datum is Datum.WGS84 else from_wgs84(place, datum)
-    return {"lat": shown.lat, "lon": shown.lon}
+    lon, lat = _turned(place.lon, place.lat, from_wgs84, datum)
+    return {"lat": lat, "lon": lon}
 
 
 def lon_lat(place: LatLon, datum: Datum) -> list[float]:
@@ -36,23 +41,36 @@ def lon_lat(place: LatLon, datum: Datum) -> list[float]:
 
 
 def zone_to_wgs84(zone: BaseGeometry, datum: Datum) -> BaseGeometry:
-    """A zone sent in ``datum``, corner by corner."""
+    """A zone sent in ``datum``, corner by corner. Raises ZoneError if the turned zone is none any more."""
     if datum is Datum.WGS84:
         return zone
-    return shapely.transform(zone, lambda xy: np.array([_corner(x, y, datum) for x, y in xy]).reshape(-1, 2))
+    turned = _turned_zone(zone, to_wgs84, datum)
+    if not turned.is_valid:
+        raise ZoneError(f"the zone crosses or touches itself once it is turned from {datum.value} to wgs84")
+    return turned
 
 
 def zone_told(zone: BaseGeometry, datum: Datum) -> dict[str, Any]:
     """A stored zone as a GeoJSON geometry in the datum of the question."""
     if datum is not Datum.WGS84:
-        zone = shapely.transform(
-            zone, lambda xy: np.array([lon_lat(LatLon(lat=y, lon=x), datum) for x, y in xy]).reshape(-1, 2)
-        )
+        zone = _turned_zone(zone, from_wgs84, datum)
     return dict(shapely.geometry.mapping(zone))
 
 
-def _corner(lon: float, lat: float, datum: Datum) -> tuple[float, float]:
-    return to_wgs84(LatLon(lat=lat, lon=lon), datum).lon_lat()
+def _turned_zone(zone: BaseGeometry, turn: _Turn, datum: Datum) -> BaseGeometry:
+    return shapely.transform(zone, lambda xy: np.array([_turned(x, y, turn, datum) for x, y in xy]).reshape(-1, 2))
+
+
+def _turned(lon: float, lat: float, turn: _Turn, datum: Datum) -> tuple[float, float]:
+    """lon, lat in the other datum. No store lies at (0, 0), but the corner of a zone may, and a store's picture."""
+    if datum is Datum.WGS84:
+        return lon, lat
+    try:
+        return turn(LatLon(lat=lat, lon=lon), datum).lon_lat()
+    except NullIslandError:
+        # What is shifted a metre beside it is shifted as much there.
+        beside = turn(LatLon(lat=lat + _BESIDE_DEG, lon=lon), datum)
+        return beside.lon, beside.lat - _BESIDE_DEG
 
 
 @lru_cache(maxsize=1024)

@@ -2,21 +2,22 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from dispatch.domain import errors
 
-_log = structlog.get_logger(__name__)
-
-MEDIA_TYPE = "application/problem+json"
+MEDIA_TYPE: Final = "application/problem+json"
+# A body of thousands of bad values is one mistake; its first places tell it.
+MOST_ERRORS_TOLD: Final = 100
+UNKNOWN: Final = "this field is not known"
 
 _STATUS: dict[type[errors.DispatchError], int] = {
     errors.InvalidInput: 422,
@@ -73,12 +74,18 @@ class Problem(Exception):
             "code": self.code,
         }
         if self.errors:
-            members["errors"] = [{"pointer": pointer, "detail": detail} for pointer, detail in self.errors]
+            told = self.errors[:MOST_ERRORS_TOLD]
+            members["errors"] = [{"pointer": pointer, "detail": detail} for pointer, detail in told]
         return members
 
     def response(self) -> Response:
         body = msgspec.json.encode(self.body())
         return Response(body, status_code=self.status, media_type=MEDIA_TYPE, headers=self.headers)
+
+
+def fault() -> Problem:
+    """The answer to a fault of ours; it says nothing of what went wrong."""
+    return Problem(500, "internal_error", "something went wrong here; it has been noted")
 
 
 def problem_of(error: errors.DispatchError) -> Problem:
@@ -105,16 +112,23 @@ def problem_of_validation(error: ValidationError, *, prefix: str = "") -> Proble
 
 
 def _pointer(location: Sequence[int | str]) -> str:
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+    return "".join(f"/{escaped(part)}" for part in location)
+
+
+def escaped(part: int | str) -> str:
+    """One step of a JSON pointer (RFC 6901)."""
+    return str(part).replace("~", "~0").replace("/", "~1")
 
 
 def _sentence(message: str) -> str:
     message = message.removeprefix("Value error, ")
-    return "this field is not known" if message == "Extra inputs are not permitted" else message
+    return UNKNOWN if message == "Extra inputs are not permitted" else message
 
 
 def answer_with_problems(app: FastAPI) -> None:
-    """Have every error of the app answered as a problem."""
+    """Have every error of the app answered as a problem; faults of ours are the Envelope's."""
+    # A path is right or there is none: a redirect would have writes sent twice.
+    app.router.redirect_slashes = False
 
     @app.exception_handler(Problem)
     async def of_problem(_request: Request, problem: Problem) -> Response:
@@ -138,7 +152,7 @@ def answer_with_problems(app: FastAPI) -> None:
         headers = dict(error.headers) if error.headers else None
         return Problem(error.status_code, code, str(error.detail), headers=headers).response()
 
-    @app.exception_handler(Exception)
-    async def of_fault(request: Request, error: Exception) -> Response:
-        _log.error("request_failed", path=request.url.path, exc_info=error)
-        return Problem(500, "internal_error", "something went wrong here; it has been noted").response()
+    @app.exception_handler(ClientDisconnect)
+    async def of_disconnect(_request: Request, _error: ClientDisconnect) -> Response:
+        # Nobody reads it; a client that went away is no fault of ours to be logged as one.
+        return Problem(400, "malformed", "the body was cut short").response()

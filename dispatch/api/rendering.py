@@ -7,6 +7,7 @@ from dispatch.domain.market import NO_LIMIT
 from dispatch.domain.promise import Eta
 from dispatch.domain.question import UNKNOWN_SKU, Line, Question
 from dispatch.domain.selection import Candidate, Certificate, PassedOver, Selection
+from dispatch.replica.catalogue import TIMES
 from dispatch.replica.replica import Replica
 from dispatch.services.nearby import StoreState
 from dispatch.storage.imports import ImportRecord
@@ -30,7 +31,7 @@ class QuoteAnswer:
             answer["alternatives"] = [self._offer(candidate) for candidate in selection.alternatives]
         else:
             answer = {"outcome": "unfulfillable", **self._refusal(selection)}
-        answer["certificate"] = self._certificate(selection.certificate, selection.stock_age_s)
+        answer["certificate"] = self._certificate(selection.certificate, selection.stock_age_s, selection.unknown_sku)
         if self._question.explain:
             passed_over = selection.passed_over or []
             reasons = selection.passed_over_reasons or {}
@@ -79,7 +80,9 @@ class QuoteAnswer:
             },
         }
 
-    def _certificate(self, certificate: Certificate | None, stock_age_s: int | None) -> dict[str, Any]:
+    def _certificate(
+        self, certificate: Certificate | None, stock_age_s: int | None, unknown_sku: str | None
+    ) -> dict[str, Any]:
         key = "travel_s" if self._question.strategy == "nearest" else "total_s"
         return {
             "plan": certificate.plan.value if certificate else "stock_first",
@@ -87,7 +90,8 @@ class QuoteAnswer:
             "key_s": certificate.key_s if certificate else None,
             "examined": certificate.examined if certificate else 0,
             "next_bound_s": certificate.next_bound_s if certificate else None,
-            "rest_lacks": certificate.rest_lacks if certificate else None,
+            # Without a search: every store lacks the sku that none has ever had.
+            "rest_lacks": certificate.rest_lacks if certificate else unknown_sku,
             "stock_age_s": stock_age_s,
             "replica_lag_s": round(self._lag_s, 3),
             "version": self._replica.version_around(self._question.destination).encode(),
@@ -160,11 +164,7 @@ def store_told_whole(replica: Replica, state: StoreState, datum: Datum) -> dict[
         "region": state.card.region,
         "active": bool(columns.active[slot]),
         "mode": MODES[int(columns.mode[slot])].value,
-        "prepare_s": int(columns.prepare_s[slot]),
-        "prepare_line_s": int(columns.prepare_line_s[slot]),
-        "queue_per_order_s": int(columns.queue_per_order_s[slot]),
-        "courier_s": int(columns.courier_s[slot]),
-        "handover_s": int(columns.handover_s[slot]),
+        **dict(zip(TIMES, columns.times_s[slot].tolist(), strict=True)),
         "max_open_orders": None if limit == NO_LIMIT else limit,
         "open_orders": int(columns.open_orders[slot]),
         "delivery_radius_m": None if radius_m == float("inf") else radius_m,

@@ -1,8 +1,18 @@
 """What may be sent: shapes, limits, and what each field means. Unknown fields are refused."""
 
+import re
+import unicodedata
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
 
 from dispatch.domain import stores as limits
 from dispatch.domain.question import Strategy
@@ -15,37 +25,67 @@ MAX_STORES_NAMED: Final = 1_000
 MAX_QUOTES: Final = 1_000
 MAX_ITEMS: Final = 20_000
 MAX_ZONE_CHARS: Final = 1_000_000
+_STEPS_OF_ADDRESSES: Final = (".", "..", "nearby")
+_RFC_3339: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that a database can hold and a log can show."""
-    for char in text:
-        if char < " " or char == "\x7f":
-            raise ValueError("holds a control character")
+    if not text.isprintable() and any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
+        raise ValueError("holds a control character")
     return text
 
 
-def _no_slash(text: str) -> str:
-    if "/" in text or text != text.strip():
-        raise ValueError("may not hold a slash, nor begin or end with white space")
-    return text
-
-
-def _trimmed(text: str) -> str:
+def _printable(text: str) -> str:
+    """As ids in files are: nothing that cannot be seen."""
+    if not text.isprintable():
+        raise ValueError("holds a character that cannot be printed")
     if text != text.strip():
         raise ValueError("may not begin or end with white space")
     return text
 
 
-type PlainText = Annotated[str, AfterValidator(_plain)]
-type Sku = Annotated[
-    str, Field(min_length=1, max_length=limits.MAX_SKU_CHARS), AfterValidator(_plain), AfterValidator(_trimmed)
-]
+def _one_step(text: str) -> str:
+    """An id that stands between two slashes of an address, and there is not taken for something else."""
+    if "/" in text:
+        raise ValueError("may not hold a slash")
+    if text in _STEPS_OF_ADDRESSES:
+        raise ValueError(f"may not be one of {', '.join(_STEPS_OF_ADDRESSES)}")
+    return text
+
+
+def _rfc3339(value: object) -> object:
+    if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
+        raise ValueError("is not a time with date and offset such as 2026-11-21T22:00:00+08:00")
+    return value
+
+
+def _zone_shaped(value: object) -> object:
+    if isinstance(value, str) and len(value) > MAX_ZONE_CHARS:
+        raise ValueError(f"is longer than {MAX_ZONE_CHARS} characters")
+    if value is not None and not isinstance(value, str | dict):
+        raise ValueError("is neither WKT nor GeoJSON")
+    return value
+
+
+type Sku = Annotated[str, Field(min_length=1, max_length=limits.MAX_SKU_CHARS), AfterValidator(_printable)]
 type StoreId = Annotated[
-    str, Field(min_length=1, max_length=limits.MAX_STORE_ID_CHARS), AfterValidator(_plain), AfterValidator(_no_slash)
+    str,
+    Field(min_length=1, max_length=limits.MAX_STORE_ID_CHARS),
+    AfterValidator(_printable),
+    AfterValidator(_one_step),
 ]
-type Text = Annotated[str, Field(max_length=limits.MAX_TEXT_CHARS), AfterValidator(_plain)]
-type Label = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_plain)]
+type Partner = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable), AfterValidator(_one_step)]
+type Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_rfc3339)]
+type Zone = Annotated[
+    Any,
+    AfterValidator(_zone_shaped),
+    WithJsonSchema({"anyOf": [{"type": "string", "maxLength": MAX_ZONE_CHARS}, {"type": "object"}, {"type": "null"}]}),
+]
+type Text = Annotated[str, Field(max_length=limits.MAX_TEXT_CHARS), AfterValidator(plain)]
+type Label = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(plain)]
 type Seconds = Annotated[int, Field(ge=0, le=limits.MAX_DURATION_S)]
 
 
@@ -74,7 +114,7 @@ class QuoteIn(Sent):
     lines: list[LineIn] = Field(min_length=1, max_length=MAX_LINES)
     datum: Datum = Datum.WGS84
     promise_minutes: int = Field(60, ge=5, le=240)
-    at: AwareDatetime | None = Field(None, description="The start of the work; default now")
+    at: Moment | None = Field(None, description="The start of the work; default now")
     strategy: Strategy = Strategy.NEAREST
     mode: Mode | None = None
     alternatives: int = Field(0, ge=0, le=MAX_ALTERNATIVES)
@@ -101,16 +141,14 @@ class StoreIn(Sent):
     datum: Datum = Datum.WGS84
     name: Text | None = None
     brand: Text | None = None
-    partner: Label = limits.DEFAULT_PARTNER
+    partner: Partner = limits.DEFAULT_PARTNER
     region: Text | None = None
     address: Text | None = None
     phone: Text | None = None
     timezone: Label | None = Field(None, description="IANA name; default: that of the place")
     opening_hours: Text | None = Field(None, description="OpenStreetMap syntax; none: taken as open")
     delivery_radius_m: float | None = Field(None, gt=0, le=limits.MAX_DELIVERY_RADIUS_M)
-    delivery_zone: Annotated[str, Field(max_length=MAX_ZONE_CHARS)] | dict[str, Any] | None = Field(
-        None, description="WKT or GeoJSON polygon or multipolygon, in the datum of the request"
-    )
+    delivery_zone: Zone = Field(None, description="WKT or GeoJSON polygon or multipolygon, in the datum of the request")
     mode: Mode | None = None
     prepare_s: Seconds | None = None
     prepare_line_s: Seconds | None = None
@@ -135,7 +173,7 @@ class ShelfIn(Sent):
     """Counts of one store's shelf."""
 
     items: list[ShelfItemIn] = Field(max_length=MAX_ITEMS)
-    as_of: AwareDatetime | None = Field(None, description="When it was counted; default now")
+    as_of: Moment | None = Field(None, description="When it was counted; default now")
 
 
 class Asked(BaseModel):
@@ -155,11 +193,19 @@ class NearbyIn(Asked):
     delivers_here: bool = Field(False, description="true: only stores that deliver to this place")
     brand: Text | None = None
     sku: list[Sku] = Field(default=[], max_length=50, description="Repeatable; only stores that have all")
-    fields: list[Label] = Field(default=[], max_length=50, description="Repeatable or comma-separated; default all")
+    fields: list[Text] = Field(default=[], max_length=50, description="Repeatable or comma-separated; default all")
 
 
 class StoreAsked(Asked):
     datum: Datum = Datum.WGS84
+
+
+class DeleteAsked(Asked):
+    reassign: bool = Field(False, description="true: orders that are not yet ready move to other stores")
+
+
+class NothingAsked(Asked):
+    """No parameter at all."""
 
 
 class StockAsked(Asked):
@@ -174,12 +220,12 @@ class ImportAsked(Asked):
     )
     datum: Datum | None = None
     as_of: str | None = Field(None, max_length=64, description="RFC 3339, or now")
-    partner: Label = limits.DEFAULT_PARTNER
+    partner: Partner = limits.DEFAULT_PARTNER
     timezone: Label | None = None
     country: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = None
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
     encoding: Label | None = None
-    id_from: list[Label] = Field(default=[], max_length=20, description="Repeatable or comma-separated")
+    id_from: list[Text] = Field(default=[], max_length=20, description="Repeatable or comma-separated")
     map: list[Text] = Field(default=[], max_length=100, description="Repeatable: column=field")
 
 

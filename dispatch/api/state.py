@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Header, Request
 
-from dispatch.api.problems import Problem
+from dispatch.api.problems import Problem, escaped
 from dispatch.domain.versions import Version, VersionError
 from dispatch.replica.follower import Follower
 from dispatch.replica.replica import Replica
@@ -44,28 +44,56 @@ class Service:
         return int(self.clock().timestamp())
 
 
-def service_of(request: Request) -> Service:
+# Every other parameter may stand in an address once; of two values nobody knows which was meant.
+REPEATABLE: Final = frozenset({"sku", "fields", "id_from", "map"})
+
+
+# Dependencies are coroutines although they wait for nothing: FastAPI runs plain functions in a thread, each time.
+
+
+async def service_of(request: Request) -> Service:
+    """The service. Raises Problem 422 for a parameter that is given twice."""
+    if request.scope["query_string"]:
+        _check_given_once(request)
     service: Service = request.app.state.service
     return service
+
+
+def _check_given_once(request: Request) -> None:
+    seen: set[str] = set()
+    for name, _ in request.query_params.multi_items():
+        if name in seen and name not in REPEATABLE:
+            detail = "this parameter is given twice"
+            raise Problem(422, "invalid_input", f"{name}: {detail}", errors=[(f"/query/{escaped(name)}", detail)])
+        seen.add(name)
 
 
 TheService = Annotated[Service, Depends(service_of)]
 
 
-async def replica_of(
-    service: TheService,
-    min_version: Annotated[
+async def min_version_of(
+    text: Annotated[
         str | None,
         Header(alias=MIN_VERSION_HEADER, description="A Dispatch-Version: the answer will have seen that write"),
     ] = None,
-) -> Replica:
+) -> Version | None:
+    """What the caller asks the answer to have seen. Raises Problem 400."""
+    if text is None:
+        return None
+    try:
+        return Version.decode(text)
+    except VersionError as error:
+        raise Problem(400, "malformed_version", f"{MIN_VERSION_HEADER}: {error}") from error
+
+
+TheMinVersion = Annotated[Version | None, Depends(min_version_of)]
+"""For reads that the database answers: they see every write, so it is only checked."""
+
+
+async def replica_of(service: TheService, min_version: TheMinVersion) -> Replica:
     """The replica, once it has seen what the caller asks it to have seen."""
-    if min_version is not None:
-        try:
-            version = Version.decode(min_version)
-        except VersionError as error:
-            raise Problem(400, "malformed_version", f"{MIN_VERSION_HEADER}: {error}") from error
-        await service.follower.wait_for(version, at_most_s=service.limits.min_version_wait_s)
+    if min_version:
+        await service.follower.wait_for(min_version, at_most_s=service.limits.min_version_wait_s)
     return service.follower.replica
 
 

@@ -3,12 +3,15 @@
 from pathlib import Path
 from typing import Final
 
-from python_multipart.exceptions import MultipartParseError
+import structlog
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
-from dispatch.api.bodies import too_large
+from dispatch.api.bodies import check_declared_size, too_large
 from dispatch.api.problems import Problem
+
+_log = structlog.get_logger(__name__)
 
 _FORM: Final = "multipart/form-data"
 _MOST_FILE_NAME_CHARS: Final = 200
@@ -17,8 +20,28 @@ _MOST_FILE_NAME_CHARS: Final = 200
 async def save_upload(request: Request, path: Path, *, most_bytes: int) -> str | None:
     """Write the file that the request carries to ``path``; the name it came with, if any.
 
-    Raises Problem 413 as soon as it is larger than ``most_bytes``, 400 for a broken form, 422 for one without a file.
+    Raises Problem 413 as soon as it is known to be larger than ``most_bytes``, 400 for a broken form, 422 for one
+    without a file, 503 when it cannot be stored.
     """
+    check_declared_size(request, most_bytes)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return await _save(request, path, most_bytes)
+    except OSError as error:
+        _log.error("upload_not_stored", reason=f"{type(error).__name__}: {error.strerror}")
+        detail = "the file cannot be stored here now; the operator has been told"
+        raise Problem(503, "upload_not_stored", detail, headers={"Retry-After": "60"}) from error
+
+
+def forget(path: Path) -> None:
+    """Take the file off the disk, if it ever got there."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        _log.warning("upload_not_removed", path=str(path), reason=f"{type(error).__name__}: {error.strerror}")
+
+
+async def _save(request: Request, path: Path, most_bytes: int) -> str | None:
     media_type, options = parse_options_header(request.headers.get("content-type", "").encode("latin-1"))
     if media_type.decode("latin-1").lower() != _FORM:
         size = 0
@@ -46,9 +69,10 @@ async def _save_part(request: Request, path: Path, boundary: bytes, most_bytes: 
                 if size > most_bytes:
                     raise too_large(most_bytes)
                 parser.write(chunk)
-            parser.finalize()
-        except MultipartParseError as error:
-            raise Problem(400, "malformed", "the form is broken or cut short") from error
+        except FormParserError as error:
+            raise Problem(400, "malformed", "the form is broken") from error
+    if not form.ended:
+        raise Problem(400, "malformed", "the form is cut short: its last boundary is missing")
     if form.files != 1:
         detail = f"the form holds {form.files} files; send exactly one"
         raise Problem(422, "invalid_input", detail, errors=[("", detail)])
@@ -64,6 +88,7 @@ class _Form:
         self._value = b""
         self._in_file = False
         self.files = 0
+        self.ended = False
         self.filename: str | None = None
 
     def callbacks(self) -> dict[str, object]:
@@ -73,7 +98,11 @@ class _Form:
             "on_header_value": self._header_value,
             "on_header_end": self._header_end,
             "on_part_data": self._part_data,
+            "on_end": self._end,
         }
+
+    def _end(self) -> None:
+        self.ended = True
 
     def _part_begin(self) -> None:
         self._in_file = False
@@ -91,9 +120,15 @@ class _Form:
             if name is not None:
                 self._in_file = True
                 self.files += 1
-                self.filename = name.decode("utf-8", "replace")[:_MOST_FILE_NAME_CHARS] or None
+                self.filename = _plain_name(name)
         self._header = self._value = b""
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         if self._in_file and self.files == 1:
             self._write(data[start:end])  # type: ignore[operator]  # a file's write
+
+
+def _plain_name(name: bytes) -> str | None:
+    """A file's name as people may see it; None if nothing is left of it."""
+    text = "".join(char for char in name.decode("utf-8", "replace") if char.isprintable())
+    return text[:_MOST_FILE_NAME_CHARS] or None

@@ -5,47 +5,62 @@ file is read in a thread of its own, a batch at a time, so that requests are ans
 """
 
 import asyncio
-import io
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from itertools import groupby, islice
-from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
 import structlog
 
-from dispatch.domain.errors import InvalidInput
-from dispatch.domain.stores import DEFAULT_PARTNER, Keep
+from dispatch.domain.errors import DatabaseUnavailable
 from dispatch.domain.versions import Version
-from dispatch.ingest.errors_csv import ENCODING, write_errors
 from dispatch.ingest.problems import FileProblem, RowProblem, RowWarning
 from dispatch.ingest.reader import CsvTable, open_table
-from dispatch.ingest.stock import StockBatch, StockOptions, StoreRef, read_stock
-from dispatch.ingest.stores import RowProblems, StoreOptions, StoreRow, read_stores
+from dispatch.ingest.stock import StoreRef, read_stock
+from dispatch.ingest.stores import RowProblems, StoreRow, match_store_columns, read_stores
+from dispatch.services.import_errors import bad_rows_csv
+from dispatch.services.import_requests import (
+    ImportRequest,
+    Opened,
+    look_over,
+    stock_options,
+    store_options,
+)
+from dispatch.services.import_staging import spared_by_number, staged_rows
 from dispatch.storage.imports import (
+    SIGN_OF_LIFE_EVERY,
     ErrorRow,
     ImportCounts,
-    ImportRecord,
     add_errors,
     begin_import,
     end_import,
+    note_alive,
     note_progress,
-    read_errors,
 )
 from dispatch.storage.pool import Database
-from dispatch.storage.staging import StagedCounts, StagedRow, staged_counts
+from dispatch.storage.staging import StagedCounts, staged_counts
 from dispatch.storage.stores import (
-    StoreKey,
     all_stores,
     put_stores_of_cell,
     remove_stores_of_cell,
     stores_of_partner,
 )
 from geo.cells import cell_of
-from geo.datums import Datum
+
+__all__ = [
+    "ImportOutcome",
+    "ImportRequest",
+    "Opened",
+    "Progress",
+    "bad_rows_csv",
+    "look_over",
+    "open_import",
+    "run_import",
+]
 
 _log = structlog.get_logger(__name__)
 
@@ -55,39 +70,6 @@ _PROGRESS_EVERY_S: Final = 1.0
 _LONGEST_READING_SHARE: Final = 0.5
 
 type Progress = Callable[[float], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportRequest:
-    """What is asked of an import. ``as_of`` ``now`` is resolved by the caller. ``mode`` None: the kind's default."""
-
-    kind: str
-    path: Path
-    now: datetime
-    filename: str | None = None
-    partner: str = DEFAULT_PARTNER
-    mode: str | None = None
-    dry_run: bool = False
-    datum: Datum | None = None
-    as_of: datetime | None = None
-    timezone: str | None = None
-    country: str | None = None
-    currency: str | None = None
-    encoding: str | None = None
-    id_from: tuple[str, ...] = ()
-    mapping: Mapping[str, str] = field(default_factory=dict)
-
-    def named(self, filename: str | None) -> "ImportRequest":
-        """The same request, of a file with this name."""
-        return replace(self, filename=filename)
-
-    @property
-    def effective_mode(self) -> str:
-        """The mode, or the harmless one of the kind. Raises InvalidInput for one that the kind does not have."""
-        modes = {"stores": ("merge", "replace"), "stock": ("partial", "snapshot")}[self.kind]
-        if self.mode is not None and self.mode not in modes:
-            raise InvalidInput([("/query/mode", f"an import of {self.kind} has the modes {' and '.join(modes)}")])
-        return self.mode or modes[0]
 
 
 @dataclass(slots=True)
@@ -119,29 +101,41 @@ async def open_import(database: Database, request: ImportRequest) -> str:
 
 
 async def run_import(
-    database: Database, import_id: str, request: ImportRequest, progress: Progress | None = None
+    database: Database,
+    import_id: str,
+    request: ImportRequest,
+    progress: Progress | None = None,
+    *,
+    opened: Opened | None = None,
 ) -> ImportOutcome:
     """Run an import that was opened, to its end; it never raises for what the file holds.
+
+    ``opened`` is what ``look_over`` found, so that the file is not looked into twice.
 
     A file that is not what it says it is applies nothing. A failure of ours is noted as ``failed`` and raised.
     """
     running = _Running(database, import_id, request, progress)
     outcome = running.outcome
     try:
-        table = await asyncio.to_thread(open_table, request.path, encoding=request.encoding)
-        outcome.columns, outcome.delimiter = table.columns, table.delimiter
-        if request.kind == "stores":
-            await running.stores(table)
-        else:
-            await running.stock(table)
+        async with _signs_of_life(database, import_id):
+            table = opened
+            if table is None:
+                table = await asyncio.to_thread(open_table, request.path, encoding=request.encoding)
+            if isinstance(table, FileProblem):
+                raise table
+            outcome.columns, outcome.delimiter = tuple(map(_storable, table.columns)), table.delimiter
+            if request.kind == "stores":
+                await running.stores(table)
+            else:
+                await running.stock(table)
         outcome.status = "done"
     except FileProblem as problem:
         outcome.status = "failed"
         outcome.counts = ImportCounts()
         outcome.report |= {
             "code": problem.code,
-            "message": problem.message,
-            "errors": [{"place": place, "detail": detail} for place, detail in problem.errors],
+            "message": _storable(problem.message),
+            "errors": [{"place": _storable(place), "detail": _storable(detail)} for place, detail in problem.errors],
         }
     except BaseException as error:
         outcome.status = "failed"
@@ -156,6 +150,25 @@ async def run_import(
         raise
     await _close(database, outcome)
     return outcome
+
+
+@asynccontextmanager
+async def _signs_of_life(database: Database, import_id: str) -> AsyncIterator[None]:
+    """Say all along that the import is alive; some of its statements take minutes, and only the dead are silent."""
+
+    async def signal() -> None:
+        while True:
+            await asyncio.sleep(SIGN_OF_LIFE_EVERY.total_seconds())
+            with contextlib.suppress(DatabaseUnavailable):
+                await note_alive(database, import_id)
+
+    task = asyncio.create_task(signal(), name=f"signs of life of import {import_id}")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def _close(database: Database, outcome: ImportOutcome) -> None:
@@ -186,15 +199,9 @@ class _Running:
     # ── stores ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def stores(self, table: CsvTable) -> None:
-        request, counts = self._request, self.outcome.counts
-        options = StoreOptions(
-            partner=request.partner,
-            datum=request.datum,
-            timezone=request.timezone,
-            country=request.country,
-            id_from=request.id_from,
-            mapping=request.mapping,
-        )
+        counts = self.outcome.counts
+        options = store_options(self._request)
+        id_column = match_store_columns(table, options=options).name_of("store_id")
         good: list[StoreRow] = []
         rows = await asyncio.to_thread(read_stores, table, options=options)
         async for batch in _in_thread(rows, _STORES_A_BATCH):
@@ -213,13 +220,13 @@ class _Running:
         for cell in sorted(cells):
             for start in range(0, len(cells[cell]), _STORES_A_BATCH):
                 batch_rows = cells[cell][start : start + _STORES_A_BATCH]
-                await self._put_stores(cell, batch_rows)
+                await self._put_stores(cell, batch_rows, id_column)
                 done += len(batch_rows)
                 await self._note(done / max(1, len(good)))
         if self._whole:
             await self._remove_others(set(by_id))
 
-    async def _put_stores(self, cell: int, rows: Sequence[StoreRow]) -> None:
+    async def _put_stores(self, cell: int, rows: Sequence[StoreRow], id_column: str | None) -> None:
         counts = self.outcome.counts
         async with self._database.connection() as connection:
             transaction = connection.transaction()
@@ -242,7 +249,7 @@ class _Running:
             [
                 RowProblem(
                     row.row_no,
-                    "store_id",
+                    id_column,
                     "store_of_other_partner",
                     f"the store {row.store.store_id} belongs to partner {put.of_other_partner[row.store.store_id]}",
                     row.raw,
@@ -280,14 +287,7 @@ class _Running:
     async def stock(self, table: CsvTable) -> None:
         request, counts = self._request, self.outcome.counts
         keys = {key.store_id: key for key in await all_stores(self._database)}
-        options = StockOptions(
-            now=request.now,
-            as_of=request.as_of,
-            currency=request.currency,
-            partner=request.partner,
-            timezone=request.timezone,
-            mapping=request.mapping,
-        )
+        options = stock_options(request)
         refs = {key.store_id: StoreRef(key.timezone, key.partner) for key in keys.values()}
         batches = await asyncio.to_thread(read_stock, table, options=options, stores=refs)
         spared: list[tuple[str | None, str | None]] = []
@@ -296,12 +296,12 @@ class _Running:
                 counts.rows += len(batch) + batch.bad_rows
                 counts.failed += batch.bad_rows
                 spared += batch.spared
-                await staged.add(_staged_rows(batch, keys))
+                await staged.add(staged_rows(batch, keys))
                 await self._file_errors(batch.problems)
                 self._note_warnings(batch.warnings)
                 await self._note(0.0)
             stores = await staged.close(dry_run=request.dry_run)
-            await self._apply_stock(staged, stores, _spared_by_number(spared, keys))
+            await self._apply_stock(staged, stores, spared_by_number(spared, keys))
 
     async def _apply_stock(
         self, staged: StagedCounts, stores: int, spared: Mapping[int, frozenset[str] | None] | None
@@ -330,7 +330,10 @@ class _Running:
     async def _file_errors(self, problems: Sequence[RowProblem]) -> None:
         if not problems:
             return
-        rows: list[ErrorRow] = [(p.row_no, p.column, p.code, p.message, list(p.raw)) for p in problems]
+        rows: list[ErrorRow] = [
+            (p.row_no, _storable_or_none(p.column), p.code, _storable(p.message), list(map(_storable, p.raw)))
+            for p in problems
+        ]
         async with self._database.connection() as connection:
             await add_errors(connection, self.outcome.import_id, self._errors, rows)
         self._errors += len(rows)
@@ -346,7 +349,8 @@ class _Running:
             by_code[note.code] = by_code.get(note.code, 0) + 1
         samples = self.outcome.report.setdefault(name, [])
         for note in notes[: max(0, _SAMPLES - len(samples))]:
-            samples.append({"row": note.row_no, "column": note.column, "code": note.code, "message": note.message})
+            column, message = _storable_or_none(note.column), _storable(note.message)
+            samples.append({"row": note.row_no, "column": column, "code": note.code, "message": message})
 
     async def _note(self, applied_share: float) -> None:
         """Say how far it is: the reading is the first half, the applying the second."""
@@ -359,79 +363,16 @@ class _Running:
             await note_progress(self._database, self.outcome.import_id, share, self.outcome.counts)
 
 
-def _staged_rows(batch: StockBatch, keys: Mapping[str, StoreKey]) -> Iterator[StagedRow]:
-    for row_no, store_id, sku, on_hand, price, currency, safety, as_of in zip(
-        batch.row_nos,
-        batch.store_ids,
-        batch.skus,
-        batch.on_hands,
-        batch.price_minors,
-        batch.currencies,
-        batch.safety_stocks,
-        batch.as_ofs,
-        strict=True,
-    ):
-        key = keys[store_id]
-        price_set, safety_set = not isinstance(price, Keep), not isinstance(safety, Keep)
-        yield (
-            row_no,
-            key.cell,
-            key.store_no,
-            sku,
-            on_hand,
-            price if not isinstance(price, Keep) else None,
-            currency,
-            price_set,
-            (safety or 0) if not isinstance(safety, Keep) else 0,
-            safety_set,
-            as_of,
-        )
+def _storable(text: str) -> str:
+    """Text as the database can hold it: it knows no NUL, which is shown by its picture."""
+    return text.replace("\0", "\u2400")
 
 
-def _spared_by_number(
-    spared: Sequence[tuple[str | None, str | None]], keys: Mapping[str, StoreKey]
-) -> dict[int, frozenset[str] | None] | None:
-    """What bad rows speak of, by store number; None when some speak of no store that could be told."""
-    by_number: dict[int, set[str] | None] = {}
-    for store_id, sku in spared:
-        if store_id is None:
-            return None
-        key = keys.get(store_id)
-        if key is None:
-            continue
-        skus = by_number.setdefault(key.store_no, set())
-        if sku is None:
-            by_number[key.store_no] = None
-        elif skus is not None:
-            skus.add(sku)
-    return {number: None if skus is None else frozenset(skus) for number, skus in by_number.items()}
+def _storable_or_none(text: str | None) -> str | None:
+    return None if text is None else _storable(text)
 
 
 async def _in_thread[T](items: Iterator[T], size: int) -> AsyncIterator[list[T]]:
     """The items in lists of ``size``, each list made in a thread."""
     while batch := await asyncio.to_thread(lambda: list(islice(items, size))):
         yield batch
-
-
-async def bad_rows_csv(database: Database, record: ImportRecord) -> AsyncIterator[bytes]:
-    """The bad rows of an import as CSV in the file's own columns, a page at a time; a header alone if all are good."""
-    first = True
-    carried: list[ErrorRow] = []
-    async for page in read_errors(database, record.import_id):
-        # The problems of one row share a line, so the last row of a page waits for the next page.
-        rows = carried + page
-        last = rows[-1][0]
-        carried = [row for row in rows if row[0] == last]
-        yield _csv_of(record, [row for row in rows if row[0] != last], header=first)
-        first = False
-    yield _csv_of(record, carried, header=first)
-
-
-def _csv_of(record: ImportRecord, rows: Sequence[ErrorRow], *, header: bool) -> bytes:
-    out = io.StringIO(newline="")
-    problems = (RowProblem(row_no, column, code, message, tuple(raw)) for row_no, column, code, message, raw in rows)
-    write_errors(out, columns=record.columns, delimiter=record.delimiter, problems=problems)
-    text = out.getvalue()
-    if not header:
-        text = text[text.index("\r\n") + 2 :]
-    return text.encode(ENCODING if header else "utf-8")

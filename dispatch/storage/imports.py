@@ -12,8 +12,9 @@ from dispatch.domain.errors import ImportNotFound, ImportRunning
 from dispatch.storage.pool import Connection, Database
 from dispatch.storage.sql import sql
 
-# A worker says every few seconds that it is alive; after this long without a word its import is over.
-DEAD_AFTER: Final = timedelta(seconds=60)
+# After this long without a sign of life an import is over: its worker died, or lost the database for good.
+SIGN_OF_LIFE_EVERY: Final = timedelta(seconds=5)
+DEAD_AFTER: Final = timedelta(seconds=30)
 _ERRORS_A_PAGE: Final = 5_000
 
 type ErrorRow = tuple[int, str | None, str, str, Sequence[str]]  # row_no, column, code, message, cells
@@ -69,6 +70,12 @@ async def begin_import(
             ) from None
 
 
+async def note_alive(database: Database, import_id: str) -> None:
+    """Say that the import is alive."""
+    async with database.connection() as connection:
+        await connection.execute(sql("import_alive"), import_id)
+
+
 async def note_progress(database: Database, import_id: str, share: float, counts: ImportCounts) -> None:
     """Say that the import is alive and how far it is."""
     async with database.connection() as connection:
@@ -109,8 +116,9 @@ async def end_import(
 
 
 async def read_import(database: Database, import_id: str) -> ImportRecord:
-    """One import. Raises ImportNotFound."""
+    """One import; one whose worker has died has failed. Raises ImportNotFound."""
     async with database.connection() as connection:
+        await connection.execute(sql("fail_dead_imports"), DEAD_AFTER)
         row = await connection.fetchrow(sql("read_import"), import_id)
     if row is None:
         raise ImportNotFound(f"there is no import {import_id}")
@@ -118,9 +126,10 @@ async def read_import(database: Database, import_id: str) -> ImportRecord:
 
 
 async def list_imports(database: Database, *, after: tuple[datetime, str] | None, limit: int) -> list[ImportRecord]:
-    """Imports, newest first, after a position."""
+    """Imports, newest first, after a position; those whose worker has died have failed."""
     created_at, import_id = after or (None, None)
     async with database.connection() as connection:
+        await connection.execute(sql("fail_dead_imports"), DEAD_AFTER)
         rows = await connection.fetch(sql("list_imports"), created_at, import_id, limit)
     return [_record(row) for row in rows]
 

@@ -1,5 +1,6 @@
 """The pool of connections, and what a lost one means."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
@@ -62,6 +63,10 @@ class Database:
             async with self._pool.acquire(timeout=wait_s) as connection:
                 yield connection
         except _LOST as error:
+            # A statement that is cancelled may leave its connection unusable, and the rollback's complaint of that
+            # takes the place of the cancellation; whoever was told to stop would then try again for ever.
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise asyncio.CancelledError from error
             raise DatabaseUnavailable(_plainly(error)) from error
 
     @asynccontextmanager

@@ -7,6 +7,7 @@ cell's head. One transaction applies whole shelves of stores of one cell.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import batched, groupby
 
 from dispatch.domain.errors import SnapshotTooOld, StoreNotFound
 from dispatch.domain.stores import Keep, ShelfCount
@@ -14,7 +15,10 @@ from dispatch.domain.versions import Version
 from dispatch.storage.changes import MAX_ROWS_NOTED_ONE_BY_ONE, bump_head, note_shelf_rows, note_stores
 from dispatch.storage.pool import Connection, Database
 from dispatch.storage.sql import sql
-from dispatch.storage.stores import find_store, find_stores
+from dispatch.storage.stores import MOST_MOVES_FOLLOWED, StoreKey, find_store, find_stores
+
+# Locks of about 20,000 rows, for a fraction of a second.
+_STORES_REDATED_AT_ONCE = 50
 
 COUNT_COLUMNS = (
     "cell", "store_no", "sku_no", "on_hand", "price_minor", "currency", "price_set", "safety_stock", "safety_set",
@@ -34,7 +38,13 @@ class CountsApplied:
     unchanged: int = 0
     older: int = 0  # kept out: the row, or the whole shelf, was counted later
     removed: int = 0  # had stock, and a whole shelf does not name them
+    newer_absent: int = 0  # have stock that was counted later than the whole shelf that does not name them
     version: Version = field(default_factory=Version)
+
+    @property
+    def newer_kept(self) -> int:
+        """Rows that stayed because they were counted later, named or not."""
+        return self.older + self.newer_absent
 
     def add(self, other: "CountsApplied") -> None:
         self.created += other.created
@@ -42,6 +52,7 @@ class CountsApplied:
         self.unchanged += other.unchanged
         self.older += other.older
         self.removed += other.removed
+        self.newer_absent += other.newer_absent
         self.version.merge(other.version)
 
 
@@ -104,7 +115,9 @@ async def apply_waiting_counts(
     result.updated = weighed["rows"] - result.created - result.unchanged - result.older
     absent = _absent_arguments(whole)
     if whole:
-        result.removed = int(await connection.fetchval(sql("weigh_absent"), cell, *absent))
+        unnamed = await connection.fetchrow(sql("weigh_absent"), cell, *absent)
+        assert unnamed is not None, "an aggregate has a row"
+        result.removed, result.newer_absent = unnamed["removed"], unnamed["newer"]
     if dry_run:
         return result
     await connection.execute(sql("apply_counts"), cell)
@@ -135,29 +148,50 @@ async def put_shelf(
 ) -> CountsApplied:
     """Apply counts of distinct skus of one store; with ``whole_as_of`` they are its whole shelf.
 
-    Raises StoreNotFound, and SnapshotTooOld when the whole shelf was counted later already.
+    Raises StoreNotFound, and SnapshotTooOld when the whole shelf was counted later already. An empty version says
+    that there was nothing to write.
     """
     async with database.connection() as connection:
-        key = await find_store(connection, store_id)
-        numbers = await sku_numbers(connection, [count.sku for count in counts])
-        async with connection.transaction():
-            locked = await connection.fetch(sql("lock_stores"), key.cell, [key.store_no])
-            if not locked:
-                raise StoreNotFound(f"there is no store {store_id}")
-            last_whole = locked[0]["counted_whole_at"]
-            whole: WholeShelves = {}
-            if whole_as_of is not None:
-                if last_whole is not None and whole_as_of < last_whole:
-                    raise SnapshotTooOld(
-                        f"the whole shelf of {store_id} was counted at {last_whole.isoformat()},"
-                        f" later than {whole_as_of.isoformat()}; send a newer count"
-                    )
-                whole = {key.store_no: (whole_as_of, frozenset())}
-            await connection.copy_records_to_table(
-                "counts_to_apply", records=_records(key.cell, key.store_no, counts, numbers), columns=COUNT_COLUMNS
-            )
-            sku_nos = [numbers[count.sku] for count in counts]
-            return await apply_waiting_counts(connection, key.cell, [key.store_no], whole=whole, sku_nos=sku_nos)
+        for _ in range(MOST_MOVES_FOLLOWED):
+            key = await find_store(connection, store_id)
+            # Looked at once without a lock, so that a count that is refused makes no new skus.
+            await _check_countable(connection, key, whole_as_of)
+            numbers = await sku_numbers(connection, [count.sku for count in counts])
+            async with connection.transaction():
+                if not await connection.fetch(sql("lock_stores"), key.cell, [key.store_no]):
+                    continue  # it has just moved to another cell, or is gone
+                return await _put_locked(connection, key, counts, numbers, whole_as_of)
+    raise StoreNotFound(f"there is no store {store_id}")
+
+
+async def _put_locked(
+    connection: Connection,
+    key: StoreKey,
+    counts: Sequence[ShelfCount],
+    numbers: Mapping[str, int],
+    whole_as_of: datetime | None,
+) -> CountsApplied:
+    await _check_countable(connection, key, whole_as_of)
+    if not counts and whole_as_of is None:
+        return CountsApplied()
+    whole: WholeShelves = {} if whole_as_of is None else {key.store_no: (whole_as_of, frozenset())}
+    await connection.copy_records_to_table(
+        "counts_to_apply", records=_records(key.cell, key.store_no, counts, numbers), columns=COUNT_COLUMNS
+    )
+    sku_nos = [numbers[count.sku] for count in counts]
+    return await apply_waiting_counts(connection, key.cell, [key.store_no], whole=whole, sku_nos=sku_nos)
+
+
+async def _check_countable(connection: Connection, key: StoreKey, whole_as_of: datetime | None) -> None:
+    row = await connection.fetchrow(sql("counted_whole_at"), key.cell, key.store_no)
+    if row is None or row["removed_at"] is not None:
+        raise StoreNotFound(f"there is no store {key.store_id}")
+    last_whole = row["counted_whole_at"]
+    if whole_as_of is not None and last_whole is not None and whole_as_of < last_whole:
+        raise SnapshotTooOld(
+            f"the whole shelf of {key.store_id} was counted at {last_whole.isoformat()},"
+            f" later than {whole_as_of.isoformat()}; send a newer count"
+        )
 
 
 def _records(
@@ -193,15 +227,18 @@ async def read_shelf(database: Database, store_id: str, skus: Sequence[str] | No
 
 
 async def redate_shelves(database: Database, store_ids: Sequence[str], as_of: datetime) -> Version:
-    """Date the shelves of these stores ``as_of``, a store at a time; for made-up data only."""
+    """Date the shelves of these stores ``as_of``, a few stores of a cell at a time; for made-up data only."""
     version = Version()
     async with database.connection() as connection:
-        for key in await find_stores(connection, store_ids):
-            async with connection.transaction():
-                await connection.execute(sql("lock_stores"), key.cell, [key.store_no])
-                await connection.execute(sql("lock_shelves"), key.cell, [key.store_no], None)
-                await connection.execute(sql("redate"), key.cell, [key.store_no], as_of)
-                seq = await bump_head(connection, key.cell)
-                await note_stores(connection, key.cell, seq, [key.store_no], "shelves")
-                version[key.cell] = seq
+        keys = sorted(await find_stores(connection, store_ids), key=lambda key: (key.cell, key.store_no))
+        for cell, of_cell in groupby(keys, key=lambda key: key.cell):
+            for batch in batched((key.store_no for key in of_cell), _STORES_REDATED_AT_ONCE):
+                store_nos = list(batch)
+                async with connection.transaction():
+                    await connection.execute(sql("lock_stores"), cell, store_nos)
+                    await connection.execute(sql("lock_shelves"), cell, store_nos, None)
+                    await connection.execute(sql("redate"), cell, store_nos, as_of)
+                    seq = await bump_head(connection, cell)
+                    await note_stores(connection, cell, seq, store_nos, "shelves")
+                    version[cell] = seq
     return version

@@ -16,6 +16,9 @@ from geo.cells import cell_of
 from geo.coordinates import LatLon
 from geo.travel import Mode
 
+# How often a write follows a store that moves to another cell while it is sent.
+MOST_MOVES_FOLLOWED = 3
+
 
 @dataclass(frozen=True, slots=True)
 class StoreKey:
@@ -182,11 +185,12 @@ async def find_stores(connection: Connection, store_ids: Sequence[str]) -> list[
 async def remove_store(database: Database, store_id: str) -> Version:
     """Take a store out of service. Raises StoreNotFound if there is none, or it is out already."""
     async with database.transaction() as connection:
-        key = await find_store(connection, store_id)
-        removed, version = await remove_stores_of_cell(connection, key.cell, [key.store_no])
-        if not removed:
-            raise StoreNotFound(f"there is no store {store_id}")
-    return version
+        for _ in range(MOST_MOVES_FOLLOWED):
+            key = await find_store(connection, store_id)
+            removed, version = await remove_stores_of_cell(connection, key.cell, [key.store_no])
+            if removed:
+                return version
+    raise StoreNotFound(f"there is no store {store_id}")
 
 
 async def read_store(database: Database, store_id: str) -> tuple[Store, int]:

@@ -86,7 +86,7 @@ def seconds_until_ready(folder: Path) -> float:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     program = Path(sys.executable).with_name("dispatch")
-    command = [program, "serve", "--data-dir", folder, "--port", str(port)]
+    command = [str(program), "serve", "--data-dir", str(folder), "--port", str(port)]
     began = time.perf_counter()
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -39,15 +40,15 @@ class Timing:
 def baskets(world: World, mix: str, count: int, rng: np.random.Generator) -> list[list[int]]:
     """So many lists of sku numbers."""
     rare_from = int(world.skus * (1 - RARE_SHARE))
-    draw = {
+    draws: dict[str, Callable[[], np.ndarray]] = {
         "5 common": lambda: rng.choice(COMMON, 5, replace=False),
         "2 common + 2 very rare": lambda: np.concatenate(
             [rng.choice(COMMON, 2, replace=False), rng.choice(np.arange(rare_from, world.skus), 2, replace=False)]
         ),
         "1 very rare": lambda: rng.integers(rare_from, world.skus, 1),
         "5 of the better known": lambda: rng.choice(SOMETIMES, 5, replace=False),
-    }[mix]
-    return [draw().tolist() for _ in range(count)]
+    }
+    return [draws[mix]().tolist() for _ in range(count)]
 
 
 MIXES: Final = ("5 common", "2 common + 2 very rare", "1 very rare", "5 of the better known")

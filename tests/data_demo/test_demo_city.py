@@ -2,6 +2,7 @@
 
 import csv
 import os
+import statistics
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -86,7 +87,7 @@ def shelves(stock: list[Row]) -> dict[str, set[str]]:
     return by_store
 
 
-def test_the_same_seed_gives_the_same_bytes_in_another_process(demo, tmp_path):
+def test_the_same_seed_gives_the_same_bytes_in_another_process(demo: DemoFiles, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "data.demo_city", str(tmp_path), "--seed", "1"]
     said = subprocess.run(
         command, cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": "7"}, check=True, capture_output=True, text=True
@@ -97,20 +98,22 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process(demo, tmp_path):
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
 
 
-def test_another_seed_gives_another_city(demo, tmp_path):
+def test_another_seed_gives_another_city(demo: DemoFiles, tmp_path: Path) -> None:
     other = write_demo(tmp_path, seed=2)
     for path in (demo.stores_csv, demo.stock_csv, demo.items_csv, demo.about):
         assert (tmp_path / path.name).read_bytes() != path.read_bytes(), path.name
     assert len(read(other.stores_csv)) == 1_000
 
 
-def test_columns_are_those_of_the_contract_and_the_datum(stores, stock, items):
+def test_columns_are_those_of_the_contract_and_the_datum(stores: list[Row], stock: list[Row], items: list[Row]) -> None:
     assert set(stores[0]) == STORE_FIELDS | {"datum"}
     assert set(stock[0]) == STOCK_FIELDS
     assert set(items[0]) == {"sku", "name_zh", "name_en", "category"}
 
 
-def test_a_thousand_stores_of_six_chains_with_about_four_hundred_skus_of_two_thousand(stores, stock, items, shelves):
+def test_a_thousand_stores_of_six_chains_with_about_four_hundred_skus_of_two_thousand(
+    stores: list[Row], stock: list[Row], items: list[Row], shelves: dict[str, set[str]]
+) -> None:
     assert len(stores) == len({row["store_id"] for row in stores}) == 1_000
     assert len(items) == len({row["sku"] for row in items}) == len({row["name_en"] for row in items}) == 2_000
     assert 380_000 <= len(stock) <= 420_000
@@ -123,7 +126,7 @@ def test_a_thousand_stores_of_six_chains_with_about_four_hundred_skus_of_two_tho
     assert all(150 <= len(skus) <= 900 for skus in shelves.values())
 
 
-def test_every_name_says_that_it_is_invented(stores, items):
+def test_every_name_says_that_it_is_invented(stores: list[Row], items: list[Row]) -> None:
     for row in stores:
         for column in ("name", "brand", "region", "address"):
             assert "虚构" in row[column], row
@@ -131,7 +134,7 @@ def test_every_name_says_that_it_is_invented(stores, items):
     assert all("虚构" in row["name_zh"] and "synthetic" in row["name_en"].lower() for row in items)
 
 
-def test_every_store_row_is_valid(stores):
+def test_every_store_row_is_valid(stores: list[Row]) -> None:
     modes, hours = set(), set()
     for row in stores:
         LatLon(lat=float(row["lat"]), lon=float(row["lon"]))
@@ -150,7 +153,7 @@ def test_every_store_row_is_valid(stores):
     assert 100 <= sum(row["max_open_orders"] != "" for row in stores) <= 900
 
 
-def test_every_zone_is_valid_holds_its_store_and_some_have_holes_or_parts(stores):
+def test_every_zone_is_valid_holds_its_store_and_some_have_holes_or_parts(stores: list[Row]) -> None:
     zones = {row["store_id"]: shapely.from_wkt(row["delivery_zone"]) for row in stores if row["delivery_zone"]}
     assert len(zones) >= 250
     for row in stores:
@@ -166,7 +169,7 @@ def test_every_zone_is_valid_holds_its_store_and_some_have_holes_or_parts(stores
     assert len(zones) + with_radius <= 900
 
 
-def test_nobody_stands_in_the_river(stores):
+def test_nobody_stands_in_the_river(stores: list[Row]) -> None:
     """By geodesics to points every 10 m of its middle, which know nothing of the frame the stores were drawn in."""
     line = river_line().segmentize(10.0)
     middle = to_lon_lat(np.array(line.coords))
@@ -178,13 +181,13 @@ def test_nobody_stands_in_the_river(stores):
         assert away_m.min() > RIVER_WIDTH_M / 2, row["store_id"]
 
 
-def test_both_banks_and_all_districts_have_stores(stores):
+def test_both_banks_and_all_districts_have_stores(stores: list[Row]) -> None:
     regions = Counter(row["region"] for row in stores)
     assert set(regions) == set(districts())
     assert min(regions.values()) >= 5
 
 
-def test_the_centre_is_dense_and_the_edge_thin(stores):
+def test_the_centre_is_dense_and_the_edge_thin(stores: list[Row]) -> None:
     lats, lons = (np.array([float(row[axis]) for row in stores]) for axis in ("lat", "lon"))
     _, _, far_m = GEOD.inv(np.full(1_000, CENTRE_LON), np.full(1_000, CENTRE_LAT), lons, lats)
     assert far_m.max() <= CITY_RADIUS_M + 1.0
@@ -196,12 +199,12 @@ def test_the_centre_is_dense_and_the_edge_thin(stores):
     assert max(by_chain.values()) > 1.3 * min(by_chain.values()), by_chain
 
 
-def test_some_stores_share_a_spot_and_hardly_any_otherwise(stores):
+def test_some_stores_share_a_spot_and_hardly_any_otherwise(stores: list[Row]) -> None:
     spots = Counter((row["lat"], row["lon"]) for row in stores)
     assert 3 <= sum(count > 1 for count in spots.values()) <= 30
 
 
-def test_popularity_is_skewed(items, shelves):
+def test_popularity_is_skewed(items: list[Row], shelves: dict[str, set[str]]) -> None:
     holders = Counter(sku for skus in shelves.values() for sku in skus)
     part = np.array([holders[row["sku"]] / 1_000 for row in items])
     assert part[:20].mean() > 0.85
@@ -211,9 +214,11 @@ def test_popularity_is_skewed(items, shelves):
     assert (part > 0.0).mean() > 0.98
 
 
-def test_stores_of_a_chain_resemble_each_other_and_lack_the_same_skus(stores, items, shelves):
-    def likeness(pairs):
-        return np.mean([len(shelves[a] & shelves[b]) / len(shelves[a] | shelves[b]) for a, b in pairs])
+def test_stores_of_a_chain_resemble_each_other_and_lack_the_same_skus(
+    stores: list[Row], items: list[Row], shelves: dict[str, set[str]]
+) -> None:
+    def likeness(pairs: list[tuple[str, str]]) -> float:
+        return statistics.mean([len(shelves[a] & shelves[b]) / len(shelves[a] | shelves[b]) for a, b in pairs])
 
     of_chain = defaultdict(list)
     for row in stores:
@@ -227,7 +232,9 @@ def test_stores_of_a_chain_resemble_each_other_and_lack_the_same_skus(stores, it
         assert 600 <= len(carried) <= 1_700, (brand, len(carried))
 
 
-def test_a_private_label_is_sold_by_its_chain_alone(stores, items, shelves):
+def test_a_private_label_is_sold_by_its_chain_alone(
+    stores: list[Row], items: list[Row], shelves: dict[str, set[str]]
+) -> None:
     seen = 0
     for chain in CHAINS:
         own = {row["sku"] for row in items if row["name_en"].startswith(chain.name_en)}
@@ -238,7 +245,7 @@ def test_a_private_label_is_sold_by_its_chain_alone(stores, items, shelves):
     assert seen > 100
 
 
-def test_skus_are_in_store_numbers_with_a_right_check_digit(items):
+def test_skus_are_in_store_numbers_with_a_right_check_digit(items: list[Row]) -> None:
     for row in items:
         digits = [int(digit) for digit in row["sku"]]
         assert len(digits) == 13
@@ -247,12 +254,12 @@ def test_skus_are_in_store_numbers_with_a_right_check_digit(items):
         assert (sum(digits[0::2]) + 3 * sum(digits[1::2])) % 10 == 0
 
 
-def test_the_check_digit_of_a_number_worked_out_by_hand():
+def test_the_check_digit_of_a_number_worked_out_by_hand() -> None:
     # 2 9 0 0 0 0 0 0 0 1 2 3: 2+0+0+0+0+2 = 4, 3 x (9+0+0+0+1+3) = 39, 43, to the next ten 7.
     assert gtin13(123) == "2900000001237"
 
 
-def test_counts_are_skewed_with_some_sold_out_and_prices_are_plausible(stock):
+def test_counts_are_skewed_with_some_sold_out_and_prices_are_plausible(stock: list[Row]) -> None:
     on_hand = np.array([int(row["on_hand"]) for row in stock])
     assert on_hand.min() == 0
     assert 0.07 < (on_hand == 0).mean() < 0.20
@@ -270,7 +277,7 @@ def test_counts_are_skewed_with_some_sold_out_and_prices_are_plausible(stock):
 
 
 @pytest.mark.parametrize(("seed", "count"), [(-1, 1_000), (1, 2), (1, 60_000)])
-def test_nonsense_is_refused_before_anything_is_written(seed, count, tmp_path):
+def test_nonsense_is_refused_before_anything_is_written(seed: int, count: int, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"cannot be negative|do not spread"):
         write_demo(tmp_path / "out", seed=seed, stores=count)
     assert not (tmp_path / "out").exists()

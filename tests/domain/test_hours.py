@@ -3,6 +3,7 @@
 import os
 import random
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -40,8 +41,9 @@ EVERYDAY = [
 ]
 
 
-def at(zone: str, *wall: int, fold: int = 0) -> int:
-    return int(datetime(*wall, tzinfo=ZoneInfo(zone), fold=fold).timestamp())
+def at(zone: str, year: int, month: int, day: int, *clock: int, fold: int = 0) -> int:
+    hour, minute, second = (*clock, 0, 0, 0)[:3]
+    return int(datetime(year, month, day, hour, minute, second, tzinfo=ZoneInfo(zone), fold=fold).timestamp())
 
 
 def one(opening_hours: str | None, timezone: str = SHANGHAI, country: str | None = None) -> tuple[Schedules, int]:
@@ -53,7 +55,7 @@ def is_open(schedules: Schedules, schedule_id: int, at_s: int) -> bool:
     return bool(schedules.states(np.array([schedule_id]), at_s).is_open[0])
 
 
-def library_says(opening_hours: str, zone: str, country: str | None):
+def library_says(opening_hours: str, zone: str, country: str | None) -> Callable[[int], bool]:
     """The library asked about one wall clock time: no intervals, no cache, no zone arithmetic of ours."""
     rule = OpeningHours(opening_hours, country=country, auto_country=False, auto_timezone=False)
     wall_clock = ZoneInfo(zone)
@@ -67,7 +69,9 @@ def library_says(opening_hours: str, zone: str, country: str | None):
     st.booleans(),
 )
 @settings(max_examples=150, deadline=None)
-def test_states_equal_the_library_at_any_time_in_any_order_of_asking(opening_hours, zone, times_s, planned):
+def test_states_equal_the_library_at_any_time_in_any_order_of_asking(
+    opening_hours: str, zone: str, times_s: list[int], planned: bool
+) -> None:
     schedules, schedule_id = one(opening_hours, zone, "CN")
     says = library_says(opening_hours, zone, "CN")
     for at_s in [*times_s, *(at_s + 1_800 for at_s in times_s)]:
@@ -79,7 +83,9 @@ def test_states_equal_the_library_at_any_time_in_any_order_of_asking(opening_hou
 @pytest.mark.parametrize(
     ("zone", "day"), [(BERLIN, (2026, 3, 28)), (BERLIN, (2026, 10, 24)), ("Australia/Lord_Howe", (2026, 4, 4))]
 )
-def test_the_change_told_is_the_first_minute_of_another_state(opening_hours, zone, day):
+def test_the_change_told_is_the_first_minute_of_another_state(
+    opening_hours: str, zone: str, day: tuple[int, int, int]
+) -> None:
     """Each minute of two days around a change of the clocks: the state holds till the end told, and not longer."""
     schedules, schedule_id = one(opening_hours, zone, "DE")
     says = library_says(opening_hours, zone, "DE")
@@ -95,7 +101,7 @@ def test_the_change_told_is_the_first_minute_of_another_state(opening_hours, zon
             assert states.until_s[0] >= start_s + 60 * len(minutes)
 
 
-def test_real_values_are_read_or_refused_with_a_reason_and_never_guessed(capsys):
+def test_real_values_are_read_or_refused_with_a_reason_and_never_guessed(capsys: pytest.CaptureFixture[str]) -> None:
     shared = Path(os.environ.get("LIFECIRCLE_SHARED") or Path(__file__).parents[3] / "shared")
     path = shared / "data" / "reference" / "opening_hours_values.txt"
     if not path.exists():
@@ -132,7 +138,7 @@ def test_real_values_are_read_or_refused_with_a_reason_and_never_guessed(capsys)
 @pytest.mark.parametrize(
     "text", ["", "   ", "\u3000", ";", "24/24", "7:00 AM-9:00 PM", "9-21", "Mo 25:00-99:00", "\x00", '09:00-21:00 "x']
 )
-def test_what_cannot_be_read_is_refused_and_as_a_schedule_never_open(text):
+def test_what_cannot_be_read_is_refused_and_as_a_schedule_never_open(text: str) -> None:
     with pytest.raises(HoursError, match=r"blank|at character"):
         check_opening_hours(text)
     schedules, schedule_id = one(text)
@@ -143,7 +149,7 @@ def test_what_cannot_be_read_is_refused_and_as_a_schedule_never_open(text):
 
 
 @pytest.mark.parametrize("name", ["Asia/Nowhere", "", "../etc/passwd", "Asia", "/etc/passwd", "a\x00b", "x" * 5_000])
-def test_a_time_zone_that_does_not_exist_is_refused_and_as_a_schedule_never_open(name):
+def test_a_time_zone_that_does_not_exist_is_refused_and_as_a_schedule_never_open(name: str) -> None:
     with pytest.raises(HoursError, match="no such time zone"):
         check_timezone(name)
     with pytest.raises(HoursError, match="no such time zone"):
@@ -158,7 +164,7 @@ def test_a_time_zone_that_does_not_exist_is_refused_and_as_a_schedule_never_open
     "text",
     ["unknown", 'Mo-Su "by appointment"', '"by appointment"', 'Mo-Su 08:00-20:00 unknown "ring"', 'off || "call"'],
 )
-def test_unknown_and_a_bare_comment_are_not_open(text):
+def test_unknown_and_a_bare_comment_are_not_open(text: str) -> None:
     check_opening_hours(text)
     schedules, schedule_id = one(text)
     assert not is_open(schedules, schedule_id, at(SHANGHAI, 2026, 11, 20, 12))
@@ -169,13 +175,13 @@ def test_unknown_and_a_bare_comment_are_not_open(text):
 @pytest.mark.parametrize(
     "text", ['08:00-20:00 open "rear entrance"', "08:00-20:00 OPEN \"rear; 'side'\"", "08:00-20:00"]
 )
-def test_a_comment_on_a_stated_open_changes_nothing(text):
+def test_a_comment_on_a_stated_open_changes_nothing(text: str) -> None:
     schedules, schedule_id = one(text)
     assert is_open(schedules, schedule_id, at(SHANGHAI, 2026, 11, 20, 12))
     assert schedules.closes_at_s(schedule_id, at(SHANGHAI, 2026, 11, 20, 12)) == at(SHANGHAI, 2026, 11, 20, 20)
 
 
-def test_hours_not_given_are_taken_as_open_and_not_known():
+def test_hours_not_given_are_taken_as_open_and_not_known() -> None:
     schedules, schedule_id = one(None)
     states = schedules.states(np.array([schedule_id]), at(SHANGHAI, 2026, 11, 21))
     assert states.is_open.tolist() == [True]
@@ -197,7 +203,9 @@ def test_hours_not_given_are_taken_as_open_and_not_known():
         ("24/7; PH off", (2027, 1, 1)),
     ],
 )
-def test_closing_is_the_true_closing_over_midnights_comments_and_holidays(opening_hours, closes):
+def test_closing_is_the_true_closing_over_midnights_comments_and_holidays(
+    opening_hours: str, closes: tuple[int, int, int] | None
+) -> None:
     schedules, schedule_id = one(opening_hours, SHANGHAI, "CN")
     friday_night_s = at(SHANGHAI, 2026, 11, 20, 23)
     assert is_open(schedules, schedule_id, friday_night_s)
@@ -205,7 +213,7 @@ def test_closing_is_the_true_closing_over_midnights_comments_and_holidays(openin
     assert schedules.opens_at_s(schedule_id, friday_night_s) is None
 
 
-def test_the_next_opening_skips_closed_days_and_is_none_beyond_a_year():
+def test_the_next_opening_skips_closed_days_and_is_none_beyond_a_year() -> None:
     saturday_s = at(SHANGHAI, 2026, 11, 21, 12)
     schedules, weekdays = one("Mo-Fr 08:30-20:00")
     assert schedules.opens_at_s(weekdays, saturday_s) == at(SHANGHAI, 2026, 11, 23, 8, 30)
@@ -217,7 +225,7 @@ def test_the_next_opening_skips_closed_days_and_is_none_beyond_a_year():
     assert schedules.states(np.array([far]), at(SHANGHAI, 2027, 12, 31)).until_s[0] == at(SHANGHAI, 2028, 1, 1, 8)
 
 
-def test_public_holidays_are_those_of_the_country_and_none_where_they_are_not_known():
+def test_public_holidays_are_those_of_the_country_and_none_where_they_are_not_known() -> None:
     new_year_s = at(SHANGHAI, 2027, 1, 1, 12)
     schedules = Schedules()
     for country, open_then in [("CN", False), ("cn", False), (None, True), ("TW", True), ("??", True)]:
@@ -226,7 +234,7 @@ def test_public_holidays_are_those_of_the_country_and_none_where_they_are_not_kn
         assert schedules.problem(schedule_id) is None
 
 
-def test_in_the_spring_night_skipped_times_are_never_open():
+def test_in_the_spring_night_skipped_times_are_never_open() -> None:
     schedules, skipped = one("02:15-02:45", BERLIN)
     spring_s = at(BERLIN, 2026, 3, 29, 1)
     assert schedules.opens_at_s(skipped, spring_s) == at(BERLIN, 2026, 3, 30, 2, 15)
@@ -239,7 +247,7 @@ def test_in_the_spring_night_skipped_times_are_never_open():
     assert schedules.closes_at_s(over, spring_s) == spring_s + 4 * 3_600
 
 
-def test_in_the_autumn_night_repeated_times_are_open_twice():
+def test_in_the_autumn_night_repeated_times_are_open_twice() -> None:
     schedules, twice = one("02:15-02:45", BERLIN)
     first_s, second_s = (at(BERLIN, 2026, 10, 25, 2, 15, fold=fold) for fold in (0, 1))
     assert second_s - first_s == 3_600
@@ -252,14 +260,21 @@ def test_in_the_autumn_night_repeated_times_are_open_twice():
     assert schedules.closes_at_s(round_the_clock, first_s) is None
 
 
-def test_asking_again_within_a_state_works_nothing_out_and_planning_ahead_does_not_disturb_it(monkeypatch):
+def test_asking_again_within_a_state_works_nothing_out_and_planning_ahead_does_not_disturb_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     schedules = Schedules()
     ids = np.array([schedules.intern(text, SHANGHAI, "CN") for text in EVERYDAY])
     now_s = at(SHANGHAI, 2026, 11, 21, 12)
     first = schedules.states(ids, now_s)
-    worked_out = []
+    worked_out: list[int] = []
     honest = hours._wall_spell
-    monkeypatch.setattr(hours, "_wall_spell", lambda *asked: worked_out.append(asked) or honest(*asked))
+
+    def noted(rule: OpeningHours, wall_s: int) -> hours.Spell:
+        worked_out.append(wall_s)
+        return honest(rule, wall_s)
+
+    monkeypatch.setattr(hours, "_wall_spell", noted)
     schedules.states(ids, at(SHANGHAI, 2026, 12, 24, 3), planned=True)
     assert worked_out
     worked_out.clear()
@@ -271,7 +286,7 @@ def test_asking_again_within_a_state_works_nothing_out_and_planning_ahead_does_n
     assert 0 < len(worked_out) < len(ids)
 
 
-def test_equal_hours_share_an_id_and_others_do_not():
+def test_equal_hours_share_an_id_and_others_do_not() -> None:
     schedules = Schedules()
     first = schedules.intern("24/7", SHANGHAI, "CN")
     assert schedules.intern("24/7", SHANGHAI, "CN") == first
@@ -282,7 +297,7 @@ def test_equal_hours_share_an_id_and_others_do_not():
 
 
 @pytest.mark.parametrize("at_s", [-1, LATEST_S, FOREVER_S])
-def test_a_time_outside_the_calendar_is_refused(at_s):
+def test_a_time_outside_the_calendar_is_refused(at_s: int) -> None:
     schedules, schedule_id = one("07:00-23:00")
     with pytest.raises(ValueError, match="1970 to 8999"):
         schedules.states(np.array([schedule_id]), at_s)
@@ -295,7 +310,7 @@ def test_a_time_outside_the_calendar_is_refused(at_s):
 
 @given(st.lists(st.tuples(st.sampled_from(ZONES), st.integers(0, at("UTC", 2100, 1, 1))), max_size=6))
 @settings(max_examples=60, deadline=None)
-def test_local_hours_equal_the_wall_clock_of_each_zone(asked):
+def test_local_hours_equal_the_wall_clock_of_each_zone(asked: list[tuple[str, int]]) -> None:
     zones = Zones()
     ids = np.array([zones.intern(name) for name, _ in asked], dtype=np.int64)
     at_s = np.array([moment_s for _, moment_s in asked], dtype=np.int64)
@@ -305,7 +320,7 @@ def test_local_hours_equal_the_wall_clock_of_each_zone(asked):
     assert zones.utc_offset_s(ids, at_s).tolist() == [int(offset.total_seconds()) for offset in offsets]
 
 
-def test_the_offset_changes_at_the_very_second_the_clocks_do():
+def test_the_offset_changes_at_the_very_second_the_clocks_do() -> None:
     zones = Zones()
     berlin = np.array([zones.intern(BERLIN)] * 2)
     change_s = at("UTC", 2026, 10, 25, 1)

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatch.domain.promise import Eta, PromiseDefaults, parts
+from dispatch.domain.promise import Eta, Parts, PromiseDefaults, parts
 from geo.travel import Mode
 
 SECONDS = st.integers(0, 86_400)
 STORE = st.tuples(SECONDS, SECONDS, SECONDS, SECONDS, SECONDS, st.integers(0, 1_000))
 
 
-def of_stores(stores: list[tuple[int, ...]], n_lines: int):
+def of_stores(stores: list[tuple[int, ...]], n_lines: int) -> Parts:
     columns = np.array(stores, dtype=np.int64).reshape(len(stores), 6).T
     return parts(
         prepare_s=columns[0],
@@ -26,7 +26,9 @@ def of_stores(stores: list[tuple[int, ...]], n_lines: int):
 
 
 @given(st.lists(STORE, max_size=5), st.integers(1, 200), SECONDS, st.integers(0, 4_000_000_000))
-def test_every_promise_is_the_sum_of_its_parts(stores, n_lines, travel_s, start_s):
+def test_every_promise_is_the_sum_of_its_parts(
+    stores: list[tuple[int, ...]], n_lines: int, travel_s: int, start_s: int
+) -> None:
     stock = of_stores(stores, n_lines)
     assert stock.total_s(np.full(len(stores), travel_s)).shape == (len(stores),)
     for index, (base_s, line_s, per_order_s, courier_s, handover_s, open_orders) in enumerate(stores):
@@ -39,17 +41,17 @@ def test_every_promise_is_the_sum_of_its_parts(stores, n_lines, travel_s, start_
         assert eta.prepare_s + eta.queue_s + eta.courier_s + eta.travel_s + eta.handover_s == eta.total_s
 
 
-def test_the_example_of_the_contract_comes_out_as_written():
+def test_the_example_of_the_contract_comes_out_as_written() -> None:
     stock = of_stores([(450, 60, 90, 60, 120, 0)], n_lines=1)
     eta = stock.eta(0, start_s=1_795_226_400, travel_s=240, travel_source="estimate")
     assert (eta.prepare_s, eta.queue_s, eta.courier_s, eta.handover_s, eta.total_s) == (510, 0, 60, 120, 930)
 
 
-def test_no_stores_have_no_parts():
+def test_no_stores_have_no_parts() -> None:
     assert of_stores([], n_lines=3).ready_s.tolist() == []
 
 
-def test_a_total_that_is_not_the_sum_cannot_be_made():
+def test_a_total_that_is_not_the_sum_cannot_be_made() -> None:
     with pytest.raises(AssertionError, match="sum of its parts"):
         Eta(
             prepare_s=1, queue_s=2, courier_s=3, travel_s=4, handover_s=5, total_s=16,
@@ -58,7 +60,7 @@ def test_a_total_that_is_not_the_sum_cannot_be_made():
 
 
 @pytest.mark.parametrize("part", ["prepare_s", "prepare_line_s", "queue_per_order_s", "courier_s", "handover_s"])
-def test_a_negative_default_is_refused_by_name(part):
+def test_a_negative_default_is_refused_by_name(part: str) -> None:
     good = {"prepare_s": 0, "prepare_line_s": 0, "queue_per_order_s": 0, "courier_s": 0, "handover_s": 0}
     assert PromiseDefaults(**good, mode=Mode.EBIKE).mode is Mode.EBIKE
     with pytest.raises(ValueError, match=part):

@@ -4,12 +4,17 @@ INSERT INTO imports (import_id, kind, partner, status, dry_run, mode, filename, 
 VALUES ($1, $2, $3, 'running', $4, $5, $6, now(), now())
 
 -- name: fail_dead_imports
--- Imports whose worker has given no sign of life for $1: it died, or lost the database for good.
+-- Imports whose worker has given no sign of life for $1: it died, or lost the database for good. Asked before imports
+-- are told or begun; imports_running has the few rows that it looks at.
 UPDATE imports SET status = 'failed', ended_at = now(),
     report = report || jsonb_build_object('code', 'interrupted', 'message',
         'the service stopped during this import; every store was applied whole or not at all, so send the file again: '
         'rows that are right already count as unchanged')
 WHERE status = 'running' AND alive_at < now() - $1::interval
+
+-- name: import_alive
+-- The worker's sign of life while it waits for the database.
+UPDATE imports SET alive_at = now() WHERE import_id = $1 AND status = 'running'
 
 -- name: import_progress
 -- The worker's sign of life, and how far it is.
@@ -17,11 +22,11 @@ UPDATE imports SET alive_at = now(), done_share = $2, rows = $3, failed = $4, wa
 WHERE import_id = $1 AND status = 'running'
 
 -- name: end_import
--- What came of an import.
+-- What came of an import; also of one that was taken for dead and was not.
 UPDATE imports SET status = $2, ended_at = now(), done_share = $3, rows = $4, created = $5, updated = $6,
     unchanged = $7, removed = $8, failed = $9, ignored = $10, warnings = $11, columns = $12, delimiter = $13,
     report = $14::jsonb, version = $15
-WHERE import_id = $1 AND status = 'running'
+WHERE import_id = $1 AND (status = 'running' OR report ->> 'code' = 'interrupted')
 
 -- name: read_import
 -- One import.

@@ -64,11 +64,12 @@ ON CONFLICT (cell, store_no, sku_no) DO UPDATE SET
 WHERE shelves.as_of <= excluded.as_of
 
 -- name: weigh_absent
--- How many rows with stock a whole shelf leaves unnamed. $2: stores, $3: as_of of each, $4/$5: rows to be left alone
--- because a bad row of the source speaks of them.
-SELECT count(*) FROM shelves s
+-- How many rows with stock a whole shelf leaves unnamed: those that are gone, and those that were counted later. $2:
+-- stores, $3: as_of of each, $4/$5: rows to be left alone because a bad row of the source speaks of them.
+SELECT count(*) FILTER (WHERE s.as_of <= w.as_of) AS removed, count(*) FILTER (WHERE s.as_of > w.as_of) AS newer
+FROM shelves s
 JOIN unnest($2::bigint[], $3::timestamptz[]) AS w (store_no, as_of) ON w.store_no = s.store_no
-WHERE s.cell = $1 AND s.on_hand > 0 AND s.as_of <= w.as_of
+WHERE s.cell = $1 AND s.on_hand > 0
   AND NOT EXISTS (SELECT FROM counts_to_apply c WHERE c.cell = s.cell AND c.store_no = s.store_no AND c.sku_no = s.sku_no)
   AND NOT EXISTS (SELECT FROM unnest($4::bigint[], $5::bigint[]) AS p (store_no, sku_no)
                   WHERE p.store_no = s.store_no AND p.sku_no = s.sku_no)
@@ -124,4 +125,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS counts_to_apply (
     price_minor bigint, currency text, price_set boolean NOT NULL,
     safety_stock integer NOT NULL, safety_set boolean NOT NULL,
     as_of timestamptz NOT NULL, n_rows integer NOT NULL
-) ON COMMIT DELETE ROWS
+) ON COMMIT DELETE ROWS;
+-- Used by: weigh_absent, zero_absent. Without it the planner, which knows nothing of the table, compared every shelf row
+-- with every count: 12 s for 21,000 rows instead of 1.2 s.
+CREATE INDEX IF NOT EXISTS counts_to_apply_row ON counts_to_apply (store_no, sku_no)

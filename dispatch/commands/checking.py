@@ -1,0 +1,149 @@
+"""dispatch check: is all well, and where it is not, what mends it."""
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+import numpy as np
+from rich.console import Console
+
+from dispatch.app import store_defaults, travel_of
+from dispatch.commands.failures import line_of
+from dispatch.commands.session import database_server, opened, out, quiet_logs
+from dispatch.commands.stopping import Stopped, StopRequest
+from dispatch.replica.replica import Replica, load
+from dispatch.settings import Settings
+from dispatch.storage.feed import FeedReader, reading
+from dispatch.storage.migrate import current, pending
+from dispatch.storage.pool import Database
+from dispatch.storage.stores import all_stores
+
+# From this share of a partner's shelf rows on, its stores are as good as empty, and somebody should know.
+_STALE_SHARE: Final = 0.5
+_STORES_COMPARED: Final = 50
+
+
+@dataclass(slots=True)
+class _Report:
+    """Lines as they come; ``problems`` of them are bad."""
+
+    console: Console
+    problems: int = 0
+
+    def ok(self, text: str) -> None:
+        self.console.print(f"ok       {text}", soft_wrap=True)
+
+    def problem(self, text: str) -> None:
+        self.problems += 1
+        self.console.print(f"problem  {text}", soft_wrap=True, style="bold red")
+
+
+def run(settings: Settings) -> int:
+    """Print a line for each thing looked at; 1 if any is a problem."""
+    quiet_logs(settings)
+    report = _Report(out())
+    try:
+        with StopRequest() as stop, database_server(settings, stop, make=False) as url:
+            stop.run(_check(settings, url, report))
+    except Stopped:
+        raise
+    except Exception as error:
+        line = line_of(error)
+        if line is None:
+            raise
+        report.problem(line)
+    report.ok("roads: none configured, travel times are estimates")
+    return 1 if report.problems else 0
+
+
+async def _check(settings: Settings, url: str, report: _Report) -> None:
+    revision = await current(url)
+    where = "of DISPATCH_DATABASE_URL" if settings.database_url is not None else f"embedded, in {settings.data_dir}"
+    report.ok(f"database: reachable, {where}")
+    if waiting := await pending(url):
+        report.problem(f"migrations: {', '.join(waiting)} not applied; run: dispatch migrate")
+        return
+    report.ok(f"migrations: up to date, at {revision}")
+    async with opened(url) as database:
+        await _check_replica(settings, database, report)
+
+
+async def _check_replica(settings: Settings, database: Database, report: _Report) -> None:
+    began = time.monotonic()
+    listed = await all_stores(database)
+    async with reading(database) as reader:
+        replica = await load(reader, defaults=store_defaults(settings), travel=travel_of(settings))
+        took_s = time.monotonic() - began
+        stores, rows = len(replica.catalogue), replica.stock.row_count
+        report.ok(f"replica: {stores:,} stores and {rows:,} shelf rows loaded in {took_s:.1f} s")
+        if not stores:
+            report.ok("stores: none yet; bring some in with: dispatch import stores FILE")
+            return
+        tally = await _Tally.of(reader, replica)
+        mend = "restart the service, and report this as a fault with the lines above"
+        if stores != len(listed):
+            report.problem(f"replica: has {stores:,} stores, the database {len(listed):,}; {mend}")
+        elif rows != tally.rows:
+            report.problem(f"replica: has {rows:,} shelf rows, the database {tally.rows:,}; {mend}")
+        elif wrong := await _differing_stores(reader, replica):
+            report.problem(f"replica: store {wrong[0]} differs from the database; {mend}")
+        else:
+            report.ok(
+                f"replica: equals the database in counts, and in every row of {min(stores, _STORES_COMPARED)} stores"
+            )
+    tally.tell(report)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """The database's shelf rows of stores in service, and how many of them are stale, by partner."""
+
+    rows: int = 0
+    by_partner: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    @classmethod
+    async def of(cls, reader: FeedReader, replica: Replica) -> "_Tally":
+        tally = cls()
+        catalogue, now_s = replica.catalogue, int(datetime.now(UTC).timestamp())
+        names: dict[str, int] = {}
+        partners = np.array(
+            [names.setdefault(catalogue.card(slot).partner, len(names)) for slot in range(catalogue.columns.size)],
+            dtype=np.int64,
+        )
+        counts = np.zeros((len(names), 2), dtype=np.int64)
+        async for chunk in reader.shelves():
+            slots = catalogue.slots_of_numbers(chunk.store_no)
+            known = slots >= 0
+            slots = slots[known]
+            stale = chunk.fresh_s[known] < now_s - catalogue.columns.stale_after_s[slots]
+            np.add.at(counts, (partners[slots], stale.astype(np.int64)), 1)
+            tally.rows += len(slots)
+        tally.by_partner = {name: (int(counts[at].sum()), int(counts[at, 1])) for name, at in names.items()}
+        return tally
+
+    def tell(self, report: _Report) -> None:
+        for partner, (rows, stale) in sorted(self.by_partner.items()):
+            if not rows:
+                report.ok(f"stock of {partner}: none yet; bring it in with: dispatch import stock FILE")
+                continue
+            text = f"stock of {partner}: {stale:,} of {rows:,} shelf rows ({stale / rows:.0%}) are stale"
+            if stale / rows >= _STALE_SHARE:
+                report.problem(f"{text}, and no quote takes them; import newer counts with: dispatch import stock FILE")
+            else:
+                report.ok(text)
+
+
+async def _differing_stores(reader: FeedReader, replica: Replica) -> list[str]:
+    """Of some stores, read again one by one, those of which the replica holds something else."""
+    columns = replica.columns
+    step = max(1, len(replica.catalogue) // _STORES_COMPARED)
+    wrong = []
+    for slot in range(0, len(replica.catalogue), step)[:_STORES_COMPARED]:
+        rows = await reader.shelves_of(int(columns.cell[slot]), [int(columns.store_no[slot])])
+        at = np.array([slot], dtype=np.int64)
+        numbers = replica.sku_numbering.find_all(rows.sku_no).tolist()
+        held = [int(replica.stock.gather(number, at).available[0]) if number >= 0 else -1 for number in numbers]
+        if held != rows.available.tolist():
+            wrong.append(replica.store_id(slot))
+    return wrong

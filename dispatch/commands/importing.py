@@ -1,0 +1,171 @@
+"""dispatch import stores|stock: a file into the database, every row accounted for."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from dispatch.api.imports import mapping_of
+from dispatch.api.places import split_commas
+from dispatch.commands.session import CommandError, aside, database_server, opened, out, quiet_logs
+from dispatch.commands.stopping import StopRequest
+from dispatch.domain.errors import InvalidInput
+from dispatch.services.imports import ImportOutcome, ImportRequest, bad_rows_csv, look_over, open_import, run_import
+from dispatch.settings import Settings
+from dispatch.storage.imports import read_import
+from dispatch.storage.migrate import migrate
+from dispatch.storage.pool import Database
+from geo.datums import Datum
+
+SOME_ROWS_FAILED: Final = 3
+_SAMPLES: Final = 5
+_COUNTS: Final = ("rows", "created", "updated", "unchanged", "removed", "failed", "ignored", "warnings")
+
+
+def import_request(
+    kind: str,
+    file: Path,
+    *,
+    partner: str,
+    mode: str | None,
+    dry_run: bool,
+    datum: str | None,
+    as_of: str | None,
+    timezone: str | None,
+    country: str | None,
+    currency: str | None,
+    encoding: str | None,
+    id_from: Sequence[str],
+    mapping: Sequence[str],
+) -> ImportRequest:
+    """What is asked, from what was typed. Raises CommandError and InvalidInput before anything is begun."""
+    now = datetime.now(UTC)
+    request = ImportRequest(
+        kind=kind,
+        path=file,
+        now=now,
+        filename=file.name,
+        partner=partner,
+        mode=mode,
+        dry_run=dry_run,
+        datum=None if datum is None else Datum(datum),
+        as_of=_moment(as_of, now),
+        timezone=timezone,
+        country=country,
+        currency=currency,
+        encoding=encoding,
+        id_from=split_commas(id_from),
+        mapping=mapping_of(list(mapping)),
+    )
+    if request.effective_mode and not file.is_file():
+        raise CommandError(f"{file} is not a file" if file.exists() else f"there is no file {file}")
+    if not os.access(file, os.R_OK):
+        raise CommandError(f"{file} cannot be read; mend its mode")
+    return request
+
+
+def _moment(text: str | None, now: datetime) -> datetime | None:
+    if text is None or text == "now":
+        return now if text else None
+    try:
+        if not text[10:]:
+            raise ValueError("a day is no moment")
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidInput([("/query/as_of", "is neither now nor a time like 2026-11-21T22:00:00+08:00")]) from error
+
+
+def run(settings: Settings, request: ImportRequest, *, errors: Path | None) -> int:
+    """Import; print what became of every row. 0: all rows are good, 1: the file was refused, 3: some rows failed."""
+    quiet_logs(settings)
+    errors = errors or request.path.with_name(request.path.name + ".errors.csv")
+    with StopRequest() as stop, database_server(settings, stop, make=True) as url:
+        stop.run(migrate(url))
+        return stop.run(_import(url, request, errors))
+
+
+async def _import(url: str, request: ImportRequest, errors: Path) -> int:
+    async with opened(url) as database:
+        table = await look_over(request)
+        import_id = await open_import(database, request)
+        with progress_bar(f"Importing {request.filename}") as bar:
+            outcome = await run_import(database, import_id, request, bar, opened=table)
+        if outcome.status == "failed":
+            raise CommandError(f"{request.path}: {_refusal(outcome)}")
+        if outcome.counts.failed:
+            await _write_errors(database, import_id, errors)
+    _summarize(request, outcome, errors)
+    return SOME_ROWS_FAILED if outcome.counts.failed else 0
+
+
+@contextlib.contextmanager
+def progress_bar(title: str) -> "Iterator[_Bar]":
+    """A bar on standard error for shares from 0 to 1; nothing where that is no terminal."""
+    console = aside()
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
+    with Progress(
+        *columns, TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal
+    ) as shown:
+        yield _Bar(shown, title)
+
+
+class _Bar:
+    def __init__(self, shown: Progress, title: str) -> None:
+        self._shown = shown
+        self._task = shown.add_task(title, total=1.0)
+
+    def __call__(self, share: float) -> None:
+        self._shown.update(self._task, completed=share)
+
+
+def _refusal(outcome: ImportOutcome) -> str:
+    report = outcome.report
+    places = "; ".join(f"{entry['place']}: {entry['detail']}" for entry in report.get("errors", []))
+    told = f"{report['message']} ({places})" if places and places not in report["message"] else report["message"]
+    return f"{told} [{report['code']}]; nothing was imported"
+
+
+async def _write_errors(database: Database, import_id: str, path: Path) -> None:
+    """Write the bad rows, all or none of them."""
+    record = await read_import(database, import_id)
+    unfinished = path.with_name(path.name + ".part")
+    try:
+        with unfinished.open("wb") as file:
+            async for page in bad_rows_csv(database, record):
+                file.write(page)
+        unfinished.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        raise CommandError(
+            f"the good rows are imported, but the bad ones could not be written to {path} ({error.strerror});"
+            " name another place with --errors and import again"
+        ) from error
+
+
+def _summarize(request: ImportRequest, outcome: ImportOutcome, errors: Path) -> None:
+    console, counts, report = out(), outcome.counts, outcome.report
+    dry = ", dry run: nothing was changed" if request.dry_run else ""
+    console.print(f"{request.filename}: {request.kind}, {request.effective_mode}{dry}", style="bold", soft_wrap=True)
+    table = Table("", "", show_header=False)
+    table.columns[1].justify = "right"
+    for name in _COUNTS:
+        table.add_row(name, f"{getattr(counts, name):,}")
+    console.print(table)
+    for what in ("errors", "warnings"):
+        for code, count in sorted(report.get(f"{what}_by_code", {}).items(), key=lambda entry: (-entry[1], entry[0])):
+            console.print(f"{count:,} × {code} ({what.removesuffix('s')})", soft_wrap=True)
+            samples = [sample for sample in report.get(what, []) if sample["code"] == code]
+            for sample in samples[:_SAMPLES]:
+                column = f", {sample['column']}" if sample["column"] else ""
+                console.print(f"    row {sample['row']}{column}: {sample['message']}", soft_wrap=True)
+    for note in ("not_removed", "not_zeroed"):
+        if note in report:
+            console.print(report[note], soft_wrap=True)
+    if counts.failed:
+        console.print(f"Bad rows: {errors} (mend them there, then import that file)", soft_wrap=True)

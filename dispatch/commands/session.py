@@ -1,0 +1,90 @@
+"""What every command begins with: settings, the database they name, and a way to say things."""
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+from rich.console import Console
+
+from dispatch.commands.stopping import StopRequest
+from dispatch.logs import configure_logs
+from dispatch.postgres import acquire
+from dispatch.settings import Settings, load_settings, unknown_variables
+from dispatch.storage.migrate import migrate, pending
+from dispatch.storage.pool import Database
+
+
+class CommandError(Exception):
+    """What was asked cannot be done. The text is one line: what, where, and the mend."""
+
+
+def out() -> Console:
+    """Where answers go. Made anew each time, for a test may have put another standard output in place."""
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def aside() -> Console:
+    """Where progress and remarks go, so that answers can be piped."""
+    return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def settings_of(**overrides: Any) -> Settings:
+    """The settings of a command, overrides first; remarks on variables that look like settings and are none.
+
+    Raises SettingsError.
+    """
+    settings = load_settings(**overrides)
+    for name, nearest in unknown_variables().items():
+        meant = f"; did you mean {nearest}?" if nearest else "; dispatch settings lists them"
+        print(f"dispatch: warning: there is no setting {name}{meant}", file=sys.stderr)
+    return settings
+
+
+def quiet_logs(settings: Settings) -> None:
+    """Leave the speaking to the command, unless somebody is looking for a fault."""
+    configure_logs("debug" if settings.log_level == "debug" else "critical")
+
+
+@contextmanager
+def database_server(settings: Settings, stop: StopRequest, *, make: bool) -> Iterator[str]:
+    """The address of the database: that of the settings, or the embedded one, shared or started, left at the end.
+
+    Without ``make``, a data directory that has no database yet raises CommandError rather than getting one.
+    Raises PostgresError.
+    """
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    if not make and not (settings.data_dir / "postgres").is_dir():
+        raise CommandError(
+            f"there is no database in {settings.data_dir} yet; begin with: dispatch serve --demo,"
+            " or dispatch import stores FILE (or name another --data-dir)"
+        )
+    server = acquire(settings.data_dir)
+    try:
+        stop.check()
+        yield server.url
+    finally:
+        server.release()
+
+
+async def ready_to_read(settings: Settings, url: str) -> None:
+    """Bring the embedded database to this version; one that is somebody else's is not changed to answer a question.
+
+    Raises CommandError where it would have to be, and MigrationError.
+    """
+    if settings.database_url is None:
+        await migrate(url)
+    elif waiting := await pending(url):
+        raise CommandError(f"the database lacks migration {waiting[0]}; bring it up to date with: dispatch migrate")
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Database]:
+    """A few connections. Raises DatabaseUnavailable."""
+    database = await Database.open(url, pool_min=1, pool_max=4)
+    try:
+        yield database
+    finally:
+        await database.close()

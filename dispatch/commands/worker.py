@@ -1,0 +1,71 @@
+"""One of several processes that answer: ``python -m dispatch.commands.worker LISTENER_FD``, by commands.workers."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from typing import NoReturn
+
+from dispatch.app import create_app_from_environment
+from dispatch.commands.failures import line_of
+from dispatch.commands.server import GRACE_S, ReadyServer, config_of
+from dispatch.commands.workers import READY
+from dispatch.settings import load_settings
+from dispatch.storage.migrate import current
+
+
+def main() -> NoReturn:
+    """Serve until asked to stop, or until the process that started this one is gone."""
+    try:
+        _serve(int(sys.argv[1]))
+    except Exception as error:
+        line = line_of(error)
+        if line is None:
+            raise
+        print(f"dispatch: {line}", file=sys.stderr)
+        sys.exit(1)
+    sys.exit(0)
+
+
+def _serve(listener_fd: int) -> None:
+    lifeline = _Lifeline()
+    lifeline.start()
+    settings = load_settings()
+    assert settings.database_url is not None, "whoever starts a worker says which database"
+    asyncio.run(current(settings.database_url))  # in one line, what the app would say in many
+    app = create_app_from_environment()
+    server = lifeline.server = ReadyServer(config_of(app, settings.log_level), app, _say_ready)
+
+    def end(_number: int, _frame: object) -> None:
+        server.should_exit = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    with socket.socket(fileno=listener_fd) as listener:
+        server.serve_until_told(listener)
+
+
+class _Lifeline(threading.Thread):
+    """Ends this process when standard input does: then the one that looks after it is gone."""
+
+    def __init__(self) -> None:
+        super().__init__(name="lifeline", daemon=True)
+        self.server: ReadyServer | None = None
+
+    def run(self) -> None:
+        os.read(sys.stdin.fileno(), 1)
+        if self.server is not None and self.server.started:
+            self.server.should_exit = True
+            time.sleep(GRACE_S)
+        os._exit(1)  # nobody is left who would make it end
+
+
+async def _say_ready() -> None:
+    os.write(sys.stdout.fileno(), READY)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""Several processes that answer on one socket, and the one that looks after them.
+
+Each worker is ``python -m dispatch.commands.worker``. Its standard input is a pipe that nobody writes to: when this
+process dies, however it dies, the pipe ends, and so does the worker. On its standard output it says when it is ready.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+
+from dispatch.commands.server import GRACE_S, WhenReady
+from dispatch.commands.session import CommandError
+from dispatch.settings import ENV_PREFIX, Settings
+
+READY: Final = b"ready\n"
+# The embedded server takes 200 connections; what workers leave is for the command line beside them.
+_MOST_CONNECTIONS: Final = 160
+_RESTART_FIRST_S: Final = 0.5
+_RESTART_MOST_S: Final = 10.0
+_STEADY_AFTER_S: Final = 60.0
+
+_log = structlog.get_logger(__name__)
+
+
+def worker_environment(settings: Settings, url: str) -> dict[str, str]:
+    """The environment of a worker: this one's, with what the command line said and the database there is."""
+    said = {name: getattr(settings, name) for name in ("host", "port", "workers", "insecure", "data_dir")}
+    said["database_url"] = url
+    if settings.database_url is None:
+        said["pool_max"] = max(1, min(settings.pool_max, _MOST_CONNECTIONS // settings.workers))
+        said["pool_min"] = min(settings.pool_min, said["pool_max"])
+    return dict(os.environ) | {f"{ENV_PREFIX}{name.upper()}": str(value) for name, value in said.items()}
+
+
+class Workers:
+    """Starts so many workers, calls ``when_ready`` once all of them are, and starts those anew that die."""
+
+    def __init__(
+        self, count: int, listener: socket.socket, environment: Mapping[str, str], when_ready: WhenReady
+    ) -> None:
+        self._count = count
+        self._listener = listener
+        self._environment = environment
+        self._when_ready = when_ready
+        self._waiting = count
+        self._all_ready = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until cancelled; the workers have ended then. Raises CommandError if one ends before it was ever ready."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number in range(1, self._count + 1):
+                    group.create_task(self._keep(number), name=f"worker {number}")
+                await self._all_ready.wait()
+                await self._when_ready()
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+    async def _keep(self, number: int) -> None:
+        """One worker, and the next when it ends."""
+        was_ready, pause_s = False, _RESTART_FIRST_S
+        while True:
+            began = time.monotonic()
+            process = await self._start()
+            try:
+                assert process.stdout is not None, "it was asked for"
+                if await process.stdout.readline() == READY and not was_ready:
+                    was_ready = True
+                    self._waiting -= 1
+                    if not self._waiting:
+                        self._all_ready.set()
+                code = await process.wait()
+            finally:
+                await _end(process)
+            if not was_ready:
+                raise CommandError(f"worker {number} ended with code {code} before it was ready; it said why above")
+            _log.warning("worker_ended", worker=number, pid=process.pid, code=code)
+            if time.monotonic() - began > _STEADY_AFTER_S:
+                pause_s = _RESTART_FIRST_S
+            await asyncio.sleep(pause_s)
+            pause_s = min(_RESTART_MOST_S, 2 * pause_s)
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        # A session of its own keeps Ctrl-C from it: it ends when this process tells it to, not in between.
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "dispatch.commands.worker",
+            str(self._listener.fileno()),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            pass_fds=(self._listener.fileno(),),
+            env=dict(self._environment),
+            start_new_session=True,
+        )
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Ask the worker to end, and make it if it does not; whatever happens to the one who asks."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+    try:
+        async with asyncio.timeout(GRACE_S + 5):
+            await process.wait()
+    except TimeoutError:
+        _log.warning("worker_killed", pid=process.pid)
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()

@@ -1,0 +1,66 @@
+"""The lock that lets one `dispatch serve` have a data directory.
+
+    <data_dir>/serve.lock       exclusive lock of `dispatch serve`, with its pid and address
+
+As with the database's locks (dispatch.postgres) the kernel lets go of it when the process dies, however it dies.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from dispatch.postgres import PostgresError, in_one_line, prepared
+
+
+class AlreadyRunning(PostgresError):
+    """Another `dispatch serve` has this data directory."""
+
+
+class ServeLock:
+    """The right to serve from a data directory; ends with the process at the latest."""
+
+    def __init__(self, data_dir: Path, file: IO[str]) -> None:
+        self._data_dir = data_dir
+        self._file = file
+
+    def tell(self, address: str) -> None:
+        """Say where this process serves (``http://…``): what the second one will be told. Raises PostgresError."""
+        with in_one_line(self._data_dir):
+            self._file.truncate(0)
+            self._file.write(f"{os.getpid()} {address}\n")
+            self._file.flush()
+
+    def release(self) -> None:
+        """Let go. Does nothing the second time."""
+        if not self._file.closed:
+            self._file.truncate(0)
+            self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.release()
+
+
+def acquire_serve_lock(data_dir: Path, address: str) -> ServeLock:
+    """Be the only server of ``data_dir``; ``address`` (``http://…``) is what the second one will be told.
+
+    Raises AlreadyRunning, and PostgresError where the directory cannot be written.
+    """
+    data_dir = prepared(data_dir)
+    with in_one_line(data_dir):
+        file = open(data_dir / "serve.lock", "a+", encoding="utf-8")  # noqa: SIM115 - held open: it carries the lock
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with file:
+                file.seek(0)
+                pid, _, where = file.read().strip().partition(" ")
+            who = f"pid {pid} serves {where}" if pid else "another process serves this data directory"
+            raise AlreadyRunning(f"already running: {who}; stop it or use another --data-dir") from None
+    lock = ServeLock(data_dir, file)
+    lock.tell(address)
+    return lock

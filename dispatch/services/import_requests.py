@@ -1,0 +1,105 @@
+"""What is asked of an import, and a first look at it that tells at once what is wrong with the request."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from dispatch.domain.errors import InvalidInput
+from dispatch.domain.stores import DEFAULT_PARTNER
+from dispatch.ingest.problems import FileProblem
+from dispatch.ingest.reader import CsvTable, open_table
+from dispatch.ingest.stock import StockOptions, read_stock
+from dispatch.ingest.stores import StoreOptions, read_stores
+from geo.datums import Datum
+
+# How the reading of files names the place of a fault that is no fault of the file.
+_PARAMETER: Final = "parameter "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRequest:
+    """What is asked of an import. ``as_of`` ``now`` is resolved by the caller. ``mode`` None: the kind's default."""
+
+    kind: str
+    path: Path
+    now: datetime
+    filename: str | None = None
+    partner: str = DEFAULT_PARTNER
+    mode: str | None = None
+    dry_run: bool = False
+    datum: Datum | None = None
+    as_of: datetime | None = None
+    timezone: str | None = None
+    country: str | None = None
+    currency: str | None = None
+    encoding: str | None = None
+    id_from: tuple[str, ...] = ()
+    mapping: Mapping[str, str] = field(default_factory=dict)
+
+    def named(self, filename: str | None) -> "ImportRequest":
+        """The same request, of a file with this name."""
+        return replace(self, filename=filename)
+
+    @property
+    def effective_mode(self) -> str:
+        """The mode, or the harmless one of the kind. Raises InvalidInput for one that the kind does not have."""
+        modes = {"stores": ("merge", "replace"), "stock": ("partial", "snapshot")}[self.kind]
+        if self.mode is not None and self.mode not in modes:
+            raise InvalidInput([("/query/mode", f"an import of {self.kind} has the modes {' and '.join(modes)}")])
+        return self.mode or modes[0]
+
+
+type Opened = CsvTable | FileProblem
+"""A file that was looked into: its table, or why it is none."""
+
+
+async def look_over(request: ImportRequest) -> Opened:
+    """Look into the file, to tell at once what is wrong with the request rather than with the file.
+
+    Raises InvalidInput when a parameter is wrong or lacks (``as_of_required``), with the parameter's pointer.
+    """
+
+    def look() -> Opened:
+        try:
+            table = open_table(request.path, encoding=request.encoding)
+            if request.kind == "stores":
+                read_stores(table, options=store_options(request))
+            else:
+                read_stock(table, options=stock_options(request), stores={})
+            return table
+        except FileProblem as problem:
+            errors = [
+                (f"/query/{place.removeprefix(_PARAMETER)}", detail)
+                for place, detail in problem.errors
+                if place.startswith(_PARAMETER)
+            ]
+            if errors:
+                raise InvalidInput(errors, code=problem.code) from problem
+            return problem
+
+    return await asyncio.to_thread(look)
+
+
+def store_options(request: ImportRequest) -> StoreOptions:
+    return StoreOptions(
+        partner=request.partner,
+        datum=request.datum,
+        timezone=request.timezone,
+        country=request.country,
+        id_from=request.id_from,
+        mapping=request.mapping,
+    )
+
+
+def stock_options(request: ImportRequest) -> StockOptions:
+    return StockOptions(
+        now=request.now,
+        as_of=request.as_of,
+        currency=request.currency,
+        partner=request.partner,
+        timezone=request.timezone,
+        mapping=request.mapping,
+    )

@@ -1,0 +1,245 @@
+"""The OpenAPI document: valid, complete for what API.md names, and true of real answers."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from tests.api.client import Api, Clock, worker
+
+STORE = "/v1/stores/{store_id}"
+IMPORT_PARAMETERS = {
+    "filename", "dry_run", "mode", "datum", "as_of", "partner", "timezone", "country", "currency", "encoding",
+    "id_from", "map",
+}  # fmt: skip
+# The routes of API.md that exist so far, with their query parameters.
+ROUTES: dict[tuple[str, str], set[str]] = {
+    ("post", "/v1/quotes"): set(),
+    ("post", "/v1/quotes/batch"): set(),
+    ("get", "/v1/stores/nearby"): {
+        "lat", "lon", "datum", "radius_m", "limit", "cursor", "open_now", "delivers_here", "brand", "sku", "fields",
+    },
+    ("get", STORE): {"datum"},
+    ("put", STORE): set(),
+    ("delete", STORE): {"reassign"},
+    ("get", f"{STORE}/stock"): {"sku"},
+    ("put", f"{STORE}/stock"): set(),
+    ("patch", f"{STORE}/stock"): set(),
+    ("post", "/v1/imports/stores"): IMPORT_PARAMETERS,
+    ("post", "/v1/imports/stock"): IMPORT_PARAMETERS,
+    ("get", "/v1/imports"): {"limit", "cursor"},
+    ("get", "/v1/imports/{import_id}"): set(),
+    ("get", "/v1/imports/{import_id}/errors.csv"): set(),
+    ("get", "/healthz"): set(),
+    ("get", "/readyz"): set(),
+}  # fmt: skip
+QUOTE_FIELDS = {
+    "destination", "datum", "lines", "promise_minutes", "at", "strategy", "mode", "alternatives", "explain",
+    "exclude_stores", "only_stores", "channel", "campaign",
+}  # fmt: skip
+STORE_FIELDS = {
+    "lat", "lon", "datum", "name", "brand", "partner", "region", "address", "phone", "timezone", "opening_hours",
+    "delivery_radius_m", "delivery_zone", "mode", "prepare_s", "prepare_line_s", "queue_per_order_s", "courier_s",
+    "handover_s", "max_open_orders", "active",
+}  # fmt: skip
+
+
+@pytest.fixture
+async def served(app_client: Api) -> dict[str, Any]:
+    answer = await app_client.send("GET", "/openapi.json")
+    assert answer.status_code == 200
+    return dict(answer.json())
+
+
+def test_the_document_is_valid_openapi_31(served: dict[str, Any]) -> None:
+    assert served["openapi"].startswith("3.1")
+    OpenAPIV31SpecValidator(served).validate()
+    assert list(served["components"]["schemas"]) == sorted(served["components"]["schemas"])
+
+
+def test_every_route_and_parameter_is_there_and_no_other(served: dict[str, Any]) -> None:
+    found = {
+        (method, path): {p["name"] for p in operation.get("parameters", []) if p["in"] == "query"}
+        for path, operations in served["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert {route: found[route] for route in ROUTES} == ROUTES
+    assert set(found) == set(ROUTES)
+
+
+def test_the_bodies_have_the_fields_that_api_md_names_and_refuse_others(served: dict[str, Any]) -> None:
+    schemas = served["components"]["schemas"]
+    for name, fields in (("QuoteIn", QUOTE_FIELDS), ("StoreIn", STORE_FIELDS), ("ShelfIn", {"items", "as_of"})):
+        assert set(schemas[name]["properties"]) == fields
+        assert schemas[name]["additionalProperties"] is False
+    assert schemas["QuoteIn"]["required"] == ["destination", "lines"]
+    assert schemas["StoreIn"]["required"] == ["lat", "lon"]
+    assert set(schemas["ShelfItemIn"]["properties"]) == {"sku", "on_hand", "price", "currency", "safety_stock"}
+
+
+def test_limits_are_stated_for_lists_and_strings(served: dict[str, Any]) -> None:
+    quote = served["components"]["schemas"]["QuoteIn"]["properties"]
+    assert (quote["lines"]["minItems"], quote["lines"]["maxItems"]) == (1, 200)
+    assert (quote["promise_minutes"]["minimum"], quote["promise_minutes"]["maximum"]) == (5, 240)
+    assert served["components"]["schemas"]["QuotesIn"]["properties"]["quotes"]["maxItems"] == 1000
+    assert served["components"]["schemas"]["Sku"]["maxLength"] == 64
+
+
+def test_every_operation_says_what_it_does_and_which_problems_it_has(served: dict[str, Any]) -> None:
+    for path, operations in served["paths"].items():
+        for method, operation in operations.items():
+            assert operation["summary"]
+            assert operation["description"]
+            for status, told in operation["responses"].items():
+                assert "X-Request-Id" in told["headers"]
+                if status.startswith(("4", "5")) and path not in ("/healthz", "/readyz"):
+                    assert list(told["content"]) == ["application/problem+json"], (method, path, status)
+            reads = {p["name"] for p in operation.get("parameters", []) if p["in"] == "header"}
+            if (method, path) in (("post", "/v1/quotes"), ("get", "/v1/stores/nearby"), ("get", STORE)):
+                assert "Dispatch-Min-Version" in reads
+
+
+class Seen(NamedTuple):
+    method: str
+    path: str
+    status: int
+    media_type: str
+
+
+class Checker:
+    """Holds real answers against the document."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self._document = document
+        self._paths = [
+            (re.compile(re.sub(r"\{\w+\}", "[^/]+", path) + "$"), path)
+            # Paths without variables go first, as in routing.
+            for path in sorted(document["paths"], key=lambda path: "{" in path)
+        ]
+        self.seen: set[Seen] = set()
+
+    def check(self, answer: httpx.Response) -> None:
+        request = answer.request
+        url = request.url.path
+        path = next(path for pattern, path in self._paths if pattern.match(url))
+        method, status = request.method.lower(), answer.status_code
+        told = self._document["paths"][path][method]["responses"]
+        assert str(status) in told, f"{method} {path} answers {status}, which its document does not know: {answer.text}"
+        media_type = answer.headers.get("content-type", "").split(";")[0]
+        self.seen.add(Seen(method, path, status, media_type))
+        for name in told[str(status)]["headers"]:
+            assert name in answer.headers, f"{method} {path} {status} lacks {name}"
+        content = told[str(status)].get("content")
+        if content is None:
+            assert answer.content == b""
+            return
+        assert media_type in content, (method, path, status, media_type)
+        if media_type.endswith("json"):
+            schema = {**content[media_type]["schema"], "components": self._document["components"]}
+            OAS31Validator(schema).validate(answer.json())
+
+
+@pytest.fixture
+async def small(database_url: str, tmp_path: Path, clock: Clock) -> AsyncIterator[Api]:
+    async with worker(
+        database_url, tmp_path, clock=clock, max_body_bytes=4096, max_file_bytes=4096, min_version_wait_s=0.3
+    ) as api:
+        yield api
+
+
+async def test_real_answers_of_every_route_are_as_the_document_says(small: Api) -> None:
+    checker = Checker((await small.send("GET", "/openapi.json")).json())
+
+    async def send(method: str, url: str, *, headers: dict[str, str] | None = None, **more: Any) -> httpx.Response:
+        answer = await small.send(method, url, headers=small.seen | (headers or {}), **more)
+        checker.check(answer)
+        small.version = answer.headers.get("Dispatch-Version", small.version)
+        return answer
+
+    zone = "POLYGON((121 25,122 25,122 26,121 26,121 25))"
+    here = {"lat": 25.03, "lon": 121.56}
+    lines = [{"sku": "tea", "quantity": 1}]
+    full = {"name": "n", "brand": "b", "opening_hours": "Mo-Su 08:00-22:00", "delivery_zone": zone, "mode": "foot"}
+    await send("PUT", "/v1/stores/a", json=here | full)
+    await send("PUT", "/v1/stores/a", json=here | full | {"max_open_orders": 1, "delivery_radius_m": 9000})
+    await send("PUT", "/v1/stores/b", json={"lat": 25.04, "lon": 121.56, "opening_hours": "Mo-Su 20:00-22:00"})
+    await send("PUT", "/v1/stores/b", json=here | {"partner": "other"})
+    items = [{"sku": "tea", "on_hand": 3, "price": 1, "currency": "TWD"}, {"sku": "egg", "on_hand": 0}]
+    await send("PUT", "/v1/stores/a/stock", json={"items": items})
+    await send("PATCH", "/v1/stores/b/stock", json={"items": items})
+    await send("PUT", "/v1/stores/a/stock", json={"items": [], "as_of": "2026-11-01T00:00:00Z"})
+    for url in (
+        "/v1/stores/a",
+        "/v1/stores/a/stock",
+        "/healthz",
+        "/readyz",
+        "/v1/stores/none",
+        "/v1/stores/none/stock",
+    ):
+        await send("GET", url)
+    questions: list[dict[str, Any]] = [
+        {"lines": lines, "explain": True, "alternatives": 5},
+        {"lines": lines, "explain": True, "exclude_stores": ["a"]},
+        {"lines": [{"sku": "unheard-of", "quantity": 1}], "explain": True},
+        {"lines": lines, "strategy": "fastest", "at": "2026-11-20T20:30:00+08:00", "alternatives": 1},
+        {"lines": []},
+    ]
+    for question in questions:
+        await send("POST", "/v1/quotes", json={"destination": here, **question})
+    quotes = [{"destination": here, "lines": lines}, {"destination": here, "lines": [{"sku": "x", "quantity": 1}]}, 5]
+    await send("POST", "/v1/quotes/batch", json={"quotes": quotes})
+    nearby = "/v1/stores/nearby?lat=25.03&lon=121.56"
+    etag = (await send("GET", f"{nearby}&sku=tea&limit=1")).headers["etag"]
+    await send("GET", f"{nearby}&sku=tea&limit=1", headers={"If-None-Match": etag})
+    await send("GET", f"{nearby}&fields=store_id,lat")
+    await send("GET", f"{nearby}&datum=gcj02", headers={"Accept": "application/geo+json"})
+    await send("GET", f"{nearby}&cursor=x")
+    await send("GET", "/v1/stores/nearby")
+    for kind, text in (
+        ("stores", "store_id,lat,lon\nc,25.05,121.56\nd,95,1\n"),
+        ("stock", "store_id,sku,on_hand\na,tea,-1\n"),
+    ):
+        begun = await send("POST", f"/v1/imports/{kind}?as_of=now", content=text.encode())
+        await small.finished(begun.headers["location"])
+        await send("GET", begun.headers["location"])
+        await send("GET", begun.headers["location"] + "/errors.csv")
+    await send("GET", "/v1/imports?limit=1")
+    await send("GET", "/v1/imports/0")
+    await send("GET", "/v1/imports/0/errors.csv")
+    await send("GET", "/v1/imports?cursor=x")
+    await send("POST", "/v1/imports/stock", content=b"store_id,sku,on_hand\n")
+    await send("DELETE", "/v1/stores/a")
+    await send("DELETE", "/v1/stores/a")
+    future = {"Dispatch-Min-Version": "v1.AAAAAAAAAAEAAAAAAAAAAQ"}
+    bad = {"Dispatch-Min-Version": "x"}
+    for method, url, more in (
+        ("POST", "/v1/quotes", {"json": {"destination": here, "lines": lines}}),
+        ("POST", "/v1/quotes/batch", {"json": {"quotes": []}}),
+        ("GET", nearby, {}),
+        ("GET", "/v1/stores/b", {}),
+    ):
+        await send(method, url, headers=future, **more)
+        await send(method, url, headers=bad, **more)
+    for method, url in (("PUT", "/v1/stores/b"), ("PUT", "/v1/stores/b/stock"), ("PATCH", "/v1/stores/b/stock")):
+        for content, media_type in (
+            (b" " * 4097, "application/json"),
+            (b"{", "application/json"),
+            (b"{}", "text/plain"),
+        ):
+            await send(method, url, content=content, headers={"Content-Type": media_type})
+        await send(method, url, json={"colour": 1})
+    good = {
+        Seen(method, path, int(status), media_type)
+        for path, operations in checker._document["paths"].items()
+        for method, operation in operations.items()
+        for status, told in operation["responses"].items()
+        if int(status) < 400
+        for media_type in told.get("content", {"": None})
+    }
+    assert good <= checker.seen, f"never answered here: {good - checker.seen}"
+    assert len(checker.seen) >= 50

@@ -1,0 +1,142 @@
+"""Imports whose worker dies: nothing is half applied, and what became of them is told."""
+
+import asyncio
+import sys
+from collections import Counter
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from tests.api.client import Api, Clock, worker
+
+STORES, SKUS = 30, 700
+DYING = """
+import asyncio, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from dispatch.services.imports import ImportRequest, open_import, run_import
+from dispatch.storage.pool import Database
+
+async def main(url, path, mode):
+    database = await Database.open(url)
+    request = ImportRequest(kind="stock", path=Path(path), now=datetime(2026, 11, 20, 2, tzinfo=UTC), mode=mode,
+                            as_of=datetime(2026, 11, 20, 2, tzinfo=UTC))
+    import_id = await open_import(database, request)
+    print(import_id, flush=True)
+    await run_import(database, import_id, request)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+def _file(path: Path, figure: int) -> None:
+    rows = (f"s{store},{sku},{figure}\n" for sku in range(SKUS) for store in range(STORES))
+    path.write_text("store_id,sku,on_hand\n" + "".join(rows))
+
+
+@pytest.mark.parametrize("mode", ["partial", "snapshot"])
+async def test_a_worker_killed_in_mid_import_leaves_every_shelf_whole(
+    app_client: Api, database_url: str, tmp_path: Path, mode: str
+) -> None:
+    for i in range(STORES):
+        await app_client.put_store(f"s{i}", 25.0 + i / 1000, 121.5)
+    _file(tmp_path / "old.csv", 1)
+    old = await app_client.import_file("stock", (tmp_path / "old.csv").read_bytes(), as_of="2026-11-19T00:00:00Z")
+    assert old["created"] == STORES * SKUS
+    _file(tmp_path / "new.csv", 2)
+    arguments = (sys.executable, "-c", DYING, database_url, str(tmp_path / "new.csv"), mode)
+    process = await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        import_id = (await process.stdout.readline()).decode().strip()
+        async with asyncio.timeout(20):
+            # The first transaction applies about 20,000 rows; kill it once some but not all shelves are new.
+            while not (figures := await _figures(database_url)).get((2, 2)):
+                await asyncio.sleep(0.001)
+    finally:
+        process.kill()
+        await process.wait()
+    figures = await _figures(database_url)
+    assert set(figures) <= {(1, 1), (2, 2)}, "a shelf holds rows of both counts"
+    assert figures[1, 1] > 0, "the import was over before it was killed; make it larger"
+    assert (await app_client.send("GET", f"/v1/imports/{import_id}")).json()["status"] == "running"
+    await _let_time_pass(database_url)
+    ended = (await app_client.send("GET", f"/v1/imports/{import_id}")).json()
+    assert (ended["status"], ended["report"]["code"]) == ("failed", "interrupted")
+    again = await app_client.import_file("stock", (tmp_path / "new.csv").read_bytes(), mode=mode, as_of="now")
+    assert again["updated"] == figures[1, 1] * SKUS
+    assert again["unchanged"] == figures[2, 2] * SKUS
+    assert await _figures(database_url) == {(2, 2): STORES}
+
+
+async def test_an_import_is_ended_with_its_worker_and_told_as_interrupted(
+    database_url: str, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dispatch.services import imports
+
+    async def never(*_: object, **__: object) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(imports._Running, "stores", never)
+    async with worker(database_url, tmp_path, clock=clock) as api:
+        begun = await api.send("POST", "/v1/imports/stores", content=b"store_id,lat,lon\na,25.03,121.56\n")
+        await asyncio.sleep(0.05)
+    async with worker(database_url, tmp_path, clock=clock) as api:
+        ended = (await api.send("GET", begun.headers["location"])).json()
+        assert (ended["status"], ended["report"]["code"]) == ("failed", "interrupted")
+
+
+async def test_the_dead_do_not_keep_their_partner_from_the_next_import(app_client: Api, database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute("INSERT INTO partners VALUES ('default') ON CONFLICT DO NOTHING")
+        await connection.execute(
+            "INSERT INTO imports (import_id, kind, partner, status, dry_run, mode, created_at, alive_at)"
+            " VALUES ('dead', 'stores', 'default', 'running', false, 'merge', now(), now() - interval '31 s')"
+        )
+    finally:
+        await connection.close()
+    assert (await app_client.import_file("stores", "store_id,lat,lon\na,25.03,121.56\n"))["status"] == "done"
+    listed = (await app_client.send("GET", "/v1/imports")).json()["imports"]
+    assert [entry["status"] for entry in listed] == ["done", "failed"]
+
+
+async def test_an_import_that_works_long_gives_signs_of_life(
+    app_client: Api, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import timedelta
+
+    from dispatch.services import imports
+
+    go_on = asyncio.Event()
+
+    async def slow(*_: object, **__: object) -> None:
+        await go_on.wait()
+
+    monkeypatch.setattr(imports._Running, "stores", slow)
+    monkeypatch.setattr(imports, "SIGN_OF_LIFE_EVERY", timedelta(milliseconds=20))
+    begun = await app_client.send("POST", "/v1/imports/stores", content=b"store_id,lat,lon\n")
+    await _let_time_pass(database_url)
+    await asyncio.sleep(0.2)
+    assert (await app_client.send("GET", begun.headers["location"])).json()["status"] == "running"
+    go_on.set()
+    assert (await app_client.finished(begun.headers["location"]))["status"] == "done"
+
+
+async def _figures(database_url: str) -> Counter[tuple[int, int]]:
+    """How many stores have this least and this largest figure on their shelf."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        rows = await connection.fetch("SELECT min(on_hand) AS low, max(on_hand) AS high FROM shelves GROUP BY store_no")
+    finally:
+        await connection.close()
+    return Counter((row["low"], row["high"]) for row in rows)
+
+
+async def _let_time_pass(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute("UPDATE imports SET alive_at = alive_at - interval '31 s' WHERE status = 'running'")
+    finally:
+        await connection.close()
