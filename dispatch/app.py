@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from fastapi import FastAPI
+from fastapi_swagger import patch_fastapi
 
 from dispatch.api import finding, imports, operating, stores
 from dispatch.api.documents import DESCRIPTION, describe
@@ -109,8 +110,17 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         summary="The nearest store that can keep a one-hour promise",
         description=DESCRIPTION,
         lifespan=lifespan,
+        # The page at /docs comes with the service: FastAPI's own is fetched from foreign hosts.
+        docs_url=None,
+        swagger_ui_oauth2_redirect_url=None,
         redoc_url=None,
         strict_content_type=False,
+    )
+    patch_fastapi(
+        app,
+        swagger_js_url="/docs/swagger-ui-bundle.js",
+        swagger_css_url="/docs/swagger-ui.css",
+        swagger_favicon_url="/docs/favicon-32x32.png",
     )
     answer_with_problems(app)
     for module in (finding, stores, imports, operating):
