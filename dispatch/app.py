@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from fastapi import FastAPI
-from fastapi_swagger import patch_fastapi
 
 from dispatch.api import finding, imports, operating, stores
+from dispatch.api.docs_page import serve_docs_page
 from dispatch.api.documents import DESCRIPTION, describe
 from dispatch.api.envelope import Envelope
 from dispatch.api.problems import answer_with_problems
@@ -116,12 +116,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         redoc_url=None,
         strict_content_type=False,
     )
-    patch_fastapi(
-        app,
-        swagger_js_url="/docs/swagger-ui-bundle.js",
-        swagger_css_url="/docs/swagger-ui.css",
-        swagger_favicon_url="/docs/favicon-32x32.png",
-    )
+    serve_docs_page(app)
     answer_with_problems(app)
     for module in (finding, stores, imports, operating):
         app.include_router(module.router)

@@ -29,7 +29,7 @@ UPDATE imports SET status = $2, ended_at = now(), done_share = $3, rows = $4, cr
 WHERE import_id = $1 AND (status = 'running' OR report ->> 'code' = 'interrupted')
 
 -- name: read_import
--- One import.
+-- One import as it stands.
 SELECT * FROM imports WHERE import_id = $1
 
 -- name: list_imports
