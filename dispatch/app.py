@@ -1,5 +1,6 @@
 """The one place that wires everything: settings in, a running service out. Nothing is built at import."""
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable
@@ -26,6 +27,9 @@ from geo.travel import Mode
 from geo.travel.estimate import EstimateTravel, ModeSpeed
 
 VERSION = "0.1.0"
+
+# An import holds one connection for its staging and uses others now and then.
+_CONNECTIONS_AN_IMPORT = 3
 
 type Clock = Callable[[], datetime]
 
@@ -73,9 +77,12 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if settings.database_url is None:
             raise ValueError("create_app needs a database_url; dispatch serve starts the embedded database")
-        database = await Database.open(settings.database_url, pool_min=settings.pool_min, pool_max=settings.pool_max)
+        url, pool_max = settings.database_url, settings.pool_max
+        database = await Database.open(url, pool_min=settings.pool_min, pool_max=pool_max)
+        # Connections of its own: writers that wait for a lock must not keep the replica from following.
+        feed = await Database.open(url, pool_min=1, pool_max=2)
         follower = Follower(
-            database,
+            feed,
             defaults=store_defaults(settings),
             travel=travel_of(settings),
             every_s=settings.follow_every_s,
@@ -87,6 +94,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
             database=database,
             follower=follower,
             background=background,
+            imports_at_once=asyncio.Semaphore(max(1, pool_max // _CONNECTIONS_AN_IMPORT)),
             clock=clock,
             uploads=settings.data_dir / "uploads",
             limits=Limits(
@@ -102,6 +110,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         finally:
             await background.stop()
             await follower.stop()
+            await feed.close()
             await database.close()
 
     app = FastAPI(

@@ -165,6 +165,16 @@ class PointIndex:
         ids = self._in_box(earth_centred_place(origin), min(radius_m, _BEYOND_EARTH_M) + CHORD_SLACK_M)
         return self._by_distance(origin, ids, radius_m)
 
+    def nearest_by_chord(self, origin: LatLon, count: int) -> tuple[IntArray, FloatArray]:
+        """The ``count`` nearest points by straight line through the earth, with their geodesics, by (distance, id).
+
+        All of them if there are fewer.
+        """
+        if not self._count:
+            return np.empty(0, dtype=np.int64), np.empty(0)
+        ids = self._neighbours(earth_centred_place(origin), min(count, self._count))
+        return self._by_distance(origin, ids, inf)
+
     def batches_among(self, origin: LatLon, ids: IntArray, *, first: int = 32) -> Iterator[Batch]:
         """Yield these points as ``batches`` yields all: nearest first, exact ties in one batch, doubling.
 

@@ -97,7 +97,7 @@ async def _begin(request: Request, kind: str, asked: ImportAsked, service: Servi
 
         async def work() -> None:
             try:
-                await run_import(service.database, import_id, wanted, opened=opened)
+                await run_import(service.database, import_id, wanted, opened=opened, turn=service.imports_at_once)
             finally:
                 forget(path)
 

@@ -1,5 +1,6 @@
 """What the routes work with, made once by the app."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -35,6 +36,7 @@ class Service:
     database: Database
     follower: Follower
     background: Background
+    imports_at_once: asyncio.Semaphore
     clock: Callable[[], datetime]
     uploads: Path
     limits: Limits

@@ -53,5 +53,11 @@ class ReplicaNotReady(DispatchError):
     code = "replica_not_ready"
 
 
+class Busy(DispatchError):
+    """Others held what a write was to change, each time it was tried; nothing was written."""
+
+    code = "busy"
+
+
 class DatabaseUnavailable(DispatchError):
     code = "database_unavailable"

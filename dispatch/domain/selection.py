@@ -23,6 +23,9 @@ MAX_PASSED_OVER: Final = 200
 
 _SMALLEST_BATCH: Final = 8
 _LARGEST_FIRST_BATCH: Final = 256
+# No one is served from farther away. Beyond, the chord bounds the geodesic so loosely that a search would see them all.
+_HORIZON_M: Final = 1_000_000.0
+_FEW_FAR: Final = 64
 # With so few stores to expect until a hit, look at once, and at so many before thinking again.
 _HOPEFUL: Final = 32
 _HOPEFUL_LIMIT: Final = 128
@@ -43,8 +46,9 @@ class Plan(StrEnum):
 class Certificate:
     """Why no other store is better.
 
-    ``examined`` stores were looked at: with space first, the nearest ones; with stock first, all that have the sku
-    ``rest_lacks``. What was not looked at has a key of at least ``next_bound_s`` (None: nothing is left).
+    ``examined`` stores were looked at: with space first, the nearest ones; with stock first, those around that have
+    the sku ``rest_lacks``. Every other store lacks ``rest_lacks``, if it is given, or has a key of at least
+    ``next_bound_s`` (None: there is no such store).
     """
 
     plan: Plan
@@ -144,6 +148,7 @@ class _Search:
         self._fixed_s = 0 if question.strategy is Strategy.NEAREST else market.least_fixed_s(len(lines))
         # No store is looked at whose way alone breaks the promise.
         self._reach_m = self._within_m(question.promise_s)
+        self._horizon_m = max(self._reach_m, _HORIZON_M)
 
     def run(self) -> Selection:
         plan, rest_lacks, found = self._search()
@@ -202,9 +207,14 @@ class _Search:
     def _space_first(self, till_hit: float, *, limit: int) -> _Found | None:
         """Nearest first; None when it has looked at ``limit`` stores without an end in sight."""
         first = int(min(max(_SMALLEST_BATCH, 2 * till_hit), _LARGEST_FIRST_BATCH))
-        batches = self._market.index.batches(self._question.destination, first=first)
-        found = self._walk(batches, limit=limit)
+        found = self._walk(self._near(first), limit=limit)
+        if found.next_bound_s is None and found.examined < len(self._market.index):
+            found.next_bound_s = self._bound_s(self._horizon_m)
         return found if found.ended else None
+
+    def _near(self, first: int) -> Iterator[Batch]:
+        """The stores this side of the horizon, nearest first."""
+        return self._market.index.batches(self._question.destination, first=first, radius_m=self._horizon_m)
 
     def _stock_first(self, rarest: KnownLine, around: SlotRanges) -> _Found:
         """All stores around that have the rarest line, those that have the others too nearest first."""
@@ -217,7 +227,7 @@ class _Search:
         if len(holders) < self._market.stock.holder_count(rarest.number):
             # Those that were not looked at lie beyond reach.
             beyond_s = self._question.promise_s + 1 + self._fixed_s
-            found.next_bound_s = min(beyond_s, found.next_bound_s or beyond_s)
+            found.next_bound_s = beyond_s if found.next_bound_s is None else min(beyond_s, found.next_bound_s)
         return found
 
     def _walk(self, batches: Iterator[Batch], *, limit: int | None = None, stocked: bool = False) -> _Found:
@@ -319,8 +329,14 @@ class _Search:
         best: _Miss | None = None
         for examined in found.failed:
             best = self._later(best, examined)
+        if self._examiner.only is not None:
+            # All others are excluded, and no reason but being inactive is earlier.
+            for batch in self._market.index.batches_among(self._question.destination, self._examiner.only):
+                best = self._later(best, self._examiner.examine(batch.ids, batch.distances_m))
+            if best is not None and best.reason > Reason.EXCLUDED:
+                return self._passed_over(best.examined, best.index)
         if best is None or best.reason <= Reason.INSUFFICIENT_STOCK:
-            for batch in self._market.index.batches(self._question.destination, first=_SMALLEST_BATCH):
+            for batch in self._near(_SMALLEST_BATCH):
                 slots, distances_m, next_m = self._cut(batch)
                 if len(slots):
                     best = self._later(best, self._examiner.examine(slots, distances_m))
@@ -356,16 +372,25 @@ class _Search:
         return miss if best is None or miss.rank < best.rank else best
 
     def _beyond_reach(self) -> PassedOver | None:
-        """The store with the best key of all, when every way alone breaks the promise; None if there is no store."""
+        """The store with the best key of all, when every way alone breaks the promise; None if there is no store.
+
+        With none this side of the horizon, it is the best of the few nearest by straight line: from so far, to be
+        exact would be to look at every store, for a question that no one means.
+        """
         best: _Miss | None = None
-        for batch in self._market.index.batches(self._question.destination, first=_SMALLEST_BATCH):
-            examined = self._examiner.examine(batch.ids, batch.distances_m)
-            examined.reason[:] = Reason.PROMISE_MISSED
-            best = self._better(best, examined, np.arange(len(batch.ids)))
+        for batch in self._near(_SMALLEST_BATCH):
+            best = self._beyond(best, batch.ids, batch.distances_m)
             next_bound_s = self._bound_s(batch.next_m)
             if next_bound_s is None or best.key_s <= next_bound_s:
                 break
+        if best is None and len(self._market.index):
+            best = self._beyond(best, *self._market.index.nearest_by_chord(self._question.destination, _FEW_FAR))
         return None if best is None else self._passed_over(best.examined, best.index)
+
+    def _beyond(self, best: _Miss | None, slots: IntArray, distances_m: FloatArray) -> _Miss:
+        examined = self._examiner.examine(slots, distances_m)
+        examined.reason[:] = Reason.PROMISE_MISSED
+        return self._better(best, examined, np.arange(len(slots)))
 
     def _explain(self, selection: Selection) -> None:
         """List every store that is nearer or has a better key than the winner; without one, those within reach."""

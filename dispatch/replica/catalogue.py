@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
-from dispatch.domain.hours import Schedules, Zones
+from dispatch.domain.hours import HoursError, Schedules, Zones
 from dispatch.domain.market import NO_LIMIT, IntArray
 from dispatch.domain.promise import PromiseDefaults
 from dispatch.domain.stores import Store
@@ -289,7 +289,11 @@ class Catalogue:
         columns.max_open_orders[slot] = _or(store.max_open_orders, NO_LIMIT)
         columns.open_orders[slot] = row.open_orders
         columns.delivery_radius_m[slot] = np.inf if store.delivery_radius_m is None else store.delivery_radius_m
-        columns.timezone[slot] = self.timezones.intern(store.timezone)
+        try:
+            columns.timezone[slot] = self.timezones.intern(store.timezone)
+        except HoursError:
+            # Written by a process that knows more zones. Its schedule is never open; one store must not stop them all.
+            columns.timezone[slot] = self.timezones.intern("UTC")
         columns.schedule[slot] = self.schedules.intern(store.opening_hours, store.timezone, _holiday_country(store))
         columns.stale_after_s[slot] = _or(row.stale_after_s, self._defaults.stock_stale_after_s)
         self._file_under_cell(slot, row.cell)

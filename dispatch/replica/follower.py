@@ -6,7 +6,9 @@ from one snapshot, so a replica is always the copy of one moment.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Mapping
+from itertools import batched
 
 import numpy as np
 import structlog
@@ -14,7 +16,7 @@ import structlog
 from dispatch.domain.errors import DatabaseUnavailable, ReplicaBehind, ReplicaNotReady
 from dispatch.domain.versions import Version
 from dispatch.replica.catalogue import StoreDefaults
-from dispatch.replica.replica import Progress, Replica, load
+from dispatch.replica.replica import PAUSE_AFTER_S, Progress, Replica, load
 from dispatch.storage.feed import Change, FeedReader, current_heads, reading
 from dispatch.storage.pool import Database
 from geo.travel import TravelModel
@@ -54,6 +56,8 @@ class Follower:
         self._hurry = asyncio.Event()
         self._moved = asyncio.Condition()
         self.problem: str | None = None
+        # Shelves to be read, by cell: kept until they are, also when a step fails in between.
+        self._owed: dict[int, set[int]] = {}
 
     # ── for those who ask ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -132,7 +136,9 @@ class Follower:
             async with reading(self._database) as reader:
                 replica = await load(reader, defaults=self._defaults, travel=self._travel, progress=self._progress)
             self._replica, self._as_of = replica, began
+            self._owed.clear()
             # Loading takes its time; what happened meanwhile is a step like any other.
+            await self._tell_moved()
             return
         heads = await current_heads(self._database)
         if any(heads.get(cell, 0) < seq for cell, seq in replica.cursors.items()):
@@ -149,6 +155,9 @@ class Follower:
             for cell in _behind(replica.cursors, heads):
                 await self._catch_up(reader, replica, cell, heads[cell])
         self._as_of = began
+        await self._tell_moved()
+
+    async def _tell_moved(self) -> None:
         async with self._moved:
             self._moved.notify_all()
 
@@ -163,43 +172,55 @@ class Follower:
         replica.cursors[cell] = head
 
     async def _apply(self, reader: FeedReader, replica: Replica, cell: int, changes: list[Change]) -> None:
+        owed = self._owed.setdefault(cell, set())
+        owed |= {change.store_no for change in changes if change.kind == "shelves"}
         stores = {change.store_no for change in changes if change.kind == "store"}
-        shelves = {change.store_no for change in changes if change.kind == "shelves"}
         rows = {
             (change.store_no, change.sku_no): change
             for change in changes
-            if change.kind == "shelf" and change.store_no not in shelves
+            if change.kind == "shelf" and change.store_no not in owed
         }
-        shelves |= await self._read_stores(reader, replica, cell, sorted(stores))
+        await self._read_stores(reader, replica, cell, sorted(stores))
         await self._know_new_skus(reader, replica, {sku_no for _, sku_no in rows if sku_no is not None})
+        began = time.perf_counter()
         for change in rows.values():
-            if not self._write_row(replica, change):
-                shelves.add(change.store_no)
-        await self._read_shelves(reader, replica, cell, sorted(shelves))
+            # What is left in a cell of a store that has moved away is not its shelf any more.
+            if replica.lies_in(change.store_no, cell) and not self._write_row(replica, change):
+                owed.add(change.store_no)
+            if time.perf_counter() - began > PAUSE_AFTER_S:
+                await asyncio.sleep(0)
+                began = time.perf_counter()
+        await self._read_owed(reader, replica, cell)
 
-    async def _read_stores(self, reader: FeedReader, replica: Replica, cell: int, store_nos: list[int]) -> set[int]:
-        """Read stores anew; returns those whose shelves must be read too."""
-        to_read: set[int] = set()
+    async def _read_stores(self, reader: FeedReader, replica: Replica, cell: int, store_nos: list[int]) -> None:
+        """Read stores anew; the shelves of those that are new here, or kept to another staleness, are owed."""
+        owed = self._owed.setdefault(cell, set())
         for start in range(0, len(store_nos), _STORES_A_READING):
             part = store_nos[start : start + _STORES_A_READING]
             there = await reader.stores(cell, part)
             for row in there:
                 slot = replica.catalogue.slot_of_number(row.store_no)
-                known = slot is not None and slot in replica.index
-                old_stale_after_s = int(replica.columns.stale_after_s[slot]) if slot is not None else None
-                new_slot = replica.put_store(row)
-                if not known or old_stale_after_s != int(replica.columns.stale_after_s[new_slot]):
-                    to_read.add(row.store_no)
+                if slot is None or slot not in replica.index:
+                    owed.add(row.store_no)
+                    replica.put_store(row)
+                    continue
+                stale_after_s = int(replica.columns.stale_after_s[slot])
+                replica.put_store(row)
+                if int(replica.columns.stale_after_s[slot]) != stale_after_s:
+                    owed.add(row.store_no)
             for gone in set(part) - {row.store_no for row in there}:
                 replica.catalogue.remove(gone, from_cell=cell)
             await asyncio.sleep(0)
-        return to_read
 
-    async def _read_shelves(self, reader: FeedReader, replica: Replica, cell: int, store_nos: list[int]) -> None:
-        for start in range(0, len(store_nos), _STORES_A_READING):
-            rows = await reader.shelves_of(cell, store_nos[start : start + _STORES_A_READING])
-            await self._know_new_skus(reader, replica, set(np.unique(rows.sku_no).tolist()))
-            await replica.write_shelves(rows)
+    async def _read_owed(self, reader: FeedReader, replica: Replica, cell: int) -> None:
+        owed = self._owed.setdefault(cell, set())
+        for store_nos in batched(sorted(owed), _STORES_A_READING):
+            here = [store_no for store_no in store_nos if replica.lies_in(store_no, cell)]
+            if here:
+                rows = await reader.shelves_of(cell, here)
+                await self._know_new_skus(reader, replica, set(np.unique(rows.sku_no).tolist()))
+                await replica.write_shelves(rows)
+            owed.difference_update(store_nos)
 
     async def _know_new_skus(self, reader: FeedReader, replica: Replica, sku_nos: set[int]) -> None:
         unknown = [sku_no for sku_no in sku_nos if replica.sku_numbering.find(sku_no) < 0]
@@ -209,8 +230,7 @@ class Follower:
     def _write_row(self, replica: Replica, change: Change) -> bool:
         """Write one row; False if the store's whole shelf must be read for it."""
         slot = replica.catalogue.slot_of_number(change.store_no)
-        if slot is None or slot not in replica.index:
-            return False
+        assert slot is not None
         assert change.sku_no is not None
         assert change.available is not None
         assert change.fresh_at is not None
@@ -234,8 +254,9 @@ class Follower:
         known = known[~np.isnan(replica.index.lats[known])]
         numbers = {int(store_no) for store_no in replica.columns.store_no[known]}
         there = await reader.store_numbers(cell)
+        self._owed.setdefault(cell, set()).update(there)
         await self._read_stores(reader, replica, cell, sorted(numbers | there))
-        await self._read_shelves(reader, replica, cell, sorted(there))
+        await self._read_owed(reader, replica, cell)
 
 
 def _behind(cursors: Mapping[int, int], heads: Mapping[int, int]) -> list[int]:

@@ -1,8 +1,10 @@
 """A worker's own copy of stores and stock, from which every quote and nearby search is answered."""
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import batched
 from typing import Final
 
 import numpy as np
@@ -23,8 +25,9 @@ from geo.zones import ZoneIndex
 
 type Progress = Callable[[str, int], None]
 
-# Writing many rows pauses after so many, about 5 ms, so that requests are answered meanwhile.
-_ROWS_BETWEEN_PAUSES: Final = 20_000
+# Long work pauses after so long, so that requests are answered meanwhile.
+PAUSE_AFTER_S: Final = 0.005
+_STORES_WITHOUT_PAUSE: Final = 4
 _FIRST_ROWS: Final = 1 << 16
 _AT_HOME_M: Final = 1.0
 
@@ -86,6 +89,11 @@ class Replica:
         cells = cells_within(place, _AT_HOME_M)
         return Version({cell: self.cursors[cell] for cell in cells if cell in self.cursors})
 
+    def lies_in(self, store_no: int, cell: int) -> bool:
+        """Whether a store is in service, and in that cell."""
+        slot = self.catalogue.slot_of_number(store_no)
+        return slot is not None and slot in self.index and int(self.columns.cell[slot]) == cell
+
     def put_store(self, row: StoreRow) -> int:
         """Take in a store that is new, changed or back; its slot."""
         slot = self.catalogue.put(row)
@@ -98,31 +106,37 @@ class Replica:
             self.sku_numbering.add(sku_no, self.stock.add_sku(sku))
 
     async def write_shelves(self, rows: ShelfColumns) -> None:
-        """Take in shelf rows of stores in the catalogue, in small steps; rows of other stores are left out.
-
-        Every store among them must come with its whole shelf: the scale of its freshness is set anew.
-        """
+        """Take in whole shelves of stores in the catalogue, pausing every few ms; rows of other stores are left out."""
         slots = self.catalogue.slots_of_numbers(rows.store_no)
         known = slots != MISSING
-        slots, sku_nos = slots[known], rows.sku_no[known]
+        slots, rows = slots[known], rows.where(known)
         if len(slots) == 0:
             return
-        fresh_s = rows.fresh_s[known]
-        self.scale_freshness(slots, fresh_s)
-        written = 0
-        keys = row_keys(self.sku_numbering.find_all(sku_nos), slots)
-        ids = self.price_ids(rows.price_minor[known], rows.currency[known])
-        for upto in self.stock.put_many(keys, rows.available[known], fresh_s, ids):
-            if upto - written >= _ROWS_BETWEEN_PAUSES:
-                written = upto
+        stores, newest_s = _newest(slots, rows.fresh_s)
+        keeps = self.stock.keeps_scale(stores, newest_s, self.columns.stale_after_s[stores].astype(np.int64))
+        # With its scale changed, a store's old rows mean something else: no pause until they are written anew.
+        for few in batched(stores[~keeps].tolist(), _STORES_WITHOUT_PAUSE):
+            chosen = np.isin(slots, few)
+            self.scale_freshness(slots[chosen], rows.fresh_s[chosen])
+            for _ in self._written(slots[chosen], rows.where(chosen)):
+                pass
+            await asyncio.sleep(0)
+        chosen = np.isin(slots, stores[keeps])
+        began = time.perf_counter()
+        for _ in self._written(slots[chosen], rows.where(chosen)):
+            if time.perf_counter() - began > PAUSE_AFTER_S:
                 await asyncio.sleep(0)
+                began = time.perf_counter()
+
+    def _written(self, slots: IntArray, rows: ShelfColumns) -> Iterator[int]:
+        keys = row_keys(self.sku_numbering.find_all(rows.sku_no), slots)
+        ids = self.price_ids(rows.price_minor, rows.currency)
+        return self.stock.put_many(keys, rows.available, rows.fresh_s, ids)
 
     def scale_freshness(self, slots: IntArray, fresh_s: IntArray) -> None:
         """Set each store's scale by its newest row; before its rows are written."""
-        newest_s = np.zeros(int(slots.max()) + 1, dtype=np.int64)
-        np.maximum.at(newest_s, slots, fresh_s)
-        there = np.flatnonzero(newest_s)
-        self.stock.set_freshness_scale(there, newest_s[there], self.columns.stale_after_s[there].astype(np.int64))
+        stores, newest_s = _newest(slots, fresh_s)
+        self.stock.set_freshness_scale(stores, newest_s, self.columns.stale_after_s[stores].astype(np.int64))
 
     def price_ids(self, price_minor: IntArray, currency: np.ndarray) -> IntArray:
         """The stock's id of each price; −1 is no price."""
@@ -136,6 +150,14 @@ class Replica:
         ids = np.array([self.stock.price_id(_unpacked(value)) for value in distinct.tolist()], dtype=np.int64)
         found: IntArray = ids[which]
         return found
+
+
+def _newest(slots: IntArray, fresh_s: IntArray) -> tuple[IntArray, IntArray]:
+    """The distinct slots, and the newest moment of each."""
+    newest_s = np.zeros(int(slots.max()) + 1, dtype=np.int64)
+    np.maximum.at(newest_s, slots, fresh_s)
+    stores = np.flatnonzero(newest_s)
+    return stores, newest_s[stores]
 
 
 def _unpacked(packed: int) -> tuple[int, str] | None:
@@ -192,12 +214,15 @@ async def _load_shelves(reader: FeedReader, replica: Replica, sku_nos: list[int]
         await asyncio.sleep(0)
     there = np.flatnonzero(newest_s)
     stock.set_freshness_scale(there, newest_s[there], catalogue.columns.stale_after_s[there].astype(np.int64))
-    written = 0
-    for upto in stock.put_many(*rows.columns()):
-        if upto - written >= 10 * _ROWS_BETWEEN_PAUSES:
-            written = upto
+    keys, available, fresh_s, price_ids = rows.columns()
+    # Seconds for tens of millions; numpy lets other threads run meanwhile, and this one answers.
+    order = await asyncio.to_thread(np.argsort, keys)
+    began = time.perf_counter()
+    for upto in stock.put_many(keys, available, fresh_s, price_ids, order=order):
+        if time.perf_counter() - began > PAUSE_AFTER_S:
             say("filed", upto)
             await asyncio.sleep(0)
+            began = time.perf_counter()
 
 
 class _Columns:

@@ -4,7 +4,7 @@ A row is two bytes of slot (its low half; rows of slots with the same high half 
 bytes of value, whose meaning is the stock's (dispatch/replica/stock.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -140,14 +140,28 @@ class SkuRows:
 
     def insert(self, slots: IntArray, values: np.ndarray) -> None:
         """Add rows of new slots."""
-        all_slots = np.concatenate([self.slots(), slots])
-        order = np.argsort(all_slots, kind="stable")
-        self.replace_all(all_slots[order], np.concatenate([self.value, values])[order])
+        order = np.argsort(slots)
+        slots, values = slots[order], values[order]
+        blocks = (int(slots[-1]) >> _BLOCK_BITS) + 1
+        self.starts += [len(self.low)] * (blocks + 1 - len(self.starts))
+        edges = np.searchsorted(slots, np.arange(len(self.starts), dtype=np.int64) << _BLOCK_BITS)
+        places = np.empty(len(slots), dtype=np.int64)
+        for block in np.flatnonzero(np.diff(edges)).tolist():
+            part = slice(edges[block], edges[block + 1])
+            start, end = self.starts[block], self.starts[block + 1]
+            places[part] = self.low[start:end].searchsorted(slots[part].astype(np.uint16)) + start
+        self.low = np.insert(self.low, places, slots.astype(np.uint16))
+        self.value = np.insert(self.value, places, values)
+        self.starts = (np.array(self.starts) + edges).tolist()
 
-    def price_codes(self, price_ids: IntArray) -> IntArray:
-        """The sku's own code of each price; a new price gets one, or ``ODD_PRICE`` when there is none left."""
+    def price_codes(self, price_ids: IntArray, *, in_use: Callable[[], set[int]]) -> IntArray:
+        """The sku's own code of each price, 0 of none; a new price gets one, or ODD_PRICE when there is none left.
+
+        ``in_use`` tells which codes rows still have: those of prices long gone are given out again.
+        """
         distinct, which = np.unique(price_ids, return_inverse=True)
         codes = np.empty(len(distinct), dtype=np.int64)
+        free: list[int] | None = None
         for i, price_id in enumerate(distinct.tolist()):
             if price_id == 0:
                 codes[i] = 0
@@ -157,6 +171,11 @@ class SkuRows:
                 self.prices.append(price_id)
                 codes[i] = len(self.prices)
             else:
-                codes[i] = ODD_PRICE
+                if free is None:
+                    wanted = {self.prices.index(p) + 1 for p in distinct.tolist() if p in self.prices}
+                    free = sorted(set(range(1, ODD_PRICE)) - in_use() - wanted, reverse=True)
+                codes[i] = free.pop() if free else ODD_PRICE
+                if codes[i] != ODD_PRICE:
+                    self.prices[int(codes[i]) - 1] = price_id
         result: IntArray = codes[which]
         return result

@@ -157,6 +157,13 @@ class Stock:
         self._unit_s[slots] = unit_s
         self._zero_s[slots] = base_s - _FRESH_MIDDLE * unit_s + stale_after_s
 
+    def keeps_scale(self, slots: IntArray, newest_s: IntArray, stale_after_s: IntArray) -> BoolArray:
+        """Whether these stores' scales do for rows as new as this, so that they need not be set anew."""
+        unit_s = self._unit_s[slots]
+        same = self._zero_s[slots] == self._base_s[slots] - _FRESH_MIDDLE * unit_s + stale_after_s
+        keeps: BoolArray = same & (self._base_s[slots] > 0) & self.can_say(slots, newest_s)
+        return keeps
+
     def can_say(self, slots: IntArray, fresh_s: IntArray) -> BoolArray:
         """Whether these moments are not too new for the stores' scale; where not, load the store's shelf anew."""
         return fresh_s < self._base_s[slots] + (_FRESH_MAX - _FRESH_MIDDLE) * self._unit_s[slots]
@@ -253,14 +260,21 @@ class Stock:
             rows.insert(slots[new], values[new])
 
     def put_many(
-        self, keys: IntArray, available: np.ndarray, fresh_s: np.ndarray, price_ids: np.ndarray
+        self,
+        keys: IntArray,
+        available: np.ndarray,
+        fresh_s: np.ndarray,
+        price_ids: np.ndarray,
+        *,
+        order: IntArray | None = None,
     ) -> Iterator[int]:
         """Write rows of many skus, a sku at a step: yields how many are written so far, so that a caller can pause.
 
-        ``keys`` are ``row_keys`` of distinct (sku, slot), in any order.
+        ``keys`` are ``row_keys`` of distinct (sku, slot), in any order; ``order`` sorts them, if the caller has it.
         """
-        # One sort of a combined key is several times faster than a lexsort of two.
-        order = np.argsort(keys)
+        if order is None:
+            # One sort of a combined key is several times faster than a lexsort of two.
+            order = np.argsort(keys)
         most = int(keys[order[-1]] >> _SLOT_BITS) if len(keys) else -1
         edges = np.searchsorted(keys, np.arange(most + 2, dtype=np.int64) << _SLOT_BITS, sorter=order)
         for number in np.flatnonzero(np.diff(edges)).tolist():
@@ -279,7 +293,7 @@ class Stock:
     ) -> np.ndarray:
         steps = (fresh_s - self._base_s[slots]) // self._unit_s[slots] + _FRESH_MIDDLE
         fresh_code = np.clip(steps, 0, _FRESH_MAX)
-        price_code = rows.price_codes(price_ids)
+        price_code = rows.price_codes(price_ids, in_use=lambda: set(((rows.value >> 16) & ODD_PRICE).tolist()))
         if rows.large or bool((available >= _LARGE).any()):
             self._note_large(rows, slots, available)
         if rows.odd_prices or bool((price_code == ODD_PRICE).any()):

@@ -26,13 +26,17 @@ async def keep_house(database: Database) -> None:
         await asyncio.sleep(_EVERY_S)
         try:
             await clear_away(database)
-        except DatabaseUnavailable as error:
-            _log.warning("housekeeping_postponed", reason=str(error))
+        except Exception as error:
+            # Whatever it was, the next round tries again: without it the changes would grow for ever.
+            _log.warning(
+                "housekeeping_postponed", reason=str(error), exc_info=not isinstance(error, DatabaseUnavailable)
+            )
 
 
 async def clear_away(database: Database, *, keep_changes: timedelta = KEEP_CHANGES) -> int:
     """One round; how many changes were forgotten."""
     forgotten = 0
     for cell in sorted(await current_heads(database)):
-        forgotten += await forget_changes(database, cell, keep=keep_changes)
+        while dropped := await forget_changes(database, cell, keep=keep_changes):
+            forgotten += dropped
     return forgotten

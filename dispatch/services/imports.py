@@ -42,8 +42,10 @@ from dispatch.storage.imports import (
     note_progress,
 )
 from dispatch.storage.pool import Database
+from dispatch.storage.retrying import in_transaction
 from dispatch.storage.staging import StagedCounts, staged_counts
 from dispatch.storage.stores import (
+    StoreKey,
     all_stores,
     put_stores_of_cell,
     remove_stores_of_cell,
@@ -107,17 +109,18 @@ async def run_import(
     progress: Progress | None = None,
     *,
     opened: Opened | None = None,
+    turn: asyncio.Semaphore | None = None,
 ) -> ImportOutcome:
     """Run an import that was opened, to its end; it never raises for what the file holds.
 
-    ``opened`` is what ``look_over`` found, so that the file is not looked into twice.
+    ``opened`` is what ``look_over`` found, so that the file is not looked into twice. ``turn`` is waited for.
 
     A file that is not what it says it is applies nothing. A failure of ours is noted as ``failed`` and raised.
     """
     running = _Running(database, import_id, request, progress)
     outcome = running.outcome
     try:
-        async with _signs_of_life(database, import_id):
+        async with _signs_of_life(database, import_id), turn or contextlib.nullcontext():
             table = opened
             if table is None:
                 table = await asyncio.to_thread(open_table, request.path, encoding=request.encoding)
@@ -203,6 +206,7 @@ class _Running:
         options = store_options(self._request)
         id_column = match_store_columns(table, options=options).name_of("store_id")
         good: list[StoreRow] = []
+        before = await self._stores_in_service() if self._whole else []
         rows = await asyncio.to_thread(read_stores, table, options=options)
         async for batch in _in_thread(rows, _STORES_A_BATCH):
             bad = [row for row in batch if isinstance(row, RowProblems)]
@@ -224,23 +228,18 @@ class _Running:
                 done += len(batch_rows)
                 await self._note(done / max(1, len(good)))
         if self._whole:
-            await self._remove_others(set(by_id))
+            await self._remove_others(before, set(by_id))
 
     async def _put_stores(self, cell: int, rows: Sequence[StoreRow], id_column: str | None) -> None:
         counts = self.outcome.counts
-        async with self._database.connection() as connection:
-            transaction = connection.transaction()
-            await transaction.start()
-            try:
-                put = await put_stores_of_cell(connection, cell, [row.store for row in rows])
-            except BaseException:
-                await transaction.rollback()
-                raise
-            if self._request.dry_run:
-                await transaction.rollback()
-            else:
-                await transaction.commit()
-                self.outcome.version.merge(put.version)
+        stores = [row.store for row in rows]
+        put = await in_transaction(
+            self._database,
+            lambda connection: put_stores_of_cell(connection, cell, stores),
+            undo=self._request.dry_run,
+        )
+        if not self._request.dry_run:
+            self.outcome.version.merge(put.version)
         counts.created += len(put.created)
         counts.updated += len(put.updated)
         counts.unchanged += len(put.unchanged)
@@ -259,8 +258,14 @@ class _Running:
             ]
         )
 
-    async def _remove_others(self, named: set[str]) -> None:
+    async def _stores_in_service(self) -> list[StoreKey]:
+        async with self._database.connection() as connection:
+            return await stores_of_partner(connection, self._request.partner)
+
+    async def _remove_others(self, before: Sequence[StoreKey], named: set[str]) -> None:
         """With ``replace``, stores of the partner that the file does not name are out of service.
+
+        Only those of ``before``, when the import began: what came since is newer than the file.
 
         With bad rows in the file nobody knows whom they meant, so nothing is removed, and the report says so.
         """
@@ -270,8 +275,7 @@ class _Running:
                 " mend them and send the file again"
             )
             return
-        async with self._database.connection() as connection:
-            gone = [s for s in await stores_of_partner(connection, self._request.partner) if s.store_id not in named]
+        gone = [store for store in before if store.store_id not in named]
         for cell, of_cell in groupby(sorted(gone, key=lambda s: (s.cell, s.store_no)), key=lambda s: s.cell):
             store_nos = [store.store_no for store in of_cell]
             if self._request.dry_run:

@@ -73,8 +73,10 @@ def nearby(replica: Replica, question: NearbyQuestion) -> NearbyPage:
         if len(found) > question.limit:
             break
     shown = found[: question.limit]
+    # First, since it works out the states of all schedules at once, which the stores' own then find at hand.
+    steady_for_s = _steady_for_s(replica, question.now_s, shown)
     stores = _states_here(replica, question, shown)
-    return NearbyPage(stores, len(found) > question.limit, _steady_for_s(replica, question.now_s, shown))
+    return NearbyPage(stores, len(found) > question.limit, steady_for_s)
 
 
 def state_of(replica: Replica, slot: int, now_s: int) -> StoreState:

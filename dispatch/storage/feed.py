@@ -38,6 +38,8 @@ _POSTGRES_EPOCH_S = 946_684_800
 _CHUNK_BYTES = 16 * 1024 * 1024
 _COPY_TIMEOUT_S = 600.0
 _STORES_A_FETCH = 1_000
+_MOST_CHANGES = 20_000
+_CHANGES_FORGOTTEN_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +134,15 @@ class FeedReader:
         return concatenate(parts)
 
     async def changes(self, cell: int, *, after: int, upto: int) -> list[Change] | None:
-        """The changes of a cell with ``after < seq ≤ upto``, in order; None if some of them are no longer kept."""
+        """The changes of a cell with ``after < seq ≤ upto``, in order.
+
+        None if some of them are no longer kept, or they are so many that the cell is sooner read anew.
+        """
+        if upto - after > _MOST_CHANGES:
+            return None
         rows = await self._connection.fetch(sql("changes_between"), cell, after, upto)
         changes = [Change(*row) for row in rows]
-        expected = set(range(after + 1, upto + 1))
-        return changes if expected <= {change.seq for change in changes} else None
+        return changes if len({change.seq for change in changes}) == upto - after else None
 
     async def _copied(self, query: str, *arguments: object) -> AsyncIterator[ShelfColumns]:
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=4)
@@ -222,9 +228,9 @@ async def reading(database: Database) -> AsyncIterator[FeedReader]:
 
 
 async def forget_changes(database: Database, cell: int, *, keep: timedelta) -> int:
-    """Drop a cell's changes that are older than ``keep``, but for the newest; how many."""
+    """Drop some of a cell's changes that are older than ``keep``; how many, 0 when there are none left."""
     async with database.connection() as connection:
-        done = await connection.execute(sql("forget_changes"), cell, keep)
+        done = await connection.execute(sql("forget_changes"), cell, keep, _CHANGES_FORGOTTEN_AT_ONCE)
     return int(done.rpartition(" ")[2])
 
 

@@ -7,6 +7,7 @@ cell's head. One transaction applies whole shelves of stores of one cell.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import batched, groupby
 
 from dispatch.domain.errors import SnapshotTooOld, StoreNotFound
@@ -14,6 +15,7 @@ from dispatch.domain.stores import Keep, ShelfCount
 from dispatch.domain.versions import Version
 from dispatch.storage.changes import MAX_ROWS_NOTED_ONE_BY_ONE, bump_head, note_shelf_rows, note_stores
 from dispatch.storage.pool import Connection, Database
+from dispatch.storage.retrying import in_transaction
 from dispatch.storage.sql import sql
 from dispatch.storage.stores import MOST_MOVES_FOLLOWED, StoreKey, find_store, find_stores
 
@@ -148,8 +150,8 @@ async def put_shelf(
 ) -> CountsApplied:
     """Apply counts of distinct skus of one store; with ``whole_as_of`` they are its whole shelf.
 
-    Raises StoreNotFound, and SnapshotTooOld when the whole shelf was counted later already. An empty version says
-    that there was nothing to write.
+    Raises StoreNotFound, Busy, and SnapshotTooOld when the whole shelf was counted later already. An empty version
+    says that there was nothing to write.
     """
     async with database.connection() as connection:
         for _ in range(MOST_MOVES_FOLLOWED):
@@ -157,20 +159,22 @@ async def put_shelf(
             # Looked at once without a lock, so that a count that is refused makes no new skus.
             await _check_countable(connection, key, whole_as_of)
             numbers = await sku_numbers(connection, [count.sku for count in counts])
-            async with connection.transaction():
-                if not await connection.fetch(sql("lock_stores"), key.cell, [key.store_no]):
-                    continue  # it has just moved to another cell, or is gone
-                return await _put_locked(connection, key, counts, numbers, whole_as_of)
+            applied = await in_transaction(connection, partial(_put_here, key, counts, numbers, whole_as_of))
+            if applied is not None:
+                return applied
     raise StoreNotFound(f"there is no store {store_id}")
 
 
-async def _put_locked(
-    connection: Connection,
+async def _put_here(
     key: StoreKey,
     counts: Sequence[ShelfCount],
     numbers: Mapping[str, int],
     whole_as_of: datetime | None,
-) -> CountsApplied:
+    connection: Connection,
+) -> CountsApplied | None:
+    """Apply the counts where ``key`` says the store lies; None if it has just moved to another cell, or is gone."""
+    if not await connection.fetch(sql("lock_stores"), key.cell, [key.store_no]):
+        return None
     await _check_countable(connection, key, whole_as_of)
     if not counts and whole_as_of is None:
         return CountsApplied()

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from typing import Final
 
 from dispatch.storage.pool import Connection, Database
+from dispatch.storage.retrying import in_transaction
 from dispatch.storage.shelves import CountsApplied, WholeShelves, apply_waiting_counts
 from dispatch.storage.sql import sql
 
@@ -62,22 +64,13 @@ class StagedCounts:
         """Apply the shelves, a few stores of a cell in a transaction; yields how many stores, and what came of them.
 
         ``whole``: what a store's counts do not name is 0 there, but for skus that ``spared`` names by store number
-        (None: for all of its skus).
+        (None: for all of its skus). Raises Busy.
         """
         numbers = await self._numbers({sku for skus in spared.values() for sku in skus or ()})
         for cell, of_cell in groupby(self._stores, key=lambda store: store.cell):
             for batch in _batches(list(of_cell)):
-                transaction = self.connection.transaction()
-                await transaction.start()
-                try:
-                    applied = await self._apply_batch(cell, batch, whole, spared, numbers, dry_run)
-                except BaseException:
-                    await transaction.rollback()
-                    raise
-                if dry_run:
-                    await transaction.rollback()
-                else:
-                    await transaction.commit()
+                work = partial(self._apply_batch, cell, batch, whole, spared, numbers, dry_run)
+                applied = await in_transaction(self.connection, work, undo=dry_run)
                 yield len(batch), applied
 
     async def _apply_batch(
@@ -88,8 +81,9 @@ class StagedCounts:
         spared: Mapping[int, frozenset[str] | None],
         numbers: Mapping[str, int],
         dry_run: bool,
+        connection: Connection,
     ) -> CountsApplied:
-        locked = await self.connection.fetch(sql("lock_stores"), cell, [store.store_no for store in batch])
+        locked = await connection.fetch(sql("lock_stores"), cell, [store.store_no for store in batch])
         counted_whole_at = {row["store_no"]: row["counted_whole_at"] for row in locked}
         result = CountsApplied()
         applying: list[_FileStore] = []
@@ -102,7 +96,7 @@ class StagedCounts:
         if not applying:
             return result
         store_nos = [store.store_no for store in applying]
-        await self.connection.execute(sql("take_counts"), cell, store_nos)
+        await connection.execute(sql("take_counts"), cell, store_nos)
         shelves: dict[int, tuple[datetime, frozenset[int]]] = {}
         for store in applying if whole else ():
             skus = spared.get(store.store_no, frozenset())
@@ -110,7 +104,7 @@ class StagedCounts:
                 left_alone = frozenset(numbers[sku] for sku in skus if sku in numbers)
                 shelves[store.store_no] = (store.as_of, left_alone)
         whole_shelves: WholeShelves = shelves
-        result.add(await apply_waiting_counts(self.connection, cell, store_nos, whole=whole_shelves, dry_run=dry_run))
+        result.add(await apply_waiting_counts(connection, cell, store_nos, whole=whole_shelves, dry_run=dry_run))
         return result
 
     async def _numbers(self, skus: set[str]) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """Stores in the database: the directory that makes ids unique, and the rows by cell."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import asyncpg
 import shapely
@@ -11,6 +12,7 @@ from dispatch.domain.stores import Store
 from dispatch.domain.versions import Version
 from dispatch.storage.changes import bump_head, note_stores
 from dispatch.storage.pool import Connection, Database
+from dispatch.storage.retrying import in_transaction
 from dispatch.storage.sql import sql
 from geo.cells import cell_of
 from geo.coordinates import LatLon
@@ -68,11 +70,12 @@ async def put_stores_of_cell(connection: Connection, cell: int, stores: Sequence
         mine.append(row)
         if row["cell"] != cell:
             moving.append(row)
+    counted_whole_at = await _lock_rows(connection, cell, mine, moving)
     written = await connection.fetch(
         sql("put_stores"), cell, *_columns([(r["store_no"], by_id[r["store_id"]]) for r in mine])
     )
     created = {row["store_no"]: row["created"] for row in written}
-    old_cells = await _move_away(connection, cell, moving)
+    old_cells = await _move_away(connection, cell, moving, counted_whole_at)
     for row in mine:
         moved = row["cell"] != cell
         outcome = created.get(row["store_no"])
@@ -96,16 +99,43 @@ async def put_stores_of_cell(connection: Connection, cell: int, stores: Sequence
     return result
 
 
-async def _move_away(connection: Connection, cell: int, moving: Sequence[asyncpg.Record]) -> dict[int, list[int]]:
-    """Close the old rows of stores that now lie in ``cell`` and open their shelves there; the old cells touched."""
+async def _lock_rows(
+    connection: Connection, cell: int, stores: Sequence[asyncpg.Record], moving: Sequence[asyncpg.Record]
+) -> dict[int, datetime | None]:
+    """Lock what the stores have in ``cell`` and where those that move come from: store rows, then their shelf rows.
+
+    Each by cell and number, which is everybody's order. Answers when the whole shelf of each that moves was counted.
+    """
+    stores_of = {cell: [row["store_no"] for row in stores]}
+    shelves_of = {cell: [row["store_no"] for row in moving]} if moving else {}
+    for row in moving:
+        stores_of.setdefault(row["cell"], []).append(row["store_no"])
+        shelves_of.setdefault(row["cell"], []).append(row["store_no"])
+    counted_whole_at: dict[int, datetime | None] = {}
+    for locked_cell in sorted(stores_of):
+        for row in await connection.fetch(sql("lock_store_rows"), locked_cell, stores_of[locked_cell]):
+            if locked_cell != cell:
+                counted_whole_at[row["store_no"]] = row["counted_whole_at"]
+    for locked_cell in sorted(shelves_of):
+        await connection.execute(sql("lock_shelves"), locked_cell, shelves_of[locked_cell], None)
+    return counted_whole_at
+
+
+async def _move_away(
+    connection: Connection,
+    cell: int,
+    moving: Sequence[asyncpg.Record],
+    counted_whole_at: Mapping[int, datetime | None],
+) -> dict[int, list[int]]:
+    """Close the old rows of stores that now lie in ``cell`` and open their shelves there; the old cells touched.
+
+    All these rows are locked.
+    """
     left: dict[int, list[int]] = {}
     for row in moving:
         old_cell, store_no = row["cell"], row["store_no"]
-        await connection.execute(sql("lock_stores"), old_cell, [store_no])
-        counted_whole_at = await connection.fetchval(sql("counted_whole_at"), old_cell, store_no)
-        await connection.execute(sql("lock_shelves"), old_cell, [store_no], None)
         await connection.execute(sql("open_new_shelf"), old_cell, cell, store_no)
-        await connection.execute(sql("carry_whole_count"), cell, store_no, counted_whole_at)
+        await connection.execute(sql("carry_whole_count"), cell, store_no, counted_whole_at.get(store_no))
         await connection.execute(sql("leave_old_cell"), old_cell, store_no)
         await connection.execute(sql("move_directory"), store_no, cell)
         left.setdefault(old_cell, []).append(store_no)
@@ -146,15 +176,18 @@ def _columns(rows: Sequence[tuple[int, Store]]) -> list[list[object]]:
 
 
 async def put_store(database: Database, store: Store) -> StoresPut:
-    """Write one whole store. Raises StoreOfOtherPartner."""
-    async with database.transaction() as connection:
+    """Write one whole store. Raises StoreOfOtherPartner, Busy."""
+
+    async def work(connection: Connection) -> StoresPut:
         result = await put_stores_of_cell(connection, cell_of(store.place), [store])
         if result.of_other_partner:
             raise StoreOfOtherPartner(
                 f"the store {store.store_id} belongs to partner {result.of_other_partner[store.store_id]};"
                 " choose another store_id, or send it as that partner"
             )
-    return result
+        return result
+
+    return await in_transaction(database, work)
 
 
 async def remove_stores_of_cell(connection: Connection, cell: int, store_nos: Sequence[int]) -> tuple[int, Version]:

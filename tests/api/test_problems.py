@@ -27,7 +27,7 @@ async def test_pointers_are_escaped_as_rfc_6901_says(app_client: Api) -> None:
 @pytest.mark.parametrize(
     ("method", "url", "arguments", "status", "code"),
     [
-        ("GET", "/", {}, 404, "not_found"),
+        ("GET", "/nothing", {}, 404, "not_found"),
         ("GET", "/v1/nothing", {}, 404, "not_found"),
         ("GET", "/v1/stores/a/", {}, 404, "not_found"),
         ("GET", "/v1/stores/a", {}, 404, "store_not_found"),

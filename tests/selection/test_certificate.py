@@ -49,6 +49,7 @@ def listed(world: World, question: Question) -> list[Listed]:
     return sorted(stores, key=lambda store: store.distance_m)
 
 
+HORIZON_M = 1_000_000.0
 TIMES = ("prepare_s", "prepare_line_s", "courier_s", "handover_s")
 
 
@@ -87,7 +88,9 @@ def check_space_first(question: Question, stores: list[Listed], everywhere: list
         assert not unseen, "stores are left, and nothing is said of them"
         return
     assert unseen, "nothing is left, yet a bound is told"
-    least_s, most_s = bounds_s(question, everywhere, unseen[0].distance_m)
+    # Of a store beyond the horizon it is only said that it lies beyond.
+    least_s = bounds_s(question, everywhere, min(unseen[0].distance_m, HORIZON_M))[0]
+    most_s = bounds_s(question, everywhere, unseen[0].distance_m)[1]
     assert least_s <= told.next_bound_s <= most_s
 
 

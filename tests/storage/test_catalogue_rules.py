@@ -93,8 +93,9 @@ async def test_what_breaks_a_rule_is_noticed(database_url: str, planted: str, no
     "planted",
     [
         "CREATE TABLE orders (cell bigint, id text, PRIMARY KEY (cell, id)); CREATE INDEX ON orders (id)",
-        "CREATE TABLE orders (cell bigint, id bigint GENERATED ALWAYS AS IDENTITY,"
-        " sku_no bigint REFERENCES skus (sku_no), store_no bigint, PRIMARY KEY (cell, id), FOREIGN KEY (cell, store_no) REFERENCES stores)",
+        "CREATE TABLE orders (cell bigint, id bigint GENERATED ALWAYS AS IDENTITY, store_no bigint,"
+        " sku_no bigint REFERENCES skus (sku_no), PRIMARY KEY (cell, id),"
+        " FOREIGN KEY (cell, store_no) REFERENCES stores)",
         "CREATE FUNCTION f(p_cell bigint) RETURNS void LANGUAGE plpgsql AS $$DECLARE n bigint; BEGIN"
         " SELECT seq INTO n FROM cell_heads WHERE cell = p_cell; INSERT INTO changes (cell, seq, n, kind, store_no,"
         " written_at) VALUES (p_cell, n, 1, 'store', 1, now()); END$$",

@@ -1,6 +1,7 @@
-"""A replica that follows the changes is the copy of the database, whatever was written and however far it fell behind."""
+"""A replica that follows the changes is the database's copy, whatever was written and however far it fell behind."""
 
 import asyncio
+import contextlib
 import random
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from dispatch.storage.pool import Database
 from dispatch.storage.shelves import put_shelf, redate_shelves
 from dispatch.storage.stores import put_store, remove_store
 from geo.travel import Mode
+from geo.zones import parse_zone
 from tests.storage.worlds import (
     KYOTO,
     NOW,
@@ -45,19 +47,14 @@ class Writer:
     async def write(self) -> None:
         rng = self._rng
         self._turn += 1
-        try:
-            await rng.choice(
-                [self._put, self._put, self._count, self._count, self._count, self._remove, self._import, self._redate]
-            )()
-        except (StoreNotFound, SnapshotTooOld):
-            pass
+        often = [self._put, self._count, self._count]
+        with contextlib.suppress(StoreNotFound, SnapshotTooOld):
+            await rng.choice([*often, self._put, self._remove, self._import, self._redate])()
 
     async def _put(self) -> None:
         rng = self._rng
         lat, lon = rng.choice(PLACES)
         place = (lat + rng.choice([0, 0.001, 0.01]), lon)
-        from geo.zones import parse_zone
-
         await put_store(
             self._database,
             store(
@@ -163,8 +160,7 @@ async def test_what_is_not_committed_is_not_seen_and_what_is_rolled_back_never(d
     await put_store(database, store("a"))
     follower = follower_of(database)
     await follower.step()
-    connection_of = database.connection()
-    async with connection_of as connection:
+    async with database.connection() as connection:
         transaction = connection.transaction()
         await transaction.start()
         await connection.execute("UPDATE cell_heads SET seq = seq + 1")

@@ -31,6 +31,9 @@ WHERE cell = $1 AND seq > $2 AND seq <= $3
 ORDER BY seq, n
 
 -- name: forget_changes
--- Drops changes of a cell that every live follower has long read. $2: kept for so long.
+-- Drops the oldest changes of a cell, which every live follower has long read. $2: kept for so long; $3: how many rows
+-- to look at, so that each call is short.
 DELETE FROM changes
-WHERE cell = $1 AND written_at < now() - $2::interval AND seq < (SELECT h.seq FROM cell_heads h WHERE h.cell = $1)
+WHERE cell = $1 AND seq <= (
+    SELECT max(o.seq) FROM (SELECT c.seq, c.written_at FROM changes c WHERE c.cell = $1 ORDER BY c.seq, c.n LIMIT $3) AS o
+    WHERE o.written_at < now() - $2::interval)

@@ -75,10 +75,12 @@ WHERE s.cell = $1 AND s.on_hand > 0
                   WHERE p.store_no = s.store_no AND p.sku_no = s.sku_no)
 
 -- name: zero_absent
--- What a whole shelf does not name is not there.
+-- What a whole shelf does not name is not there. Most of such rows have long been at 0, and are rewritten only once an
+-- hour: a row whose as_of were never moved on would in time be called stale, not empty, though the shelf was counted.
 UPDATE shelves s SET on_hand = 0, as_of = w.as_of
 FROM unnest($2::bigint[], $3::timestamptz[]) AS w (store_no, as_of)
 WHERE s.cell = $1 AND s.store_no = w.store_no AND s.as_of <= w.as_of
+  AND (s.on_hand > 0 OR s.as_of < w.as_of - interval '1 hour')
   AND NOT EXISTS (SELECT FROM counts_to_apply c WHERE c.cell = s.cell AND c.store_no = s.store_no AND c.sku_no = s.sku_no)
   AND NOT EXISTS (SELECT FROM unnest($4::bigint[], $5::bigint[]) AS p (store_no, sku_no)
                   WHERE p.store_no = s.store_no AND p.sku_no = s.sku_no)
@@ -101,16 +103,19 @@ ORDER BY k.sku
 UPDATE shelves SET as_of = $3 WHERE cell = $1 AND store_no = ANY ($2::bigint[]) AND as_of < $3
 
 -- name: copy_shelves
--- The shelves of every cell, for a replica, in fields of fixed width (see storage/feed.py).
+-- The shelves of every cell, for a replica, in fields of fixed width (see storage/feed.py). A store that moved to another
+-- cell has left rows in its old one, which are not its shelf any more.
 SELECT store_no, sku_no, greatest(0::bigint, on_hand::bigint - reserved - safety_stock - withheld)::integer,
        coalesce(price_minor, -1), coalesce(currency, '---'), greatest(as_of, moved_at)
 FROM shelves
+WHERE (cell, store_no) NOT IN (SELECT r.cell, r.store_no FROM stores r WHERE r.removed_at IS NOT NULL)
 
 -- name: copy_some_skus
 -- As copy_shelves, only these skus: for one question on the command line.
 SELECT store_no, sku_no, greatest(0::bigint, on_hand::bigint - reserved - safety_stock - withheld)::integer,
        coalesce(price_minor, -1), coalesce(currency, '---'), greatest(as_of, moved_at)
-FROM shelves WHERE sku_no = ANY ($1::bigint[])
+FROM shelves
+WHERE (cell, store_no) NOT IN (SELECT r.cell, r.store_no FROM stores r WHERE r.removed_at IS NOT NULL) AND sku_no = ANY ($1::bigint[])
 
 -- name: copy_some_shelves
 -- As copy_shelves, only these stores of one cell: for a follower.

@@ -1,6 +1,6 @@
 -- name: add_partners
 -- Partners named in files or bodies are made.
-INSERT INTO partners (partner) SELECT DISTINCT unnest($1::text[]) ON CONFLICT DO NOTHING
+INSERT INTO partners (partner) SELECT DISTINCT u FROM unnest($1::text[]) AS u ORDER BY u ON CONFLICT DO NOTHING
 
 -- name: add_to_directory
 -- Gives new store ids their number, cell and owner; ids that are known stay as they are.
@@ -16,6 +16,13 @@ ON CONFLICT (store_id) DO NOTHING
 SELECT store_id, store_no, cell, partner
 FROM store_directory
 WHERE store_id = ANY ($1::text[])
+ORDER BY store_no
+FOR NO KEY UPDATE
+
+-- name: lock_store_rows
+-- Rows of stores of one cell, in service or not, locked in order of number; tells the last whole count of each.
+SELECT store_no, counted_whole_at FROM stores
+WHERE cell = $1 AND store_no = ANY ($2::bigint[])
 ORDER BY store_no
 FOR NO KEY UPDATE
 
@@ -80,15 +87,17 @@ UPDATE store_directory SET cell = $2 WHERE store_no = $1
 UPDATE stores SET removed_at = now() WHERE cell = $1 AND store_no = $2
 
 -- name: open_new_shelf
--- The shelf of a store that has moved to another cell: on hand less what is reserved there.
+-- The shelf of a store that has moved to another cell: on hand less what is reserved there. Where it comes back to a
+-- cell, what its old rows there still have reserved lies on the shelf too.
 INSERT INTO shelves (cell, store_no, sku_no, price_minor, as_of, moved_at, on_hand, safety_stock, withheld, currency)
 SELECT $2::bigint, store_no, sku_no, price_minor, as_of, moved_at, greatest(0, on_hand - reserved), safety_stock,
        withheld, currency
 FROM shelves WHERE cell = $1 AND store_no = $3
+ORDER BY sku_no
 ON CONFLICT (cell, store_no, sku_no) DO UPDATE SET
     price_minor = excluded.price_minor, as_of = excluded.as_of, moved_at = excluded.moved_at,
-    on_hand = excluded.on_hand, safety_stock = excluded.safety_stock, withheld = excluded.withheld,
-    currency = excluded.currency
+    on_hand = least(2147483647, excluded.on_hand::bigint + shelves.reserved)::integer,
+    safety_stock = excluded.safety_stock, withheld = excluded.withheld, currency = excluded.currency
 
 -- name: carry_whole_count
 -- The new row of a store that has moved knows when its whole shelf was last counted.

@@ -1,0 +1,168 @@
+"""A follower against the database: what moves, fails half way, or is cut off, and what it holds afterwards."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from dispatch.domain.errors import DatabaseUnavailable
+from dispatch.domain.stores import ShelfCount, Store
+from dispatch.replica.follower import Follower
+from dispatch.replica.replica import Replica
+from dispatch.storage.feed import FeedReader
+from dispatch.storage.pool import Database
+from dispatch.storage.shelves import put_shelf
+from dispatch.storage.stores import put_store, remove_store
+from geo.cells import cell_of
+from geo.coordinates import LatLon
+from geo.travel.estimate import EstimateTravel
+from tests.replica.test_catalogue import DEFAULTS
+
+TAIPEI, SHANGHAI = LatLon(lat=25.033, lon=121.565), LatLon(lat=31.23, lon=121.47)
+LOW, HIGH = sorted((TAIPEI, SHANGHAI), key=cell_of)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    opened = await Database.open(database_url)
+    yield opened
+    await opened.close()
+
+
+def following(database: Database) -> Follower:
+    return Follower(
+        database,
+        defaults=DEFAULTS,
+        travel=EstimateTravel(),
+        every_s=0.01,
+        stale_after_s=60,
+        monotonic=time.monotonic,
+    )
+
+
+def a_store(store_id: str, place: LatLon) -> Store:
+    return Store(store_id=store_id, place=place, timezone="Asia/Shanghai")
+
+
+async def count(database: Database, store_id: str, **on_hand: int) -> None:
+    counts = [
+        ShelfCount(store_id=store_id, sku=sku, on_hand=figure, as_of=datetime.now(UTC))
+        for sku, figure in on_hand.items()
+    ]
+    await put_shelf(database, store_id, counts, whole_as_of=None)
+
+
+def has(replica: Replica, store_id: str, sku: str) -> int | None:
+    slot, number = replica.slot(store_id), replica.stock.number(sku)
+    if slot is None or number is None:
+        return None
+    return int(replica.stock.gather(number, np.array([slot])).available[0])
+
+
+async def test_each_step_of_a_move_there_and_back_is_the_shelf_of_where_the_store_is(database: Database) -> None:
+    follower = following(database)
+    await follower.step()
+    for first, second in ((LOW, HIGH), (HIGH, LOW)):
+        store_id = f"from {cell_of(first)}"
+        await put_store(database, a_store(store_id, first))
+        await count(database, store_id, tea=9)
+        await follower.step()
+        assert has(follower.replica, store_id, "tea") == 9
+        # All of it in one step: a count in the old cell, the move, a count in the new.
+        await count(database, store_id, tea=8)
+        await put_store(database, a_store(store_id, second))
+        await count(database, store_id, tea=0)
+        await follower.step()
+        assert has(follower.replica, store_id, "tea") == 0
+        # There and back in one step.
+        await put_store(database, a_store(store_id, first))
+        await count(database, store_id, tea=5)
+        await put_store(database, a_store(store_id, second))
+        await count(database, store_id, tea=4)
+        await put_store(database, a_store(store_id, first))
+        await count(database, store_id, tea=3)
+        await follower.step()
+        assert has(follower.replica, store_id, "tea") == 3
+    fresh = following(database)
+    await fresh.step()
+    for place in (LOW, HIGH):
+        assert has(fresh.replica, f"from {cell_of(place)}", "tea") == 3
+
+
+async def test_a_store_taken_out_and_put_again_has_its_shelf(database: Database) -> None:
+    follower = following(database)
+    await follower.step()
+    await put_store(database, a_store("a", LOW))
+    await count(database, "a", tea=4)
+    await follower.step()
+    await remove_store(database, "a")
+    await follower.step()
+    assert has(follower.replica, "a", "tea") is None
+    await put_store(database, a_store("a", LOW))
+    await follower.step()
+    assert has(follower.replica, "a", "tea") == 4
+
+
+async def test_a_step_that_fails_before_the_shelves_are_read_owes_them(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower = following(database)
+    await follower.step()
+    await put_store(database, a_store("a", LOW))
+    await count(database, "a", tea=5)
+    honest = FeedReader.shelves_of
+
+    async def fails(self: FeedReader, cell: int, store_nos: list[int]) -> object:
+        raise DatabaseUnavailable("cut off")
+
+    monkeypatch.setattr(FeedReader, "shelves_of", fails)
+    with pytest.raises(DatabaseUnavailable):
+        await follower.step()
+    monkeypatch.setattr(FeedReader, "shelves_of", honest)
+    await follower.step()
+    assert has(follower.replica, "a", "tea") == 5
+
+
+async def test_lost_connections_are_survived_without_a_new_copy(database: Database, database_url: str) -> None:
+    own = await Database.open(database_url, pool_min=1, pool_max=2)
+    follower = following(own)
+    follower.start()
+    await put_store(database, a_store("a", LOW))
+    await count(database, "a", tea=1)
+    replica = await loaded(follower)
+    async with database.connection() as connection:
+        ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        assert await connection.fetchval(ended + " AND datname = current_database()") >= 1
+    await count_again(database)
+    deadline = time.monotonic() + 10
+    while has(replica, "a", "tea") != 2:
+        assert time.monotonic() < deadline, follower.problem
+        await asyncio.sleep(0.02)
+    assert follower.replica is replica
+    await follower.stop()
+    await own.close()
+
+
+async def loaded(follower: Follower) -> Replica:
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            if has(follower.replica, "a", "tea") == 1:
+                return follower.replica
+        except Exception:
+            assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
+async def count_again(database: Database) -> None:
+    """The writer's own connections were cut as well; it tries again, as a client would."""
+    for _ in range(10):
+        try:
+            await count(database, "a", tea=2)
+            return
+        except DatabaseUnavailable:
+            await asyncio.sleep(0.05)
+    raise AssertionError("the database did not come back")
