@@ -219,6 +219,10 @@ class Catalogue:
             self._extreme_times = (least, most, int(queues_s.max(initial=0)))
         return self._extreme_times
 
+    def stretches(self, cell: int) -> list[tuple[int, int]]:
+        """Stretches of slots, ascending and apart, that hold every store of a cell; perhaps some that have moved, too."""
+        return _joined(self._ranges.get(cell, ()))
+
     def slots_around(self, place: LatLon, radius_m: float) -> SlotRanges:
         """Stretches of slots that hold every store within the radius, and others of the same cells."""
         # Worked out once for all places of a neighbourhood, so for the circle around any of them.

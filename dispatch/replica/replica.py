@@ -30,6 +30,7 @@ PAUSE_AFTER_S: Final = 0.005
 _STORES_WITHOUT_PAUSE: Final = 4
 _FIRST_ROWS: Final = 1 << 16
 _AT_HOME_M: Final = 1.0
+_LOW_HALF: Final = (1 << 32) - 1
 
 
 @dataclass(slots=True)
@@ -44,6 +45,7 @@ class Replica:
     travel: TravelModel
     cursors: dict[int, int]
     sku_numbering: Numbering = field(default_factory=Numbering)
+    sku_nos: dict[int, int] = field(default_factory=dict)  # the other way round
 
     @property
     def index(self) -> PointIndex:
@@ -103,7 +105,29 @@ class Replica:
     def know_skus(self, skus: dict[int, str]) -> None:
         """Take in skus by the database's number."""
         for sku_no, sku in skus.items():
-            self.sku_numbering.add(sku_no, self.stock.add_sku(sku))
+            number = self.stock.add_sku(sku)
+            self.sku_numbering.add(sku_no, number)
+            self.sku_nos[number] = sku_no
+
+    def checksum(self, cell: int) -> tuple[int, int]:
+        """As FeedReader.checksum: equal, unless this replica holds something else than the database."""
+        there = np.zeros(self.columns.size, dtype=np.bool_)
+        there[(self.columns.cell == cell) & ~np.isnan(self.index.lats[: self.columns.size])] = True
+        ranges = SlotRanges(self.catalogue.stretches(cell))
+        rows, high, low = 0, 0, 0
+        for number, sku_no in self.sku_nos.items():
+            slots = self.stock.holders(number, ranges)
+            slots = slots[there[slots]]
+            if len(slots):
+                keys = (self.columns.store_no[slots] * 1_000_003 + sku_no) % 2_147_483_647
+                terms = keys * (self.stock.gather(number, slots).available + 1)
+                # In two halves, for the sum of many such numbers is more than 64 bits hold.
+                rows, high, low = (
+                    rows + len(slots),
+                    high + int((terms >> 32).sum()),
+                    low + int((terms & _LOW_HALF).sum()),
+                )
+        return rows, (high << 32) + low
 
     async def write_shelves(self, rows: ShelfColumns) -> None:
         """Take in whole shelves of stores in the catalogue, pausing every few ms; rows of other stores are left out."""

@@ -133,6 +133,12 @@ class FeedReader:
         parts = [chunk async for chunk in self._copied(sql("copy_some_shelves"), cell, list(store_nos))]
         return concatenate(parts)
 
+    async def checksum(self, cell: int) -> tuple[int, int]:
+        """How many shelf rows a cell's stores have, and a number for what they have available."""
+        row = await self._connection.fetchrow(sql("cell_checksum"), cell, timeout=_COPY_TIMEOUT_S)
+        assert row is not None, "an aggregate has a row"
+        return row["rows"], int(row["total"])
+
     async def changes(self, cell: int, *, after: int, upto: int) -> list[Change] | None:
         """The changes of a cell with ``after < seq ≤ upto``, in order.
 

@@ -12,7 +12,7 @@ from dispatch.domain.errors import DatabaseUnavailable
 from dispatch.domain.stores import ShelfCount, Store
 from dispatch.replica.follower import Follower
 from dispatch.replica.replica import Replica
-from dispatch.storage.feed import FeedReader
+from dispatch.storage.feed import FeedReader, reading
 from dispatch.storage.pool import Database
 from dispatch.storage.shelves import put_shelf
 from dispatch.storage.stores import put_store, remove_store
@@ -62,6 +62,29 @@ def has(replica: Replica, store_id: str, sku: str) -> int | None:
     return int(replica.stock.gather(number, np.array([slot])).available[0])
 
 
+async def equals_the_database(database: Database, replica: Replica) -> None:
+    async with reading(database) as reader:
+        heads = await reader.heads()
+        assert heads == replica.cursors
+        for cell in heads:
+            assert replica.checksum(cell) == await reader.checksum(cell), cell
+
+
+async def test_the_checksum_tells_a_row_that_differs(database: Database) -> None:
+    follower = following(database)
+    await put_store(database, a_store("a", LOW))
+    await count(database, "a", tea=9, milk=2000, soap=0)
+    await follower.step()
+    replica = follower.replica
+    await equals_the_database(database, replica)
+    number = replica.stock.number("tea")
+    assert number is not None
+    at = np.array([replica.slot("a")])
+    replica.stock.put(number, at, np.array([8]), np.array([1_790_000_000]), np.array([0]))
+    with pytest.raises(AssertionError):
+        await equals_the_database(database, replica)
+
+
 async def test_each_step_of_a_move_there_and_back_is_the_shelf_of_where_the_store_is(database: Database) -> None:
     follower = following(database)
     await follower.step()
@@ -86,8 +109,10 @@ async def test_each_step_of_a_move_there_and_back_is_the_shelf_of_where_the_stor
         await count(database, store_id, tea=3)
         await follower.step()
         assert has(follower.replica, store_id, "tea") == 3
+    await equals_the_database(database, follower.replica)
     fresh = following(database)
     await fresh.step()
+    await equals_the_database(database, fresh.replica)
     for place in (LOW, HIGH):
         assert has(fresh.replica, f"from {cell_of(place)}", "tea") == 3
 
@@ -104,6 +129,7 @@ async def test_a_store_taken_out_and_put_again_has_its_shelf(database: Database)
     await put_store(database, a_store("a", LOW))
     await follower.step()
     assert has(follower.replica, "a", "tea") == 4
+    await equals_the_database(database, follower.replica)
 
 
 async def test_a_step_that_fails_before_the_shelves_are_read_owes_them(
@@ -124,6 +150,7 @@ async def test_a_step_that_fails_before_the_shelves_are_read_owes_them(
     monkeypatch.setattr(FeedReader, "shelves_of", honest)
     await follower.step()
     assert has(follower.replica, "a", "tea") == 5
+    await equals_the_database(database, follower.replica)
 
 
 async def test_lost_connections_are_survived_without_a_new_copy(database: Database, database_url: str) -> None:

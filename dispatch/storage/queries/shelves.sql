@@ -123,6 +123,14 @@ SELECT store_no, sku_no, greatest(0::bigint, on_hand::bigint - reserved - safety
        coalesce(price_minor, -1), coalesce(currency, '---'), greatest(as_of, moved_at)
 FROM shelves WHERE cell = $1 AND store_no = ANY ($2::bigint[])
 
+-- name: cell_checksum
+-- A number for what a cell's shelves have available, which a replica of the cell works out too (Replica.checksum).
+SELECT count(*) AS rows,
+       coalesce(sum((s.store_no * 1000003 + s.sku_no) % 2147483647
+                    * (greatest(0::bigint, s.on_hand::bigint - s.reserved - s.safety_stock - s.withheld) + 1)), 0) AS total
+FROM shelves s JOIN stores t ON t.cell = s.cell AND t.store_no = s.store_no
+WHERE s.cell = $1 AND t.cell = $1 AND t.removed_at IS NULL
+
 -- name: make_counts_to_apply
 -- Where counts wait for apply_counts; a table of the connection, empty after each transaction.
 CREATE TEMPORARY TABLE IF NOT EXISTS counts_to_apply (
