@@ -220,7 +220,7 @@ class Catalogue:
         return self._extreme_times
 
     def stretches(self, cell: int) -> list[tuple[int, int]]:
-        """Stretches of slots, ascending and apart, that hold every store of a cell; perhaps some that have moved, too."""
+        """Stretches of slots, ascending and apart, that hold every store of a cell; perhaps some that moved, too."""
         return _joined(self._ranges.get(cell, ()))
 
     def slots_around(self, place: LatLon, radius_m: float) -> SlotRanges:

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 import structlog
 
+from dispatch.postgres import EmbeddedPostgres
 from tests.api.client import Api, Clock, worker
+from tests.storage.clones import clone
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres, template_database: str) -> Iterator[str]:
+    """A migrated database of the test's own, dropped after it."""
+    yield from clone(postgres, template_database)
 
 
 @pytest.fixture

@@ -1,13 +1,15 @@
 """Bad input of every kind gets a 4xx problem that points to it; nothing gets a 500."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dispatch.postgres import EmbeddedPostgres
 from tests.api.client import Api, Clock, assert_problem, worker
+from tests.storage.clones import clone
 
 JSON = {"Content-Type": "application/json"}
 NEARBY = "/v1/stores/nearby"
@@ -29,11 +31,9 @@ type Case = tuple[str, str, dict[str, Any], int | tuple[int, ...], str | None]
 
 
 @pytest.fixture(scope="module")
-def module_database(postgres: Any, template_database: str) -> Any:
+def module_database(postgres: EmbeddedPostgres, template_database: str) -> Iterator[str]:
     """A database that all tests of this file share; they write nothing that lasts."""
-    from tests.conftest import _database
-
-    yield from _database(postgres, template_database)
+    yield from clone(postgres, template_database)
 
 
 @pytest.fixture

@@ -45,6 +45,7 @@ PLAUSIBLE: dict[str, st.SearchStrategy[Any]] = {
     "sku": st.sampled_from(["tea", "egg", "0012"]),
     "currency": st.sampled_from(["TWD", "JPY", "XAU", "ZZZ"]),
 }  # fmt: skip
+LETTERS = st.characters(categories=["L", "N", "P"], exclude_characters="/")
 ANYTHING: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.sampled_from([2**31, 2**63, -(2**64), 10**400, 1e308, -1e-320])
     | st.floats() | st.text(max_size=20) | st.text(st.characters(), max_size=8)
@@ -59,34 +60,37 @@ def document() -> dict[str, Any]:
     return create_app(load_settings(database_url="postgresql://nobody@localhost/none")).openapi()
 
 
-def bodies(schema: dict[str, Any], components: dict[str, Any], name: str = "") -> st.SearchStrategy[Any]:
-    """Values of a schema; about one in twelve is anything else instead."""
-    wrong = st.integers(0, 11).map(lambda figure: figure == 0)
-    return wrong.flatmap(lambda is_wrong: ANYTHING if is_wrong else _right(schema, components, name))
+def bodies(schema: dict[str, Any], components: dict[str, Any], *, odds: int, name: str = "") -> st.SearchStrategy[Any]:
+    """Values of a schema; about one in ``odds`` is anything else instead, with odds of 0 none."""
+    right = _right(schema, components, odds, name)
+    if not odds:
+        return right
+    return st.integers(0, odds - 1).flatmap(lambda figure: right if figure else ANYTHING)
 
 
-def _right(schema: dict[str, Any], components: dict[str, Any], name: str) -> st.SearchStrategy[Any]:
+def _right(schema: dict[str, Any], components: dict[str, Any], odds: int, name: str) -> st.SearchStrategy[Any]:
     if "$ref" in schema:
-        return _right(components[schema["$ref"].rsplit("/", 1)[1]], components, name)
+        return _right(components[schema["$ref"].rsplit("/", 1)[1]], components, odds, name)
     if name in PLAUSIBLE:
         return PLAUSIBLE[name]
     if "anyOf" in schema:
-        return st.one_of(*(_right(choice, components, name) for choice in schema["anyOf"]))
+        return st.one_of(*(_right(choice, components, odds, name) for choice in schema["anyOf"]))
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     match schema.get("type"):
         case "object":
             required = set(schema.get("required", ()))
-            members = {key: bodies(value, components, key) for key, value in schema.get("properties", {}).items()}
+            properties = schema.get("properties", {})
+            members = {key: bodies(value, components, odds=odds, name=key) for key, value in properties.items()}
             return st.fixed_dictionaries(
                 {key: value for key, value in members.items() if key in required},
                 optional={key: value for key, value in members.items() if key not in required},
             )
         case "array":
             size = schema.get("minItems", 0)
-            return st.lists(bodies(schema["items"], components), min_size=size, max_size=size + 2)
+            return st.lists(bodies(schema["items"], components, odds=odds), min_size=size, max_size=size + 2)
         case "string":
-            return st.text(min_size=schema.get("minLength", 0), max_size=min(schema.get("maxLength", 20), 20))
+            return st.text(LETTERS, min_size=schema.get("minLength", 0), max_size=min(schema.get("maxLength", 20), 20))
         case "integer":
             return st.integers(schema.get("minimum", -5), schema.get("maximum", 10**6))
         case "number":
@@ -101,8 +105,9 @@ def _right(schema: dict[str, Any], components: dict[str, Any], name: str) -> st.
 def sendings() -> st.SearchStrategy[tuple[str, Any]]:
     """The name of a schema, and a body for it."""
     components = document()["components"]["schemas"]
-    return st.sampled_from(sorted(ROUTES)).flatmap(
-        lambda name: st.tuples(st.just(name), bodies({"$ref": f"#/{name}"}, components))
+    names, all_odds = st.sampled_from(sorted(ROUTES)), st.sampled_from([0, 0, 8, 30])
+    return st.tuples(names, all_odds).flatmap(
+        lambda chosen: st.tuples(st.just(chosen[0]), bodies({"$ref": f"#/{chosen[0]}"}, components, odds=chosen[1]))
     )
 
 

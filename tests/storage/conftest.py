@@ -1,10 +1,18 @@
 """A pool on a database of the test's own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from dispatch.postgres import EmbeddedPostgres
 from dispatch.storage.pool import Database
+from tests.storage.clones import clone
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres, template_database: str) -> Iterator[str]:
+    """A migrated database of the test's own, dropped after it."""
+    yield from clone(postgres, template_database)
 
 
 @pytest.fixture
