@@ -1,15 +1,13 @@
 """Bad input of every kind gets a 4xx problem that points to it; nothing gets a 500."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dispatch.postgres import EmbeddedPostgres
 from tests.api.client import Api, Clock, assert_problem, worker
-from tests.storage.clones import clone
 
 JSON = {"Content-Type": "application/json"}
 NEARBY = "/v1/stores/nearby"
@@ -30,16 +28,10 @@ BAD_MOMENTS: tuple[Any, ...] = (
 type Case = tuple[str, str, dict[str, Any], int | tuple[int, ...], str | None]
 
 
-@pytest.fixture(scope="module")
-def module_database(postgres: EmbeddedPostgres, template_database: str) -> Iterator[str]:
-    """A database that all tests of this file share; they write nothing that lasts."""
-    yield from clone(postgres, template_database)
-
-
 @pytest.fixture
-async def api(module_database: str, tmp_path: Path, clock: Clock) -> AsyncIterator[Api]:
+async def api(database_url: str, tmp_path: Path, clock: Clock) -> AsyncIterator[Api]:
     """A worker that knows one store, a."""
-    async with worker(module_database, tmp_path, clock=clock) as api:
+    async with worker(database_url, tmp_path, clock=clock) as api:
         await api.put_store("a", 25.0, 121.5)
         yield api
 
@@ -95,29 +87,29 @@ async def test_numbers_that_are_none(api: Api) -> None:
     await refused(api, cases)
 
 
-@pytest.mark.parametrize(
-    ("lat", "lon", "code"),
-    [
-        (0, 0, "coordinate_null_island"),
-        (1e-7, -1e-7, "coordinate_null_island"),
-        (121.5, 25.0, "coordinates_swapped"),
-        (91, 0, "coordinates_swapped"),
-        (91, 91, "coordinate_out_of_range"),
-        (25, 181, "coordinate_out_of_range"),
-        (-90.0001, 121, "coordinate_out_of_range"),
-        (float("nan"), 1, "coordinate_nan"),
-        (1, float("-inf"), "coordinate_infinite"),
-    ],
+NO_PLACES = (
+    (0, 0, "coordinate_null_island"),
+    (1e-7, -1e-7, "coordinate_null_island"),
+    (121.5, 25.0, "coordinates_swapped"),
+    (91, 0, "coordinates_swapped"),
+    (91, 91, "coordinate_out_of_range"),
+    (25, 181, "coordinate_out_of_range"),
+    (-90.0001, 121, "coordinate_out_of_range"),
+    (float("nan"), 1, "coordinate_nan"),
+    (1, float("-inf"), "coordinate_infinite"),
 )
-async def test_a_pair_that_is_no_place_is_refused_by_its_own_name(api: Api, lat: float, lon: float, code: str) -> None:
-    place = json.dumps({"lat": lat, "lon": lon})
-    quote = '{"destination":@,"lines":[{"sku":"tea","quantity":1}]}'.replace("@", place)
-    for method, url, arguments, pointer in (
-        ("POST", "/v1/quotes", body(quote), "/destination"),
-        ("PUT", "/v1/stores/b", body(place), "/lat"),
-        ("GET", f"{NEARBY}?lat={lat}&lon={lon}", {}, "/query/lat"),
-    ):
-        assert_problem(await api.send(method, url, **arguments), 422, code, pointers=[pointer])
+
+
+async def test_a_pair_that_is_no_place_is_refused_by_its_own_name(api: Api) -> None:
+    for lat, lon, code in NO_PLACES:
+        place = json.dumps({"lat": lat, "lon": lon})
+        quote = '{"destination":@,"lines":[{"sku":"tea","quantity":1}]}'.replace("@", place)
+        for method, url, arguments, pointer in (
+            ("POST", "/v1/quotes", body(quote), "/destination"),
+            ("PUT", "/v1/stores/b", body(place), "/lat"),
+            ("GET", f"{NEARBY}?lat={lat}&lon={lon}", {}, "/query/lat"),
+        ):
+            assert_problem(await api.send(method, url, **arguments), 422, code, pointers=[pointer])
 
 
 async def test_what_is_not_json(api: Api) -> None:

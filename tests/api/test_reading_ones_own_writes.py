@@ -93,21 +93,20 @@ async def test_a_version_from_the_future_is_503_after_a_second_and_says_when_to_
     assert_problem(await app_client.send("GET", "/v1/stores/a", headers=other_cell), 503, "replica_behind")
 
 
-@pytest.mark.parametrize(
-    "text", ["x", "", "v1", "v1.!", "v1.AAAA", "v2.", "v1." + "A" * 70_000, "v1.\xe9", "null", "1"]
-)
-async def test_a_version_that_is_none_is_400_on_every_read(app_client: Api, text: str) -> None:
-    headers = [(b"Dispatch-Min-Version", text.encode("latin-1"))]
+async def test_a_version_that_is_none_is_400_on_every_read(app_client: Api) -> None:
     quote = {"destination": {"lat": HERE[0], "lon": HERE[1]}, "lines": [{"sku": "tea", "quantity": 1}]}
-    for method, url, body in (
+    reads: list[tuple[str, str, object]] = [
         ("GET", "/v1/stores/a", None),
         ("GET", "/v1/stores/a/stock", None),
         ("GET", f"/v1/stores/nearby?lat={HERE[0]}&lon={HERE[1]}", None),
         ("POST", "/v1/quotes", quote),
         ("POST", "/v1/quotes/batch", {"quotes": []}),
-    ):
-        answer = await app_client.send(method, url, json=body, headers=headers)
-        assert_problem(answer, 400, "malformed_version")
+    ]
+    for text in ("x", "", "v1", "v1.!", "v1.AAAA", "v2.", "v1." + "A" * 70_000, "v1.\xe9", "null", "1"):
+        for method, url, body in reads:
+            headers = [(b"Dispatch-Min-Version", text.encode("latin-1"))]
+            answer = await app_client.send(method, url, json=body, headers=headers)
+            assert_problem(answer, 400, "malformed_version")
 
 
 async def test_a_write_that_changes_nothing_still_tells_a_version(app_client: Api) -> None:

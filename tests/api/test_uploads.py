@@ -28,10 +28,11 @@ async def _created(api: Api, answer: httpx.Response) -> int:
     return int(done["created"])
 
 
-@pytest.mark.parametrize("media_type", ["text/csv", "application/octet-stream", "application/gzip", None])
-async def test_a_file_may_be_the_body_whatever_it_is_called(small: Api, media_type: str | None) -> None:
-    headers = {} if media_type is None else {"Content-Type": media_type}
-    assert await _created(small, await small.send("POST", "/v1/imports/stores", content=TEXT, headers=headers)) == 1
+async def test_a_file_may_be_the_body_whatever_it_is_called(small: Api) -> None:
+    for i, media_type in enumerate(("text/csv", "application/octet-stream", "application/gzip", None)):
+        headers = {} if media_type is None else {"Content-Type": media_type}
+        answer = await small.send("POST", "/v1/imports/stores", content=TEXT, headers=headers)
+        assert await _created(small, answer) == (1 if i == 0 else 0)
 
 
 async def test_a_file_may_be_packed(small: Api) -> None:
@@ -79,25 +80,23 @@ async def test_the_name_in_a_form_is_made_fit_to_be_shown(small: Api) -> None:
         assert (await small.finished(answer.headers["Location"]))["filename"] == shown
 
 
-@pytest.mark.parametrize(
-    ("media_type", "content", "status"),
-    [
-        ("multipart/form-data", b"x", 400),
-        ("multipart/form-data; boundary=", b"x", 400),
-        ("multipart/form-data; boundary=" + "b" * 300, b"x", 400),
-        (FORM, b"", 400),
-        (FORM, b"nonsense", 400),
-        (FORM, _form(b"a.csv")[:-20], 400),
-        (FORM, _form(b"a.csv").removesuffix(b"--\r\n"), 400),
-        (FORM, b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\nx\r\n--b--\r\n', 422),
-        (FORM, _form(b"a.csv").removesuffix(b"--b--\r\n") + _form(b"b.csv"), 422),
-    ],
+BROKEN_FORMS = (
+    ("multipart/form-data", b"x", 400),
+    ("multipart/form-data; boundary=", b"x", 400),
+    ("multipart/form-data; boundary=" + "b" * 300, b"x", 400),
+    (FORM, b"", 400),
+    (FORM, b"nonsense", 400),
+    (FORM, _form(b"a.csv")[:-20], 400),
+    (FORM, _form(b"a.csv").removesuffix(b"--\r\n"), 400),
+    (FORM, b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\nx\r\n--b--\r\n', 422),
+    (FORM, _form(b"a.csv").removesuffix(b"--b--\r\n") + _form(b"b.csv"), 422),
 )
-async def test_a_form_that_is_broken_cut_short_or_without_one_file_is_refused(
-    small: Api, media_type: str, content: bytes, status: int
-) -> None:
-    headers = {"Content-Type": media_type}
-    assert_problem(await small.send("POST", "/v1/imports/stores", content=content, headers=headers), status)
+
+
+async def test_a_form_that_is_broken_cut_short_or_without_one_file_is_refused(small: Api) -> None:
+    for media_type, content, status in BROKEN_FORMS:
+        headers = {"Content-Type": media_type}
+        assert_problem(await small.send("POST", "/v1/imports/stores", content=content, headers=headers), status)
     assert (await small.send("GET", "/v1/imports")).json()["imports"] == []
 
 
@@ -128,29 +127,27 @@ async def test_a_json_body_over_its_limit_is_413_whether_it_says_so_or_not(small
         assert_problem(await small.send("POST", "/v1/quotes", content=content), 413, "too_large")
 
 
-@pytest.mark.parametrize(
-    ("content", "code"),
-    [
-        (b"", "file_empty"),
-        (b"PK\x03\x04 an office file", "not_a_table"),
-        (b'{"type": "FeatureCollection"}', "not_a_table"),
-        (b"<html><body>404</body></html>", "not_a_table"),
-        (b"\x1f\x8b\x08\x00 broken", "file_damaged"),
-        (gzip.compress(TEXT * 40)[:-9], "file_damaged"),
-        (b"colour,size\nred,4\n", "column_missing"),
-        (b"1,2,3\n4,5,6\n", "header_missing"),
-        (b"store_id,lat,lon,x\na,25.03,121.56,\x81\x20\xff\n", "encoding_unknown"),
-    ],
+NO_TABLES = (
+    (b"", "file_empty"),
+    (b"PK\x03\x04 an office file", "not_a_table"),
+    (b'{"type": "FeatureCollection"}', "not_a_table"),
+    (b"<html><body>404</body></html>", "not_a_table"),
+    (b"\x1f\x8b\x08\x00 broken", "file_damaged"),
+    (gzip.compress(TEXT * 40)[:-9], "file_damaged"),
+    (b"colour,size\nred,4\n", "column_missing"),
+    (b"1,2,3\n4,5,6\n", "header_missing"),
+    (b"store_id,lat,lon,x\na,25.03,121.56,\x81\x20\xff\n", "encoding_unknown"),
 )
-async def test_a_file_that_is_not_what_it_says_it_is_fails_by_name_and_applies_nothing(
-    small: Api, content: bytes, code: str
-) -> None:
-    answer = await small.send("POST", "/v1/imports/stores", content=content, headers={"Content-Type": "text/csv"})
-    assert answer.status_code == 202
-    failed = await small.finished(answer.headers["Location"])
-    assert (failed["status"], failed["report"]["code"]) == ("failed", code)
-    assert failed["report"]["message"]
-    assert [failed[name] for name in ("rows", "created", "updated", "failed")] == [0, 0, 0, 0]
+
+
+async def test_a_file_that_is_not_what_it_says_it_is_fails_by_name_and_applies_nothing(small: Api) -> None:
+    for content, code in NO_TABLES:
+        answer = await small.send("POST", "/v1/imports/stores", content=content, headers={"Content-Type": "text/csv"})
+        assert answer.status_code == 202
+        failed = await small.finished(answer.headers["Location"])
+        assert (failed["status"], failed["report"]["code"]) == ("failed", code)
+        assert failed["report"]["message"]
+        assert [failed[name] for name in ("rows", "created", "updated", "failed")] == [0, 0, 0, 0]
     assert (await small.get("/v1/stores/nearby", lat=25.03, lon=121.56)).json()["stores"] == []
 
 
