@@ -3,10 +3,10 @@
 from typing import Any
 
 from dispatch.api.places import lon_lat, moment, told, zone_told
+from dispatch.domain.answer import Candidate, Certificate, PassedOver, Selection
 from dispatch.domain.market import NO_LIMIT
 from dispatch.domain.promise import Eta
 from dispatch.domain.question import UNKNOWN_SKU, Line, Question
-from dispatch.domain.selection import Candidate, Certificate, PassedOver, Selection
 from dispatch.replica.catalogue import TIMES
 from dispatch.replica.replica import Replica
 from dispatch.services.nearby import StoreState

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from dispatch.domain.market import BoolArray, FloatArray, IntArray, Market
-from dispatch.domain.promise import Parts, parts
+from dispatch.domain.promise import Eta, Parts, parts
 from dispatch.domain.question import Question, Reason, Strategy
 from geo.travel import MODE_CODES
 
@@ -48,6 +48,8 @@ class Examiner:
         self._excluded = self._slots(question.exclude_stores)
         self._declined = self._slots(question.declined_by)
         self._only = None if question.only_stores is None else self._slots(question.only_stores)
+        self._barred = frozenset(self._excluded.tolist()) | frozenset(self._declined.tolist())
+        self._among = None if self._only is None else frozenset(self._only.tolist())
         self._containing: IntArray | None = None
         self._wanted = [(line.number, line.quantity) for line in lines]
         self._by_rarity = sorted(self._wanted, key=lambda wanted: market.stock.holder_count(wanted[0]))
@@ -116,6 +118,49 @@ class Examiner:
         reason[~columns.active.take(slots)] = Reason.INACTIVE
         key_s = travel_s if question.strategy is Strategy.NEAREST else total_s
         return Examined(slots, distances_m, reason, key_s, travel_s, total_s, states.until_s, made)
+
+    def passes(self, slot: int, distance_m: float) -> Eta | None:
+        """The promise of one store if it passes every test that ``examine`` puts, else None.
+
+        For travel that does not depend on the hour. A batch of one would take three times as long.
+        """
+        market, question, columns = self._market, self._question, self._market.columns
+        if not columns.active[slot] or slot in self._barred or (self._among is not None and slot not in self._among):
+            return None
+        if not all(market.stock.has(number, slot, wanted, question.now_s) for number, wanted in self._by_rarity):
+            return None
+        if distance_m > columns.delivery_radius_m[slot] or columns.open_orders[slot] >= columns.max_open_orders[slot]:
+            return None
+        if columns.has_zone[slot]:
+            if self._containing is None:
+                self._containing = market.zones.containing(question.destination)
+            if slot not in self._containing:
+                return None
+        prepare_s, line_s, per_order_s, courier_s, handover_s = columns.times_s[slot].tolist()
+        prepare_s += line_s * len(self._lines)
+        queue_s = per_order_s * int(columns.open_orders[slot])
+        ready_s = prepare_s + queue_s + courier_s
+        at = np.array([slot])
+        states = market.schedules.states(
+            columns.schedule[at], question.start_s, planned=question.start_s != question.now_s
+        )
+        if not states.is_open[0] or question.start_s + question.hold_s + ready_s > states.until_s[0]:
+            return None
+        travel_s = int(self._travel_s(at, np.array([distance_m]), np.array([ready_s]))[0])
+        total_s = ready_s + travel_s + handover_s
+        if travel_s >= UNREACHABLE_S or total_s > question.promise_s:
+            return None
+        return Eta(
+            prepare_s=prepare_s,
+            queue_s=queue_s,
+            courier_s=courier_s,
+            travel_s=travel_s,
+            handover_s=handover_s,
+            total_s=total_s,
+            pickup_by=question.start_s + ready_s,
+            deliver_by=question.start_s + total_s,
+            travel_source=market.travel.source,
+        )
 
     def detail(self, examined: Examined, index: int) -> dict[str, object]:
         """The figures behind a store's reason; names ending in ``_at`` or ``_by`` are epoch seconds."""

@@ -76,6 +76,10 @@ class StockView(Protocol):
 
     def probe(self, slots: IntArray, now_s: int) -> Probe: ...
 
+    def has(self, number: int, slot: int, wanted: int, now_s: int) -> bool:
+        """Whether so many are available at one slot, in a row that is not stale."""
+        ...
+
     def gather(self, number: int, slots: IntArray) -> RowsFound: ...
 
     def holders(self, number: int, ranges: Any) -> IntArray:

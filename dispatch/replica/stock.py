@@ -212,6 +212,19 @@ class Stock:
             return len(rows.low)
         return rows.count_in(ranges)
 
+    def has(self, number: int, slot: int, wanted: int, now_s: int) -> bool:
+        """Whether so many of the sku are available at one slot, in a row that is not stale."""
+        rows = self._rows[number]
+        at = -1 if rows is None else rows.at(slot)
+        if rows is None or at < 0:
+            return False
+        value = int(rows.value[at])
+        available = value >> 22
+        if available == _LARGE and wanted > _LARGE:
+            available = (rows.large or {})[slot]
+        fresh_in_scale_s = (value & _FRESH_MAX) * int(self._unit_s[slot])
+        return available >= wanted and fresh_in_scale_s >= now_s - int(self._zero_s[slot])
+
     def fresh_s(self, number: int, slot: int) -> int | None:
         """How fresh one row is (epoch seconds); ANCIENT_S for older than can be said, None if there is no row."""
         rows = self._rows[number]

@@ -10,8 +10,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dispatch.domain.answer import Plan
 from dispatch.domain.question import Line, Question
-from dispatch.domain.selection import Plan, select
+from dispatch.domain.selection import select
 from dispatch.domain.stores import Store
 from dispatch.storage.feed import StoreRow
 from geo.cells import cell_of

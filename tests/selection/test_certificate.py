@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from dispatch.domain import selection
+from dispatch.domain.answer import Certificate, Plan
 from dispatch.domain.question import Question, Strategy
-from dispatch.domain.selection import Certificate, Plan, select
+from dispatch.domain.selection import select
 from geo.travel import Mode
 from tests.selection.oracle import GEOD, seconds_per_metre
 from tests.selection.worlds import DEFAULTS, PLACES, World, difference, question, world

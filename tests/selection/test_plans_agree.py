@@ -1,14 +1,18 @@
 """Whatever the plan, the answer is the same: each is forced upon the same questions."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from dispatch.domain import selection
-from dispatch.domain.selection import Plan
-from tests.selection.worlds import PLACES, difference, question, world
+from dispatch.domain.answer import Plan
+from dispatch.domain.question import Strategy
+from dispatch.domain.selection import select
+from geo.travel import Mode
+from tests.selection.worlds import PLACES, difference, plain, question, world
 
 SEED = 20261124
 NO_LIMIT = 10**9
@@ -50,6 +54,27 @@ def test_a_forced_plan_gives_the_same_answer(name: str, plan: str, monkeypatch: 
         for number in range(6):
             wrong = difference(here, question(rng, here.rows))
             assert wrong is None, f"seed {SEED}, world {seed}, question {number}: {wrong}"
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_looking_at_stores_one_by_one_gives_the_same_answer_as_by_batches(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_by_one = 0
+    for seed in range(4):
+        rng = np.random.default_rng([SEED, list(PLACES).index(name), seed, 77])
+        here = world(rng, PLACES[name], count=150, strict=False)
+        for _ in range(6):
+            asked = replace(question(rng, here.rows), strategy=Strategy.NEAREST, mode=Mode.EBIKE, alternatives=0)
+            with monkeypatch.context() as patched:
+                patched.setattr(selection, "_FEW_IN_ORDER", 1000)
+                first = plain(select(here.replica, asked))
+            with monkeypatch.context() as patched:
+                patched.setattr(selection, "_FEW_IN_ORDER", 0)
+                second = plain(select(here.replica, asked))
+            assert first == second, f"{name}, seed {SEED}, world {seed}: {asked}"
+            one_by_one += first.winner is not None
+    print(f"{name}, seed {SEED}: {one_by_one} winners")
 
 
 @pytest.mark.parametrize("name", PLACES)

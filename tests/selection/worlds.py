@@ -7,9 +7,10 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from dispatch.domain.answer import Candidate, PassedOver, Selection
 from dispatch.domain.promise import PromiseDefaults
 from dispatch.domain.question import Line, Question, Reason, Strategy, summed
-from dispatch.domain.selection import Candidate, PassedOver, Selection, select
+from dispatch.domain.selection import select
 from dispatch.domain.stores import Store
 from dispatch.replica.catalogue import Catalogue, StoreDefaults
 from dispatch.replica.replica import Replica
