@@ -248,9 +248,8 @@ class Examiner:
         raise AssertionError("a store with stale stock has a stale line")
 
     def _insufficient_detail(self, slot: int) -> dict[str, object]:
-        at = np.array([slot], dtype=np.int64)
         for line in self._lines:
-            available = int(self._market.stock.gather(line.number, at).available[0])
+            available = self._market.stock.available(line.number, slot)
             if available < line.quantity:
                 return {"sku": line.sku, "wanted": line.quantity, "available": available}
         raise AssertionError("a store without enough has a line that lacks")

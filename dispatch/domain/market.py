@@ -76,6 +76,10 @@ class StockView(Protocol):
 
     def probe(self, slots: IntArray, now_s: int) -> Probe: ...
 
+    def available(self, number: int, slot: int) -> int:
+        """How many are available at one slot; 0 without a row."""
+        ...
+
     def has(self, number: int, slot: int, wanted: int, now_s: int) -> bool:
         """Whether so many are available at one slot, in a row that is not stale."""
         ...

@@ -86,6 +86,12 @@ class StockProbe:
         return enough, stale
 
 
+def _figure(rows: SkuRows, at: int, slot: int) -> int:
+    """What is available by the row at that position."""
+    figure = int(rows.value[at]) >> 22
+    return figure if figure < _LARGE else (rows.large or {})[slot]
+
+
 def row_keys(numbers: IntArray, slots: IntArray) -> IntArray:
     """(sku number, slot) as one number, for ``Stock.put_many``."""
     return (numbers << _SLOT_BITS) | slots
@@ -212,18 +218,20 @@ class Stock:
             return len(rows.low)
         return rows.count_in(ranges)
 
+    def available(self, number: int, slot: int) -> int:
+        """How many of the sku are available at one slot; 0 without a row."""
+        rows = self._rows[number]
+        at = -1 if rows is None else rows.at(slot)
+        return 0 if rows is None or at < 0 else _figure(rows, at, slot)
+
     def has(self, number: int, slot: int, wanted: int, now_s: int) -> bool:
         """Whether so many of the sku are available at one slot, in a row that is not stale."""
         rows = self._rows[number]
         at = -1 if rows is None else rows.at(slot)
-        if rows is None or at < 0:
+        if rows is None or at < 0 or _figure(rows, at, slot) < wanted:
             return False
-        value = int(rows.value[at])
-        available = value >> 22
-        if available == _LARGE and wanted > _LARGE:
-            available = (rows.large or {})[slot]
-        fresh_in_scale_s = (value & _FRESH_MAX) * int(self._unit_s[slot])
-        return available >= wanted and fresh_in_scale_s >= now_s - int(self._zero_s[slot])
+        fresh_in_scale_s = (int(rows.value[at]) & _FRESH_MAX) * int(self._unit_s[slot])
+        return fresh_in_scale_s >= now_s - int(self._zero_s[slot])
 
     def fresh_s(self, number: int, slot: int) -> int | None:
         """How fresh one row is (epoch seconds); ANCIENT_S for older than can be said, None if there is no row."""
