@@ -119,7 +119,7 @@ async def worker(
     ):
         async with asyncio.timeout(LONGEST_WAIT_S):
             while (await http.get("/readyz")).status_code != 200:
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(0.02)
         yield Api(http, clock, app)
 
 

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from tests.api.client import Api, assert_problem
 
 
@@ -46,23 +44,21 @@ async def test_none_is_a_good_number_of_quotes_and_a_thousand_is_the_most(app_cl
     assert_problem(await send(1001), 422, pointers=["/quotes"])
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "pointers"),
-    [
-        ("[]", 422, [""]),
-        ("{}", 422, ["/quotes"]),
-        ('{"quotes": {}}', 422, ["/quotes"]),
-        ('{"quotes": [], "mode": 1}', 422, ["/mode"]),
-        ('{"quotes": [}', 400, None),
-        ("", 400, None),
-    ],
+NO_LISTS: tuple[tuple[str, int, list[str] | None], ...] = (
+    ("[]", 422, [""]),
+    ("{}", 422, ["/quotes"]),
+    ('{"quotes": {}}', 422, ["/quotes"]),
+    ('{"quotes": [], "mode": 1}', 422, ["/mode"]),
+    ('{"quotes": [}', 400, None),
+    ("", 400, None),
 )
-async def test_what_is_no_list_of_quotes_is_refused_as_a_whole(
-    app_client: Api, body: str, status: int, pointers: list[str] | None
-) -> None:
-    headers = {"Content-Type": "application/json"}
-    answer = await app_client.send("POST", "/v1/quotes/batch", content=body, headers=headers)
-    assert_problem(answer, status, pointers=pointers)
+
+
+async def test_what_is_no_list_of_quotes_is_refused_as_a_whole(app_client: Api) -> None:
+    for body, status, pointers in NO_LISTS:
+        headers = {"Content-Type": "application/json"}
+        answer = await app_client.send("POST", "/v1/quotes/batch", content=body, headers=headers)
+        assert_problem(answer, status, pointers=pointers)
 
 
 async def test_one_that_is_not_utf8_does_not_spoil_the_others(app_client: Api) -> None:

@@ -104,6 +104,31 @@ def test_every_operation_says_what_it_does_and_which_problems_it_has(served: dic
                 assert "Dispatch-Min-Version" in reads
 
 
+HEADERS = {
+    ("put", STORE, "200"): {"Dispatch-Version"},
+    ("put", STORE, "201"): {"Dispatch-Version"},
+    ("delete", STORE, "200"): {"Dispatch-Version"},
+    ("put", f"{STORE}/stock", "200"): {"Dispatch-Version"},
+    ("patch", f"{STORE}/stock", "200"): {"Dispatch-Version"},
+    ("get", "/v1/imports/{import_id}", "200"): {"Dispatch-Version"},
+    ("post", "/v1/imports/stores", "202"): {"Location"},
+    ("post", "/v1/imports/stock", "202"): {"Location"},
+    ("get", "/v1/stores/nearby", "200"): {"ETag", "Cache-Control", "Vary"},
+    ("get", "/v1/stores/nearby", "304"): {"ETag", "Cache-Control", "Vary"},
+    ("get", "/v1/imports/{import_id}/errors.csv", "200"): {"Content-Disposition"},
+}
+
+
+def test_the_headers_of_answers_are_told(served: dict[str, Any]) -> None:
+    for path, operations in served["paths"].items():
+        for method, operation in operations.items():
+            for status, told in operation["responses"].items():
+                expected = HEADERS.get((method, path, status), set())
+                if status == "503" and path != "/readyz":
+                    expected = {"Retry-After"}
+                assert set(told["headers"]) == expected | {"X-Request-Id"}, (method, path, status)
+
+
 class Seen(NamedTuple):
     method: str
     path: str

@@ -28,7 +28,7 @@ async def test_without_its_database_a_worker_is_alive_and_not_ready_and_no_500_c
     admin = await asyncpg.connect(postgres.url_of("postgres"))
     await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
     try:
-        async with worker(postgres.url_of(name), tmp_path, replica_stale_after_s=2) as api:
+        async with worker(postgres.url_of(name), tmp_path, replica_stale_after_s=1) as api:
             await api.put_store("a", 25.03, 121.56)
             await api.put_stock("a", tea=1)
             await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")

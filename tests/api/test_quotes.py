@@ -285,3 +285,19 @@ async def test_a_world_without_stores_is_unfulfillable_and_says_so(app_client: A
     answer = await app_client.quote(*DOOR, "tea")
     assert (answer["outcome"], answer["nearest_miss"]) == ("unfulfillable", None)
     assert answer["certificate"]["next_bound_s"] is None
+
+
+async def test_the_promise_is_of_so_many_minutes_from_5_to_240(app_client: Api) -> None:
+    await app_client.put_store("a", *north(300), prepare_s=600, prepare_line_s=0, courier_s=0, handover_s=0)
+    await app_client.put_stock("a", tea=1)
+    outcomes = {}
+    for minutes in (5, 11, 12, 240):
+        named: dict[str, Any] = {"channel": "app", "campaign": "spring"}
+        answer = await app_client.quote(*DOOR, "tea", promise_minutes=minutes, **named)
+        outcomes[minutes] = answer["outcome"], answer.get("reason")
+    assert outcomes == {
+        5: ("unfulfillable", "promise_missed"),
+        11: ("unfulfillable", "promise_missed"),  # 600 s and 71 s on the way
+        12: ("fulfillable", None),
+        240: ("fulfillable", None),
+    }
