@@ -108,7 +108,7 @@ async def worker(
     """A worker of its own on a database, once it is ready."""
     clock = clock or Clock()
     loaded = load_settings(
-        **{"database_url": database_url, "data_dir": data_dir, "pool_min": 1, "pool_max": 6, "follow_every_s": 0.02}
+        **{"database_url": database_url, "data_dir": data_dir, "pool_min": 1, "pool_max": 6, "follow_every_s": 0.1}
         | settings
     )
     app = create_app(loaded, clock=clock)
