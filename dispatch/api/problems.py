@@ -29,12 +29,14 @@ _STATUS: dict[type[errors.DispatchError], int] = {
     errors.ReplicaBehind: 503,
     errors.ReplicaNotReady: 503,
     errors.Busy: 503,
+    errors.OutcomeUnknown: 503,
     errors.DatabaseUnavailable: 503,
 }
 _RETRY_AFTER_S: dict[type[errors.DispatchError], int] = {
     errors.ReplicaBehind: 1,
     errors.ReplicaNotReady: 5,
     errors.Busy: 1,
+    errors.OutcomeUnknown: 1,
     errors.DatabaseUnavailable: 5,
 }
 _CODES_BY_STATUS = {

@@ -59,5 +59,11 @@ class Busy(DispatchError):
     code = "busy"
 
 
+class OutcomeUnknown(DispatchError):
+    """A write was sent, and nobody has said what became of it; the same write again tells."""
+
+    code = "outcome_unknown"
+
+
 class DatabaseUnavailable(DispatchError):
     code = "database_unavailable"

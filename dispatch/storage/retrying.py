@@ -16,7 +16,7 @@ MOST_RETRIES: Final = 3
 _LONGEST_PAUSE_S: Final = 0.05
 
 # Nothing of the transaction stands, and nothing is wrong with it: another one only came first.
-_LOST_TURN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
+LOST_TURN: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
 
 _log = structlog.get_logger(__name__)
 
@@ -37,7 +37,7 @@ async def in_transaction[T](
                 return await _once(source, work, undo)
             async with source.connection() as connection:
                 return await _once(connection, work, undo)
-        except _LOST_TURN as error:
+        except LOST_TURN as error:
             _log.info("transaction_lost_its_turn", tries=retry + 1, reason=type(error).__name__)
             lost = error
     raise Busy("others keep hold of what this would change; try again") from lost

@@ -1,0 +1,172 @@
+"""Writes that arrive while a commit is under way go together in the next one.
+
+A commit waits for the disk, and the commits of a cell wait for each other at its head, so that many small ones are many
+times slower than a few large ones. Each write of a batch succeeds or fails alone.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+
+from dispatch.domain.errors import Busy, DatabaseUnavailable, OutcomeUnknown
+from dispatch.storage.pool import Connection, Database
+from dispatch.storage.retrying import LOST_TURN
+
+MOST_AT_ONCE: Final = 64
+_PAUSE_S: Final = 0.02
+
+_log = structlog.get_logger(__name__)
+
+type Write[Item, Result] = Callable[[Connection, int, Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting[Item, Result]:
+    key: Hashable
+    item: Item
+    done: asyncio.Future[Result]
+    # Whether the database may have it: then only it can tell what became of it.
+    sent: bool = False
+    failure: Exception | None = None
+
+
+@dataclass(slots=True)
+class _Lane[Item, Result]:
+    """What waits for one cell, first come first served."""
+
+    waiting: list[_Waiting[Item, Result]] = field(default_factory=list)
+    task: asyncio.Task[None] | None = None
+
+
+class GroupCommit[Item, Result]:
+    """Gathers writes by cell; one batch of a cell is under way at a time, while those of other cells go on.
+
+    ``write(connection, cell, items)`` writes a batch in a transaction of its own and returns a result, or an error, for
+    each item in their order. It may be called again with the same items after a lost connection, when nobody knows
+    whether they were written, so writing twice must do no more than writing once.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        write: Write[Item, Result],
+        *,
+        wait_s: float,
+        most: int = MOST_AT_ONCE,
+        observe: Callable[[int], None] | None = None,
+    ) -> None:
+        self._database = database
+        self._write = write
+        self._wait_s = wait_s
+        self._most = most
+        self._observe = observe or (lambda _size: None)
+        self._lanes: dict[int, _Lane[Item, Result]] = {}
+
+    async def submit(self, cell: int, key: Hashable, item: Item, *, wait_s: float | None = None) -> Result:
+        """Write one item, and return what ``write`` returned for it. Items of one key are never in one batch.
+
+        Raises the error that ``write`` returned; after ``wait_s`` Busy or DatabaseUnavailable if the database has not
+        been given it, and OutcomeUnknown if it has.
+        """
+        entry = _Waiting(key, item, asyncio.get_running_loop().create_future())
+        lane = self._lanes.setdefault(cell, _Lane())
+        lane.waiting.append(entry)
+        if lane.task is None:
+            lane.task = asyncio.create_task(self._run(cell, lane), name=f"group commit of cell {cell:x}")
+        try:
+            return await asyncio.wait_for(asyncio.shield(entry.done), self._wait_s if wait_s is None else wait_s)
+        except TimeoutError:
+            if entry.done.done():  # a time-out that the write itself raised
+                return entry.done.result()
+            if entry.sent:
+                raise OutcomeUnknown("the database has not said what became of it; send the same again") from None
+            if isinstance(entry.failure, DatabaseUnavailable):
+                raise entry.failure from None
+            raise Busy("too much is waiting to be written; nothing of this was, so try again") from None
+        finally:
+            if not entry.sent and entry in lane.waiting:
+                lane.waiting.remove(entry)
+            entry.done.cancel()
+
+    async def _run(self, cell: int, lane: _Lane[Item, Result]) -> None:
+        try:
+            while batch := _next_batch(lane.waiting, self._most):
+                await self._attempt(cell, lane, batch)
+        finally:
+            lane.task = None
+            if not lane.waiting:
+                self._lanes.pop(cell, None)
+
+    async def _attempt(self, cell: int, lane: _Lane[Item, Result], batch: list[_Waiting[Item, Result]]) -> None:
+        try:
+            async with self._database.connection(wait_s=self._wait_s) as connection:
+                batch = [entry for entry in batch if not entry.done.done()]
+                if batch:
+                    for entry in batch:
+                        entry.sent = True
+                    await self._send(connection, cell, batch)
+        except LOST_TURN as error:
+            # Nothing of it stands.
+            for entry in batch:
+                entry.sent, entry.failure = False, error
+            _log.info("group_commit_lost_its_turn", cell=cell, items=len(batch), reason=type(error).__name__)
+            await self._put_back(lane, batch)
+        except DatabaseUnavailable as error:
+            # If it was sent it may stand, or come to stand: only the same write again, which waits for it, can tell.
+            for entry in batch:
+                entry.failure = error
+            await self._put_back(lane, batch)
+        except Exception as error:
+            if len(batch) == 1:
+                _settle(batch[0], error)
+                return
+            # One bad item must not spoil its neighbours.
+            _log.warning("group_commit_splits", cell=cell, items=len(batch), exc_info=error)
+            for entry in batch:
+                entry.sent = False
+                await self._attempt(cell, lane, [entry])
+
+    async def _send(self, connection: Connection, cell: int, batch: list[_Waiting[Item, Result]]) -> None:
+        self._observe(len(batch))
+        results = await self._write(connection, cell, [entry.item for entry in batch])
+        for entry, result in zip(batch, results, strict=True):
+            _settle(entry, result)
+
+    async def _put_back(self, lane: _Lane[Item, Result], batch: list[_Waiting[Item, Result]]) -> None:
+        await asyncio.sleep(random.uniform(_PAUSE_S / 4, _PAUSE_S))
+        lane.waiting[:0] = [entry for entry in batch if not entry.done.done()]
+
+    async def stop(self) -> None:
+        """Wait for what is under way."""
+        tasks: list[asyncio.Task[Any]] = [lane.task for lane in self._lanes.values() if lane.task is not None]
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _next_batch[Item, Result](waiting: list[_Waiting[Item, Result]], most: int) -> list[_Waiting[Item, Result]]:
+    """The first ``most`` that still wait for an answer, of different keys, taken out of ``waiting``."""
+    batch: list[_Waiting[Item, Result]] = []
+    rest: list[_Waiting[Item, Result]] = []
+    keys: set[Hashable] = set()
+    for entry in waiting:
+        if entry.done.done():
+            continue
+        if len(batch) < most and entry.key not in keys:
+            batch.append(entry)
+        else:
+            rest.append(entry)
+        keys.add(entry.key)
+    waiting[:] = rest
+    return batch
+
+
+def _settle[Item, Result](entry: _Waiting[Item, Result], result: Result | Exception) -> None:
+    if entry.done.done():
+        return
+    if isinstance(result, Exception):
+        entry.done.set_exception(result)
+    else:
+        entry.done.set_result(result)

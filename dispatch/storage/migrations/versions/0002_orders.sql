@@ -1,0 +1,562 @@
+-- Orders, their reservations and events, movements of stock, and the one function that writes orders.
+--
+-- An order lies in the cell of its destination, its reservation in that of the store. Everybody locks in one order:
+-- orders that are there, then order ids that are new, stores, shelf rows, and the heads of the cells last; each by key.
+
+-- ── Partners, stores, shelves ──────────────────────────────────────────────────────────────────────────────────────
+
+ALTER TABLE partners
+    -- When an order's goods leave the shelf: what a count after it no longer finds there.
+    ADD goods_leave_at text NOT NULL DEFAULT 'picked_up' CHECK (goods_leave_at IN ('picked_up', 'ready')),
+    -- The till rings up our orders without naming them, so that only its own movements may be counted.
+    ADD till_reports_orders boolean NOT NULL DEFAULT false;
+
+ALTER TABLE stores
+    ADD closed_until timestamptz,                              -- it has said that it is closed
+    ADD busy_until timestamptz;                                -- it has said that it is too busy for new orders
+
+-- on_hand may fall below 0 when more is sold than was ever counted: the next count mends it. What is told is 0 then.
+ALTER TABLE shelves
+    ADD withheld_until timestamptz,
+    DROP CONSTRAINT shelves_on_hand_check,
+    ADD CHECK (on_hand >= -1000000000),
+    ADD CHECK ((withheld > 0) = (withheld_until IS NOT NULL));
+-- Room in each page for the next version of a row that is reserved again and again.
+ALTER TABLE shelves SET (fillfactor = 90);
+ALTER TABLE stores SET (fillfactor = 80);
+-- Used by: withheld_due.
+CREATE INDEX shelves_withheld ON shelves (cell, withheld_until) WHERE withheld_until IS NOT NULL;
+
+ALTER TABLE changes
+    DROP CONSTRAINT changes_kind_check,
+    ADD open_orders integer CHECK (open_orders >= 0);
+-- load: only the store's number of open orders is another.
+ALTER TABLE changes
+    ADD CONSTRAINT changes_kind_check CHECK (kind IN ('store', 'shelves', 'shelf', 'load')),
+    ADD CHECK ((kind = 'load') = (open_orders IS NOT NULL));
+
+-- ── Orders ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- held → confirmed → accepted → ready → picked_up → delivered; held → expired; until ready → cancelled;
+-- a decline leads back to confirmed at another store, or to unfulfillable; picked_up → failed → returned.
+-- Which change is allowed is decided by dispatch/domain/orders.py; here only that nobody came between.
+CREATE TABLE orders (
+    cell            bigint      NOT NULL,                      -- of the destination
+    client          text        NOT NULL CHECK (client <> '' AND length(client) <= 64),
+    order_id        text        NOT NULL CHECK (order_id ~ '^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$'),
+    revision        integer     NOT NULL CHECK (revision >= 1), -- the seq of its last event
+    status          text        NOT NULL CHECK (status IN ('held', 'confirmed', 'accepted', 'ready', 'picked_up',
+                        'delivered', 'failed', 'returned', 'cancelled', 'expired', 'unfulfillable')),
+    attempt         integer     NOT NULL CHECK (attempt >= 1),
+    store_cell      bigint,                                    -- none: unfulfillable
+    store_no        bigint,
+    due_at          timestamptz,                               -- when a hold expires, or has to be accepted
+    hold_expires_at timestamptz,
+    promised_by     timestamptz,
+    created_at      timestamptz NOT NULL,
+    updated_at      timestamptz NOT NULL,
+    fingerprint     bytea       NOT NULL,                      -- of the request, to know it again
+    channel         text,
+    campaign        text,
+    request         text        NOT NULL,                      -- JSON: what is asked, to ask it again of others
+    customer        text,                                      -- JSON
+    store           text,                                      -- JSON, as told; so are the next two
+    eta             text,
+    lines           text        NOT NULL,                      -- with the prices as placed
+    declined_by     text        NOT NULL DEFAULT '[]',         -- JSON: store ids
+    PRIMARY KEY (cell, client, order_id),
+    CHECK ((store_no IS NULL) = (store_cell IS NULL) AND (store_no IS NULL) = (store IS NULL)),
+    CHECK ((status = 'unfulfillable') = (store_no IS NULL)),
+    CHECK ((due_at IS NOT NULL) = (status IN ('held', 'confirmed'))),
+    CHECK ((hold_expires_at IS NOT NULL) = (status IN ('held', 'expired')))
+);
+-- Used by: find_orders, which know no cell.
+CREATE INDEX orders_by_id ON orders (client, order_id);
+-- Used by: list_orders, of all and of a store.
+CREATE INDEX orders_newest ON orders (created_at DESC);
+CREATE INDEX orders_of_store ON orders (store_no, created_at DESC);
+-- Used by: due_orders, due_orders_of_cells.
+CREATE INDEX orders_due ON orders (due_at) WHERE due_at IS NOT NULL;
+
+-- Append-only; seq without gaps.
+CREATE TABLE order_events (
+    cell     bigint      NOT NULL,                             -- of the order
+    client   text        NOT NULL,
+    order_id text        NOT NULL,
+    seq      integer     NOT NULL CHECK (seq >= 1),
+    head_seq bigint      NOT NULL,                             -- the number of the change of the cell that wrote it
+    at       timestamptz NOT NULL,
+    event    text        NOT NULL,
+    status   text        NOT NULL,
+    attempt  integer     NOT NULL,
+    store_id text,
+    detail   text,                                             -- JSON
+    PRIMARY KEY (cell, client, order_id, seq)
+);
+-- Used by: events_after.
+CREATE INDEX order_events_feed ON order_events (cell, head_seq);
+
+-- What open orders hold of a store's shelves; reserved of a shelf row is the sum of these. Gone once the goods leave.
+-- Whoever touches them has the store's row locked.
+CREATE TABLE reservations (
+    cell       bigint  NOT NULL,                               -- of the store
+    store_no   bigint  NOT NULL,
+    client     text    NOT NULL,
+    order_id   text    NOT NULL,
+    order_cell bigint  NOT NULL,
+    sku_no     bigint  NOT NULL REFERENCES skus (sku_no),
+    quantity   integer NOT NULL CHECK (quantity > 0),
+    held_at    timestamptz NOT NULL,
+    short      boolean NOT NULL DEFAULT false,                 -- a count left too little for it, which is still to be told
+    PRIMARY KEY (cell, store_no, client, order_id, order_cell, sku_no),
+    FOREIGN KEY (cell, store_no) REFERENCES stores (cell, store_no)
+);
+-- Used by: short_reservations.
+CREATE INDEX reservations_short ON reservations (cell) WHERE short;
+
+-- Sales, receipts, pick-ups: what changed a shelf between two counts. Append-only.
+CREATE TABLE movements (
+    cell        bigint      NOT NULL,                          -- of the store
+    store_no    bigint      NOT NULL,
+    movement_id text        NOT NULL CHECK (movement_id <> '' AND length(movement_id) <= 260),
+    sku_no      bigint      NOT NULL REFERENCES skus (sku_no),
+    delta       integer     NOT NULL,                          -- what it changed, without what was counted before
+    reported    integer,                                       -- what the till said; none: not the till's
+    at          timestamptz NOT NULL,
+    reason      text        NOT NULL,
+    client      text,                                          -- the order that it belongs to
+    order_id    text,
+    written_at  timestamptz NOT NULL,
+    PRIMARY KEY (cell, store_no, movement_id),
+    FOREIGN KEY (cell, store_no) REFERENCES stores (cell, store_no)
+);
+-- Used by: movements_since_counts.
+CREATE INDEX movements_of_row ON movements (cell, store_no, sku_no, at);
+-- Used by: write_orders, movements_of_orders.
+CREATE INDEX movements_of_order ON movements (cell, store_no, order_id) WHERE order_id IS NOT NULL;
+
+-- ── Writing orders ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- What write_orders takes: arrays of rows that name each other by position, from 1; 0 is none.
+CREATE TYPE order_store AS (cell bigint, store_no bigint, store_id text);
+CREATE TYPE order_shelf AS (store integer, cell bigint, store_no bigint, sku_no bigint);
+CREATE TYPE order_item AS (
+    client text, order_id text,
+    revision integer,          -- 0: a new order; else the revision that it must still have
+    when_due boolean,          -- only if it has fallen due by the database's clock
+    status text, attempt integer,
+    due_s integer,             -- when it falls due, seconds from now; none: never
+    old_store integer,         -- where it is; 0: nowhere
+    goods text,                -- keep | release: end the reservation | leave: they leave the shelf | put_back
+    closes_one boolean,        -- it counts no more among the old store's open orders
+    takes boolean,             -- what its option wants is to be reserved; else the option only tells a new eta
+    closed_until timestamptz,  -- the old store has said that it is closed, or
+    busy_s integer,            -- too busy
+    declined_by text,          -- none: as it was
+    fingerprint bytea, channel text, campaign text, request text, customer text  -- of a new order
+);
+CREATE TYPE order_option AS (
+    item integer, store integer, first_line integer, last_line integer,
+    store_told text, eta text, lines text, promised_by timestamptz
+);
+CREATE TYPE order_line AS (shelf integer, quantity integer);
+CREATE TYPE order_touch AS (item integer, shelf integer, withhold boolean);
+CREATE TYPE order_event AS (
+    item integer, event text, status text, attempt integer,
+    store_id text,             -- none: that of the option
+    detail text
+);
+
+-- How many more orders a store takes.
+CREATE FUNCTION room_of(
+    p_max_open_orders integer, p_open_orders integer, p_active boolean, p_removed_at timestamptz,
+    p_closed_until timestamptz, p_busy_until timestamptz, p_now timestamptz
+) RETURNS integer LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN p_removed_at IS NOT NULL OR NOT p_active OR p_closed_until > p_now OR p_busy_until > p_now THEN 0
+                ELSE coalesce(p_max_open_orders, 2147483647) - p_open_orders END
+$$;
+
+-- Gives each item the first of its options for which room and stock suffice, first come first served.
+-- p_allowed: by item, the only option to be looked at; -1: all of them; 0: none. Returns each item's option, 0 for none.
+CREATE FUNCTION choose_options(
+    p_allowed integer[], p_options order_option[], p_lines order_line[], p_room integer[], p_available bigint[]
+) RETURNS integer[] LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    v_chosen integer[] := array_fill(0, ARRAY[cardinality(p_allowed)]);
+    v_option order_option;
+    v_line order_line;
+    v_suffices boolean;
+BEGIN
+    FOR k IN 1 .. cardinality(p_options) LOOP
+        v_option := p_options[k];
+        CONTINUE WHEN v_chosen[v_option.item] <> 0 OR p_allowed[v_option.item] NOT IN (-1, k);
+        v_suffices := p_room[v_option.store] > 0;
+        FOR l IN v_option.first_line .. v_option.last_line LOOP
+            EXIT WHEN NOT v_suffices;
+            v_line := p_lines[l];
+            v_suffices := p_available[v_line.shelf] >= v_line.quantity;
+        END LOOP;
+        CONTINUE WHEN NOT v_suffices;
+        v_chosen[v_option.item] := k;
+        p_room[v_option.store] := p_room[v_option.store] - 1;
+        FOR l IN v_option.first_line .. v_option.last_line LOOP
+            v_line := p_lines[l];
+            p_available[v_line.shelf] := p_available[v_line.shelf] - v_line.quantity;
+        END LOOP;
+    END LOOP;
+    RETURN v_chosen;
+END $$;
+
+-- Writes orders whose destinations lie in one cell: new ones, and changes of those that are there. Each succeeds or
+-- fails alone; one call is one transaction, and one round trip. The keys of the items are distinct, p_stores and
+-- p_shelves are in order of key, p_options in order of item, a new order has one event.
+--
+-- outcomes, by item: written | exists: there is an order of that id | changed: it has another revision, its hold has
+-- expired, or it is not due | lost: none of its options has room and stock any more. options: which one it got, 0: none.
+-- cells, seqs: the heads of the cells that were written to, and of those in which something was lost.
+CREATE FUNCTION write_orders(
+    p_cell bigint, p_items order_item[], p_options order_option[], p_lines order_line[], p_touches order_touch[],
+    p_stores order_store[], p_shelves order_shelf[], p_events order_event[]
+) RETURNS TABLE (outcomes text[], options integer[], written_at timestamptz, cells bigint[], seqs bigint[])
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_cells bigint[] := ARRAY(SELECT DISTINCT s.cell FROM unnest(p_stores) AS s ORDER BY s.cell);
+    v_cell bigint;
+    v_now timestamptz;
+    v_row record;
+    v_item order_item;
+    v_option order_option;
+    -- By item.
+    v_outcome text[];
+    v_allowed integer[] := array_fill(0, ARRAY[cardinality(p_items)]);
+    v_chosen integer[];
+    -- By store.
+    v_locks_store boolean[] := array_fill(false, ARRAY[cardinality(p_stores)]);
+    v_room integer[] := array_fill(0, ARRAY[cardinality(p_stores)]);
+    v_opens integer[] := v_room;
+    v_closed_until timestamptz[] := array_fill(NULL::timestamptz, ARRAY[cardinality(p_stores)]);
+    v_busy_s integer[] := array_fill(NULL::integer, ARRAY[cardinality(p_stores)]);
+    -- By shelf row.
+    v_locks_shelf boolean[] := array_fill(false, ARRAY[cardinality(p_shelves)]);
+    v_withholds boolean[] := v_locks_shelf;
+    v_available bigint[] := array_fill(0::bigint, ARRAY[cardinality(p_shelves)]);
+    v_reserves integer[] := array_fill(0, ARRAY[cardinality(p_shelves)]);
+    v_moves integer[] := v_reserves;
+    v_moves_at timestamptz[] := array_fill(NULL::timestamptz, ARRAY[cardinality(p_shelves)]);
+    -- What is written behind the heads.
+    v_movements movements[] := '{}';
+    v_changes changes[] := '{}';
+    v_new changes[];
+    v_seq bigint;
+    v_seqs bigint[] := '{}';
+BEGIN
+    -- Orders that are there.
+    v_outcome := ARRAY(SELECT CASE WHEN i.revision = 0 THEN 'lost' ELSE 'changed' END FROM unnest(p_items) AS i);
+    IF 'changed' = ANY (v_outcome) THEN
+        FOR v_row IN
+            SELECT i.ordinality AS n, i.when_due, o.status, o.due_at
+            FROM unnest(p_items) WITH ORDINALITY AS i
+            JOIN orders o ON o.cell = p_cell AND o.client = i.client AND o.order_id = i.order_id
+            WHERE i.revision > 0 AND o.revision = i.revision
+            ORDER BY o.client, o.order_id
+            FOR NO KEY UPDATE OF o
+        LOOP
+            v_now := clock_timestamp();
+            CONTINUE WHEN v_row.when_due AND v_row.due_at > v_now;
+            CONTINUE WHEN NOT v_row.when_due AND v_row.status = 'held' AND v_row.due_at <= v_now;
+            v_outcome[v_row.n] := 'written';
+        END LOOP;
+    END IF;
+    v_now := clock_timestamp();
+
+    -- Choose without locks: of what can be chosen, whatever seems to suffice.
+    FOR k IN REVERSE cardinality(p_options) .. 1 LOOP
+        v_option := p_options[k];
+        IF v_outcome[v_option.item] <> 'changed' THEN
+            v_allowed[v_option.item] := CASE WHEN v_allowed[v_option.item] <> 0 THEN -1 ELSE k END;
+        END IF;
+    END LOOP;
+    IF -1 = ANY (v_allowed) THEN
+        FOREACH v_cell IN ARRAY v_cells LOOP
+            FOR v_row IN
+                SELECT u.ordinality AS n, room_of(s.max_open_orders, s.open_orders, s.active, s.removed_at,
+                                                  s.closed_until, s.busy_until, v_now) AS room
+                FROM unnest(p_stores) WITH ORDINALITY AS u
+                JOIN stores s ON s.cell = v_cell AND s.store_no = u.store_no
+                WHERE u.cell = v_cell
+            LOOP
+                v_room[v_row.n] := v_row.room;
+            END LOOP;
+            FOR v_row IN
+                SELECT h.ordinality AS n, s.on_hand::bigint - s.reserved - s.safety_stock - s.withheld AS available
+                FROM unnest(p_shelves) WITH ORDINALITY AS h
+                JOIN shelves s ON s.cell = v_cell AND s.store_no = h.store_no AND s.sku_no = h.sku_no
+                WHERE h.cell = v_cell
+            LOOP
+                v_available[v_row.n] := v_row.available;
+            END LOOP;
+        END LOOP;
+        v_allowed := choose_options(v_allowed, p_options, p_lines, v_room, v_available);
+    END IF;
+
+    -- Order ids that are new. Whoever writes the same one at this moment is waited for here.
+    IF 'lost' = ANY (v_outcome) THEN
+        FOR v_row IN
+            WITH placed AS (
+                INSERT INTO orders (cell, client, order_id, revision, status, attempt, store_cell, store_no, due_at,
+                                    hold_expires_at, promised_by, created_at, updated_at, fingerprint, channel,
+                                    campaign, request, customer, store, eta, lines)
+                SELECT p_cell, i.client, i.order_id, 1, i.status, i.attempt, s.cell, s.store_no,
+                       v_now + i.due_s * interval '1 s',
+                       CASE WHEN i.status = 'held' THEN v_now + i.due_s * interval '1 s' END,
+                       CASE WHEN i.status <> 'held' THEN o.promised_by END, v_now, v_now, i.fingerprint, i.channel,
+                       i.campaign, i.request, i.customer, o.store_told, o.eta, o.lines
+                FROM unnest(p_items) WITH ORDINALITY AS i
+                JOIN unnest(p_options) WITH ORDINALITY AS o ON o.ordinality = v_allowed[i.ordinality]
+                JOIN unnest(p_stores) WITH ORDINALITY AS s ON s.ordinality = o.store
+                WHERE i.revision = 0
+                ORDER BY i.client, i.order_id
+                ON CONFLICT (cell, client, order_id) DO NOTHING
+                RETURNING client, order_id)
+            SELECT i.ordinality AS n FROM placed p
+            JOIN unnest(p_items) WITH ORDINALITY AS i ON i.client = p.client AND i.order_id = p.order_id
+        LOOP
+            v_outcome[v_row.n] := 'written';
+        END LOOP;
+        FOR n IN 1 .. cardinality(p_items) LOOP
+            CONTINUE WHEN v_outcome[n] <> 'lost' OR v_allowed[n] = 0;
+            v_outcome[n] := 'exists';
+            v_allowed[n] := 0;
+        END LOOP;
+    END IF;
+
+    -- Stores, then shelf rows: those chosen, and those that orders are at.
+    FOR n IN 1 .. cardinality(p_items) LOOP
+        CONTINUE WHEN v_outcome[n] <> 'written';
+        v_item := p_items[n];
+        IF v_item.old_store > 0 THEN v_locks_store[v_item.old_store] := true; END IF;
+        CONTINUE WHEN v_allowed[n] = 0;
+        v_option := p_options[v_allowed[n]];
+        v_locks_store[v_option.store] := true;
+        FOR l IN v_option.first_line .. v_option.last_line LOOP
+            v_locks_shelf[(p_lines[l]).shelf] := true;
+        END LOOP;
+    END LOOP;
+    FOR v_row IN SELECT t.shelf, t.item, t.withhold FROM unnest(p_touches) AS t LOOP
+        CONTINUE WHEN v_outcome[v_row.item] <> 'written';
+        v_locks_shelf[v_row.shelf] := true;
+        IF v_row.withhold THEN v_withholds[v_row.shelf] := true; END IF;
+    END LOOP;
+    FOREACH v_cell IN ARRAY v_cells LOOP
+        FOR v_row IN
+            SELECT u.ordinality AS n, room_of(s.max_open_orders, s.open_orders, s.active, s.removed_at,
+                                              s.closed_until, s.busy_until, v_now) AS room
+            FROM unnest(p_stores) WITH ORDINALITY AS u
+            JOIN stores s ON s.cell = v_cell AND s.store_no = u.store_no
+            WHERE u.cell = v_cell AND v_locks_store[u.ordinality]
+            ORDER BY s.store_no
+            FOR NO KEY UPDATE OF s
+        LOOP
+            v_room[v_row.n] := v_row.room;
+        END LOOP;
+    END LOOP;
+    FOREACH v_cell IN ARRAY v_cells LOOP
+        FOR v_row IN
+            SELECT h.ordinality AS n, s.on_hand::bigint - s.reserved - s.safety_stock - s.withheld AS available,
+                   greatest(v_now, s.as_of + interval '1 us') AS moves_at
+            FROM unnest(p_shelves) WITH ORDINALITY AS h
+            JOIN shelves s ON s.cell = v_cell AND s.store_no = h.store_no AND s.sku_no = h.sku_no
+            WHERE h.cell = v_cell AND v_locks_shelf[h.ordinality]
+            ORDER BY s.store_no, s.sku_no
+            FOR NO KEY UPDATE OF s
+        LOOP
+            v_available[v_row.n] := v_row.available;
+            v_moves_at[v_row.n] := v_row.moves_at;
+        END LOOP;
+    END LOOP;
+
+    -- Look again, now that nobody can come between. What loses goes into the next round.
+    FOR n IN 1 .. cardinality(p_items) LOOP
+        IF NOT (p_items[n]).takes AND v_allowed[n] > 0 THEN
+            v_chosen[n] := v_allowed[n];
+            v_allowed[n] := 0;
+        ELSE
+            v_chosen[n] := 0;
+        END IF;
+    END LOOP;
+    FOR v_row IN SELECT c.k, c.n FROM unnest(choose_options(v_allowed, p_options, p_lines, v_room, v_available))
+                 WITH ORDINALITY AS c (k, n) LOOP
+        IF v_row.k > 0 THEN
+            v_chosen[v_row.n] := v_row.k;
+        ELSIF v_outcome[v_row.n] = 'written' AND (p_items[v_row.n]).takes THEN
+            v_outcome[v_row.n] := 'lost';
+        END IF;
+    END LOOP;
+    DELETE FROM orders o
+    USING unnest(p_items) WITH ORDINALITY AS i
+    WHERE o.cell = p_cell AND o.client = i.client AND o.order_id = i.order_id
+      AND i.revision = 0 AND v_outcome[i.ordinality] = 'lost' AND v_allowed[i.ordinality] > 0;
+
+    -- What it comes to, by store and shelf row.
+    FOR n IN 1 .. cardinality(p_items) LOOP
+        CONTINUE WHEN v_outcome[n] <> 'written';
+        v_item := p_items[n];
+        IF v_item.old_store > 0 THEN
+            IF v_item.closes_one THEN v_opens[v_item.old_store] := v_opens[v_item.old_store] - 1; END IF;
+            v_closed_until[v_item.old_store] := greatest(v_closed_until[v_item.old_store], v_item.closed_until);
+            v_busy_s[v_item.old_store] := greatest(v_busy_s[v_item.old_store], v_item.busy_s);
+        END IF;
+        CONTINUE WHEN NOT v_item.takes;
+        v_option := p_options[v_chosen[n]];
+        v_opens[v_option.store] := v_opens[v_option.store] + 1;
+        FOR l IN v_option.first_line .. v_option.last_line LOOP
+            v_reserves[(p_lines[l]).shelf] := v_reserves[(p_lines[l]).shelf] + (p_lines[l]).quantity;
+        END LOOP;
+    END LOOP;
+    IF cardinality(p_touches) > 0 THEN
+        FOREACH v_cell IN ARRAY v_cells LOOP
+            -- Reservations that end. Those that the till's own movements have ended already are not there any more.
+            FOR v_row IN
+                WITH ended AS (
+                    DELETE FROM reservations r
+                    USING unnest(p_items) WITH ORDINALITY AS i
+                    JOIN unnest(p_stores) WITH ORDINALITY AS u ON u.ordinality = i.old_store
+                    WHERE r.cell = v_cell AND u.cell = v_cell AND r.store_no = u.store_no AND r.client = i.client
+                      AND r.order_id = i.order_id AND r.order_cell = p_cell
+                      AND v_outcome[i.ordinality] = 'written' AND i.goods IN ('release', 'leave')
+                    RETURNING i.old_store, i.goods, i.attempt, r.store_no, r.client, r.order_id, r.sku_no, r.quantity)
+                SELECT e.*, h.ordinality AS n, k.sku
+                FROM ended e
+                JOIN skus k ON k.sku_no = e.sku_no
+                LEFT JOIN unnest(p_shelves) WITH ORDINALITY AS h ON h.store = e.old_store AND h.sku_no = e.sku_no
+            LOOP
+                IF v_row.n IS NULL THEN RAISE EXCEPTION 'a reservation of a shelf row that was not named'; END IF;
+                v_reserves[v_row.n] := v_reserves[v_row.n] - v_row.quantity;
+                CONTINUE WHEN v_row.goods = 'release';
+                v_moves[v_row.n] := v_moves[v_row.n] - v_row.quantity;
+                v_movements := v_movements || ROW(
+                    v_cell, v_row.store_no,
+                    'order:' || v_row.client || ':' || v_row.order_id || ':' || v_row.sku
+                        || CASE WHEN v_row.attempt > 1 THEN ':' || v_row.attempt ELSE '' END,
+                    v_row.sku_no, -v_row.quantity, NULL, v_moves_at[v_row.n], 'order', v_row.client, v_row.order_id,
+                    v_now)::movements;
+            END LOOP;
+            -- Goods that come back: as much as has left for the order.
+            FOR v_row IN
+                SELECT h.ordinality AS n, i.attempt, m.store_no, m.client, m.order_id, m.sku_no, k.sku,
+                       sum(m.delta)::integer AS gone
+                FROM unnest(p_items) WITH ORDINALITY AS i
+                JOIN unnest(p_stores) WITH ORDINALITY AS u ON u.ordinality = i.old_store
+                JOIN movements m ON m.cell = v_cell AND m.store_no = u.store_no AND m.client = i.client
+                    AND m.order_id = i.order_id
+                JOIN skus k ON k.sku_no = m.sku_no
+                LEFT JOIN unnest(p_shelves) WITH ORDINALITY AS h ON h.store = i.old_store AND h.sku_no = m.sku_no
+                WHERE u.cell = v_cell AND v_outcome[i.ordinality] = 'written' AND i.goods = 'put_back'
+                GROUP BY h.ordinality, i.attempt, m.store_no, m.client, m.order_id, m.sku_no, k.sku
+                HAVING sum(m.delta) <> 0
+            LOOP
+                IF v_row.n IS NULL THEN RAISE EXCEPTION 'a movement of a shelf row that was not named'; END IF;
+                v_moves[v_row.n] := v_moves[v_row.n] - v_row.gone;
+                v_movements := v_movements || ROW(
+                    v_cell, v_row.store_no,
+                    'order:' || v_row.client || ':' || v_row.order_id || ':' || v_row.sku || ':back:' || v_row.attempt,
+                    v_row.sku_no, -v_row.gone, NULL, v_moves_at[v_row.n], 'order_returned', v_row.client,
+                    v_row.order_id, v_now)::movements;
+            END LOOP;
+        END LOOP;
+    END IF;
+
+    -- Write it.
+    FOREACH v_cell IN ARRAY v_cells LOOP
+        WITH written AS (
+            UPDATE stores s SET
+                open_orders = s.open_orders + v_opens[u.ordinality],
+                closed_until = greatest(s.closed_until, v_closed_until[u.ordinality]),
+                busy_until = greatest(s.busy_until, v_now + v_busy_s[u.ordinality] * interval '1 s')
+            FROM unnest(p_stores) WITH ORDINALITY AS u
+            WHERE s.cell = v_cell AND u.cell = v_cell AND s.store_no = u.store_no
+              AND (v_opens[u.ordinality] <> 0 OR v_closed_until[u.ordinality] IS NOT NULL
+                   OR v_busy_s[u.ordinality] IS NOT NULL)
+            RETURNING s.store_no, s.open_orders,
+                      v_closed_until[u.ordinality] IS NOT NULL OR v_busy_s[u.ordinality] IS NOT NULL AS pauses)
+        SELECT array_agg(ROW(v_cell, 0, 0, CASE WHEN pauses THEN 'store' ELSE 'load' END, store_no, NULL, NULL, NULL,
+                             NULL, NULL, v_now, CASE WHEN NOT pauses THEN open_orders END)::changes)
+        INTO v_new FROM written;
+        v_changes := v_changes || v_new;
+        WITH written AS (
+            UPDATE shelves s SET
+                reserved = s.reserved + v_reserves[h.ordinality],
+                on_hand = s.on_hand + v_moves[h.ordinality],
+                moved_at = CASE WHEN v_moves[h.ordinality] = 0 THEN s.moved_at
+                                ELSE greatest(s.moved_at, v_moves_at[h.ordinality]) END,
+                withheld = CASE WHEN NOT v_withholds[h.ordinality] THEN s.withheld ELSE greatest(s.on_hand, 0) END,
+                withheld_until = CASE WHEN NOT v_withholds[h.ordinality] THEN s.withheld_until
+                                      WHEN s.on_hand > 0 THEN v_now + interval '24 hours' END
+            FROM unnest(p_shelves) WITH ORDINALITY AS h
+            WHERE s.cell = v_cell AND h.cell = v_cell AND s.store_no = h.store_no AND s.sku_no = h.sku_no
+              AND (v_reserves[h.ordinality] <> 0 OR v_moves[h.ordinality] <> 0 OR v_withholds[h.ordinality])
+            RETURNING s.*)
+        SELECT array_agg(ROW(v_cell, 0, 0, 'shelf', store_no, sku_no,
+                             greatest(0::bigint, on_hand::bigint - reserved - safety_stock - withheld),
+                             price_minor, currency, greatest(as_of, moved_at), v_now, NULL)::changes)
+        INTO v_new FROM written;
+        v_changes := v_changes || v_new;
+        INSERT INTO reservations (cell, store_no, client, order_id, order_cell, sku_no, quantity, held_at)
+        SELECT v_cell, h.store_no, i.client, i.order_id, p_cell, h.sku_no, l.quantity, v_now
+        FROM unnest(p_items) WITH ORDINALITY AS i
+        JOIN unnest(p_options) WITH ORDINALITY AS o ON o.ordinality = v_chosen[i.ordinality]
+        JOIN unnest(p_lines) WITH ORDINALITY AS l ON l.ordinality BETWEEN o.first_line AND o.last_line
+        JOIN unnest(p_shelves) WITH ORDINALITY AS h ON h.ordinality = l.shelf
+        WHERE i.takes AND h.cell = v_cell AND v_outcome[i.ordinality] = 'written';
+        INSERT INTO movements (cell, store_no, movement_id, sku_no, delta, reported, at, reason, client, order_id,
+                               written_at)
+        SELECT m.* FROM unnest(v_movements) AS m WHERE m.cell = v_cell;
+    END LOOP;
+    UPDATE orders o SET
+        revision = o.revision + (SELECT count(*) FROM unnest(p_events) AS e WHERE e.item = i.ordinality),
+        status = i.status,
+        attempt = i.attempt,
+        store_cell = CASE WHEN i.status = 'unfulfillable' THEN NULL WHEN i.takes THEN s.cell ELSE o.store_cell END,
+        store_no = CASE WHEN i.status = 'unfulfillable' THEN NULL WHEN i.takes THEN s.store_no ELSE o.store_no END,
+        store = CASE WHEN i.status = 'unfulfillable' THEN NULL WHEN i.takes THEN p.store_told ELSE o.store END,
+        eta = CASE WHEN i.status = 'unfulfillable' THEN NULL ELSE coalesce(p.eta, o.eta) END,
+        due_at = CASE WHEN i.status = 'held' THEN o.due_at ELSE v_now + i.due_s * interval '1 s' END,
+        hold_expires_at = CASE WHEN i.status IN ('held', 'expired') THEN o.hold_expires_at END,
+        promised_by = CASE WHEN i.status <> 'held' THEN coalesce(o.promised_by, p.promised_by) END,
+        updated_at = CASE WHEN i.status = 'expired' THEN o.hold_expires_at ELSE v_now END,
+        declined_by = coalesce(i.declined_by, o.declined_by)
+    FROM unnest(p_items) WITH ORDINALITY AS i
+    LEFT JOIN unnest(p_options) WITH ORDINALITY AS p ON p.ordinality = v_chosen[i.ordinality]
+    LEFT JOIN unnest(p_stores) WITH ORDINALITY AS s ON s.ordinality = p.store
+    WHERE o.cell = p_cell AND o.client = i.client AND o.order_id = i.order_id
+      AND i.revision > 0 AND v_outcome[i.ordinality] = 'written';
+
+    -- The heads, last and ascending; from here on everything is small.
+    v_cells := ARRAY(SELECT DISTINCT c FROM unnest(v_cells || p_cell) AS c ORDER BY c);
+    FOREACH v_cell IN ARRAY v_cells LOOP
+        IF v_cell = p_cell AND 'written' = ANY (v_outcome) OR EXISTS (SELECT FROM unnest(v_changes) AS c WHERE c.cell = v_cell) THEN
+            INSERT INTO cell_heads AS h (cell, seq) VALUES (v_cell, 1)
+            ON CONFLICT (cell) DO UPDATE SET seq = h.seq + 1
+            RETURNING seq INTO v_seq;
+            INSERT INTO changes (cell, seq, n, kind, store_no, sku_no, available, price_minor, currency, fresh_at,
+                                 written_at, open_orders)
+            SELECT v_cell, v_seq, row_number() OVER (), c.kind, c.store_no, c.sku_no, c.available, c.price_minor,
+                   c.currency, c.fresh_at, c.written_at, c.open_orders
+            FROM unnest(v_changes) AS c WHERE c.cell = v_cell;
+        ELSE
+            SELECT h.seq INTO v_seq FROM cell_heads h WHERE h.cell = v_cell;
+        END IF;
+        v_seqs := v_seqs || coalesce(v_seq, 0);
+        CONTINUE WHEN v_cell <> p_cell;
+        INSERT INTO order_events (cell, client, order_id, seq, head_seq, at, event, status, attempt, store_id, detail)
+        SELECT p_cell, i.client, i.order_id,
+               i.revision + row_number() OVER (PARTITION BY e.item ORDER BY e.ordinality), v_seq, v_now, e.event,
+               e.status, e.attempt, coalesce(e.store_id, s.store_id), e.detail
+        FROM unnest(p_events) WITH ORDINALITY AS e
+        JOIN unnest(p_items) WITH ORDINALITY AS i ON i.ordinality = e.item
+        LEFT JOIN unnest(p_options) WITH ORDINALITY AS o ON o.ordinality = v_chosen[e.item]
+        LEFT JOIN unnest(p_stores) WITH ORDINALITY AS s ON s.ordinality = o.store
+        WHERE v_outcome[e.item] = 'written';
+    END LOOP;
+    RETURN QUERY SELECT v_outcome, v_chosen, v_now, v_cells, v_seqs;
+END $$;
