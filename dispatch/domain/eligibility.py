@@ -105,10 +105,12 @@ class Examiner:
         reason[question.start_s + question.hold_s + ready_s > states.until_s] = Reason.CLOSES_TOO_SOON
         reason[travel_s >= UNREACHABLE_S] = Reason.UNREACHABLE
         reason[open_orders >= columns.max_open_orders.take(slots)] = Reason.AT_CAPACITY
+        reason[columns.busy_until_s.take(slots) > question.now_s] = Reason.AT_CAPACITY
         if not stocked:
             self._test_stock(slots, reason)
         self._test_zone(slots, distances_m, reason)
         reason[~states.is_open] = Reason.CLOSED
+        reason[columns.closed_until_s.take(slots) > question.start_s] = Reason.CLOSED
         if len(self._declined):
             reason[np.isin(slots, self._declined)] = Reason.DECLINED_BEFORE
         if len(self._excluded):
@@ -126,6 +128,8 @@ class Examiner:
         """
         market, question, columns = self._market, self._question, self._market.columns
         if not columns.active[slot] or slot in self._barred or (self._among is not None and slot not in self._among):
+            return None
+        if columns.closed_until_s[slot] > question.start_s or columns.busy_until_s[slot] > question.now_s:
             return None
         if not all(market.stock.has(number, slot, wanted, question.now_s) for number, wanted in self._by_rarity):
             return None
@@ -168,7 +172,7 @@ class Examiner:
         slot = int(examined.slots[index])
         match Reason(int(examined.reason[index])):
             case Reason.CLOSED:
-                return {"opens_at": self._market.schedules.opens_at_s(int(columns.schedule[slot]), question.start_s)}
+                return {"opens_at": self._market.opens_at_s(slot, question.start_s)}
             case Reason.OUTSIDE_DELIVERY_ZONE:
                 radius_m = float(columns.delivery_radius_m[slot])
                 if examined.distances_m[index] > radius_m:
@@ -179,6 +183,9 @@ class Examiner:
             case Reason.INSUFFICIENT_STOCK:
                 return self._insufficient_detail(slot)
             case Reason.AT_CAPACITY:
+                busy_until_s = int(columns.busy_until_s[slot])
+                if busy_until_s > question.now_s:
+                    return {"resumes_at": busy_until_s}
                 return {
                     "open_orders": int(columns.open_orders[slot]),
                     "max_open_orders": int(columns.max_open_orders[slot]),

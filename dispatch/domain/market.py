@@ -34,6 +34,8 @@ class StoreColumns(Protocol):
     schedule: NDArray[np.int32]  # id in Market.schedules
     timezone: NDArray[np.int32]  # id in Market.timezones
     stale_after_s: NDArray[np.int32]
+    closed_until_s: IntArray  # the store has said so; 0: it has not
+    busy_until_s: IntArray  # as above; no new orders until then
 
 
 NO_LIMIT = 2**31 - 1
@@ -126,6 +128,10 @@ class Market(Protocol):
         ...
 
     def store_id(self, slot: int) -> str: ...
+
+    def opens_at_s(self, slot: int, at_s: int) -> int | None:
+        """When a store that is closed, by its hours or its own word, opens next; None if it does not."""
+        ...
 
     def slot(self, store_id: str) -> int | None: ...
 

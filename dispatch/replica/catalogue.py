@@ -67,6 +67,8 @@ class Columns:
         self.schedule = np.zeros(size, dtype=np.int32)
         self.timezone = np.zeros(size, dtype=np.int32)
         self.stale_after_s = np.ones(size, dtype=np.int32)
+        self.closed_until_s = np.zeros(size, dtype=np.int64)
+        self.busy_until_s = np.zeros(size, dtype=np.int64)
         self.cell = np.zeros(size, dtype=np.int64)
         self.brand = np.zeros(size, dtype=np.int32)
         self.store_no = np.zeros(size, dtype=np.int64)
@@ -252,6 +254,16 @@ class Catalogue:
         self.index.insert(slot, place)
         return slot
 
+    def set_open_orders(self, slot: int, open_orders: int) -> None:
+        """Only how many orders a store has open."""
+        self.columns.open_orders[slot] = open_orders
+        if self._extreme_times is not None:
+            least, most, most_queue_s = self._extreme_times
+            queue_s = open_orders * int(self.columns.times_s[slot, TIMES.index("queue_per_order_s")])
+            # A bound from above does; to lower it would be to look at every store.
+            if queue_s > most_queue_s:
+                self._extreme_times = (least, most, queue_s)
+
     def remove(self, store_no: int, *, from_cell: int) -> None:
         """Take a store out of service, unless it has moved to another cell meanwhile, or is not known."""
         slot = self.slot_of_number(store_no)
@@ -292,6 +304,7 @@ class Catalogue:
         columns.times_s[slot] = [_or(getattr(store, name), getattr(promise, name)) for name in TIMES]
         columns.max_open_orders[slot] = _or(store.max_open_orders, NO_LIMIT)
         columns.open_orders[slot] = row.open_orders
+        columns.closed_until_s[slot], columns.busy_until_s[slot] = row.closed_until_s, row.busy_until_s
         columns.delivery_radius_m[slot] = np.inf if store.delivery_radius_m is None else store.delivery_radius_m
         try:
             columns.timezone[slot] = self.timezones.intern(store.timezone)

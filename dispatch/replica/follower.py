@@ -77,6 +77,17 @@ class Follower:
         """Seconds since the moment that the replica is a copy of."""
         return float("inf") if self._as_of is None else max(0.0, self._monotonic() - self._as_of)
 
+    async def read_since(self, moment: float, *, at_most_s: float) -> bool:
+        """Wait until the replica is the copy of a moment after ``moment`` (of ``monotonic``); False after a time."""
+        try:
+            async with asyncio.timeout(at_most_s), self._moved:
+                while self._as_of is None or self._as_of < moment or self._replica is None:
+                    self._hurry.set()
+                    await self._moved.wait()
+        except TimeoutError:
+            return False
+        return True
+
     async def wait_for(self, version: Version, *, at_most_s: float) -> None:
         """Return once the replica has seen ``version``. Raises ReplicaBehind after ``at_most_s``."""
         if version.reached_by(self.replica.cursors):
@@ -149,6 +160,7 @@ class Follower:
             return
         if not _behind(replica.cursors, heads):
             self._as_of = began
+            await self._tell_moved()
             return
         async with reading(self._database) as reader:
             heads = await reader.heads()
@@ -180,6 +192,7 @@ class Follower:
             for change in changes
             if change.kind == "shelf" and change.store_no not in owed
         }
+        loads = {change.store_no: change for change in changes if change.kind == "load"}
         await self._read_stores(reader, replica, cell, sorted(stores))
         await self._know_new_skus(reader, replica, {sku_no for _, sku_no in rows if sku_no is not None})
         began = time.perf_counter()
@@ -190,6 +203,10 @@ class Follower:
             if time.perf_counter() - began > PAUSE_AFTER_S:
                 await asyncio.sleep(0)
                 began = time.perf_counter()
+        for change in loads.values():
+            # A store that was read anew has the figure already.
+            if change.store_no not in stores and replica.lies_in(change.store_no, cell):
+                self._write_load(replica, change)
         await self._read_owed(reader, replica, cell)
 
     async def _read_stores(self, reader: FeedReader, replica: Replica, cell: int, store_nos: list[int]) -> None:
@@ -227,6 +244,12 @@ class Follower:
         if unknown:
             replica.know_skus(await reader.skus(unknown))
 
+    def _write_load(self, replica: Replica, change: Change) -> None:
+        slot = replica.catalogue.slot_of_number(change.store_no)
+        assert slot is not None
+        assert change.open_orders is not None
+        replica.catalogue.set_open_orders(slot, change.open_orders)
+
     def _write_row(self, replica: Replica, change: Change) -> bool:
         """Write one row; False if the store's whole shelf must be read for it."""
         slot = replica.catalogue.slot_of_number(change.store_no)
@@ -234,18 +257,12 @@ class Follower:
         assert change.sku_no is not None
         assert change.available is not None
         assert change.fresh_at is not None
-        at = np.array([slot], dtype=np.int64)
-        fresh_s = np.array([int(change.fresh_at.timestamp())], dtype=np.int64)
-        if not replica.stock.can_say(at, fresh_s)[0]:
+        fresh_s = int(change.fresh_at.timestamp())
+        if not replica.stock.can_say_one(slot, fresh_s):
             return False
         price = None if change.price_minor is None else (change.price_minor, str(change.currency))
-        replica.stock.put(
-            replica.sku_numbering.find(change.sku_no),
-            at,
-            np.array([change.available], dtype=np.int64),
-            fresh_s,
-            np.array([replica.stock.price_id(price)], dtype=np.int64),
-        )
+        number, price_id = replica.sku_numbering.find(change.sku_no), replica.stock.price_id(price)
+        replica.stock.put_one(number, slot, change.available, fresh_s, price_id)
         return True
 
     async def _reload_cell(self, reader: FeedReader, replica: Replica, cell: int) -> None:

@@ -87,6 +87,18 @@ class Replica:
     def departure_hours(self, start_s: int, n_lines: int) -> IntArray:
         return self.catalogue.departure_hours(start_s, n_lines)
 
+    def opens_at_s(self, slot: int, at_s: int) -> int | None:
+        """When a store that is closed opens next; None if it is open, or never opens within a year.
+
+        Closed it is by its hours, or by its own word.
+        """
+        schedule, closed_until_s = int(self.columns.schedule[slot]), int(self.columns.closed_until_s[slot])
+        if closed_until_s <= at_s:
+            return self.schedules.opens_at_s(schedule, at_s)
+        if self.schedules.spell(schedule, closed_until_s).is_open:
+            return closed_until_s
+        return self.schedules.opens_at_s(schedule, closed_until_s)
+
     def version_around(self, place: LatLon) -> Version:
         """How far this replica is in the cell of a place."""
         cells = cells_within(place, _AT_HOME_M)

@@ -82,16 +82,18 @@ def nearby(replica: Replica, question: NearbyQuestion) -> NearbyPage:
 def state_of(replica: Replica, slot: int, now_s: int) -> StoreState:
     """A store as it is now."""
     schedule = int(replica.columns.schedule[slot])
+    closed_until_s = int(replica.columns.closed_until_s[slot])
     spell = replica.schedules.spell(schedule, now_s)
+    says_closed = closed_until_s > now_s
     return StoreState(
         slot=slot,
         store_id=replica.store_id(slot),
         place=replica.catalogue.place(slot),
         card=replica.catalogue.card(slot),
-        open_now=spell.is_open,
+        open_now=spell.is_open and not says_closed,
         hours_known=replica.schedules.known(schedule),
-        opens_at_s=replica.schedules.opens_at_s(schedule, now_s),
-        closes_at_s=replica.schedules.closes_at_s(schedule, now_s),
+        opens_at_s=replica.opens_at_s(slot, now_s),
+        closes_at_s=None if says_closed else replica.schedules.closes_at_s(schedule, now_s),
     )
 
 
@@ -124,6 +126,7 @@ def _passing(replica: Replica, question: NearbyQuestion, numbers: list[int]) -> 
             keep &= replica.stock.gather(number, slots).available > 0
         if question.open_now:
             keep &= replica.schedules.states(replica.columns.schedule[slots], question.now_s).is_open
+            keep &= replica.columns.closed_until_s[slots] <= question.now_s
         if question.delivers_here:
             if containing is None:
                 containing = replica.zones.containing(question.origin)
@@ -163,4 +166,6 @@ def _steady_for_s(replica: Replica, now_s: int, shown: list[tuple[float, str, in
         return None
     slots = np.array([slot for _, _, slot in shown], dtype=np.int64)
     until_s = replica.schedules.states(replica.columns.schedule[slots], now_s).until_s
-    return max(0, int(until_s.min()) - now_s)
+    closed_until_s = replica.columns.closed_until_s[slots]
+    until = [int(until_s.min()), *closed_until_s[closed_until_s > now_s].tolist()]
+    return max(0, min(until) - now_s)

@@ -5,6 +5,7 @@ moments.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
@@ -70,6 +71,9 @@ class StoreRow:
     cell: int
     open_orders: int
     stale_after_s: int | None
+    # Until when it has said that it is closed, or too busy (epoch seconds); 0: it has not.
+    closed_until_s: int = 0
+    busy_until_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ class Change:
     price_minor: int | None
     currency: str | None
     fresh_at: datetime | None
+    open_orders: int | None
 
 
 class FeedReader:
@@ -220,7 +225,20 @@ def concatenate(parts: Sequence[ShelfColumns]) -> ShelfColumns:
 
 
 def _store_row(row: asyncpg.Record) -> StoreRow:
-    return StoreRow(store_of(row), row["store_no"], row["cell"], row["open_orders"], row["stock_stale_after_s"])
+    return StoreRow(
+        store_of(row),
+        row["store_no"],
+        row["cell"],
+        row["open_orders"],
+        row["stock_stale_after_s"],
+        _epoch_s(row["closed_until"]),
+        _epoch_s(row["busy_until"]),
+    )
+
+
+def _epoch_s(moment: datetime | None) -> int:
+    """Rounded up, so that a pause is never told as over too soon."""
+    return 0 if moment is None else math.ceil(moment.timestamp())
 
 
 @asynccontextmanager

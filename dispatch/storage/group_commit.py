@@ -81,7 +81,8 @@ class GroupCommit[Item, Result]:
             return await asyncio.wait_for(asyncio.shield(entry.done), self._wait_s if wait_s is None else wait_s)
         except TimeoutError:
             if entry.done.done():  # a time-out that the write itself raised
-                return entry.done.result()
+                result: Result = entry.done.result()
+                return result
             if entry.sent:
                 raise OutcomeUnknown("the database has not said what became of it; send the same again") from None
             if isinstance(entry.failure, DatabaseUnavailable):

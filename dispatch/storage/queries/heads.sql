@@ -25,7 +25,7 @@ SELECT cell, seq FROM cell_heads
 
 -- name: changes_between
 -- What happened in a cell after seq $2, up to and with seq $3, in order.
-SELECT seq, kind, store_no, sku_no, available, price_minor, currency, fresh_at
+SELECT seq, kind, store_no, sku_no, available, price_minor, currency, fresh_at, open_orders
 FROM changes
 WHERE cell = $1 AND seq > $2 AND seq <= $3
 ORDER BY seq, n
