@@ -23,8 +23,9 @@ from geo.travel import TravelModel
 
 _log = structlog.get_logger(__name__)
 
+# A lost database is mostly back within a second or two, and whoever waits for the replica waits for this too.
 _RETRY_FIRST_S = 0.1
-_RETRY_MOST_S = 5.0
+_RETRY_MOST_S = 0.25
 # Shelves read at once when many stores of a cell have changed.
 _STORES_A_READING = 64
 
