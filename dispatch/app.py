@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from fastapi import FastAPI
 
-from dispatch.api import finding, imports, operating, stores
+from dispatch.api import finding, imports, operating, orders, stores
 from dispatch.api.docs_page import serve_docs_page
 from dispatch.api.documents import DESCRIPTION, describe
 from dispatch.api.envelope import Envelope
@@ -21,7 +21,11 @@ from dispatch.replica.catalogue import StoreDefaults
 from dispatch.replica.follower import Follower
 from dispatch.services.background import Background
 from dispatch.services.housekeeping import keep_house
+from dispatch.services.orders.ordering import Ordering
+from dispatch.services.orders.sweeping import keep_sweeping
 from dispatch.settings import Settings, load_settings
+from dispatch.storage.group_commit import GroupCommit
+from dispatch.storage.orders import write_orders
 from dispatch.storage.pool import Database
 from geo.travel import Mode
 from geo.travel.estimate import EstimateTravel, ModeSpeed
@@ -30,6 +34,8 @@ VERSION = "0.1.0"
 
 # An import holds one connection for its staging and uses others now and then.
 _CONNECTIONS_AN_IMPORT = 3
+# A group commit takes milliseconds; whatever takes longer waits for somebody who holds on.
+_OF_HOT_WRITES = {"statement_timeout": "5s", "lock_timeout": "2s"}
 
 type Clock = Callable[[], datetime]
 
@@ -81,6 +87,13 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         database = await Database.open(url, pool_min=settings.pool_min, pool_max=pool_max)
         # Connections of its own: writers that wait for a lock must not keep the replica from following.
         feed = await Database.open(url, pool_min=1, pool_max=2)
+        # Orders and the like must not wait for a connection behind imports, nor long for anything.
+        writes = await Database.open(
+            url,
+            pool_min=min(settings.pool_min, settings.write_pool_max),
+            pool_max=settings.write_pool_max,
+            server_settings=_OF_HOT_WRITES,
+        )
         follower = Follower(
             feed,
             defaults=store_defaults(settings),
@@ -90,9 +103,18 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
             monotonic=time.monotonic,
         )
         background = Background()
+        ordering = Ordering(
+            database=database,
+            follower=follower,
+            commits=GroupCommit(writes, write_orders, wait_s=settings.write_wait_s),
+            clock=clock,
+            accept_s=settings.accept_s,
+            wait_s=settings.write_wait_s,
+        )
         app.state.service = Service(
             database=database,
             follower=follower,
+            ordering=ordering,
             background=background,
             imports_at_once=asyncio.Semaphore(max(1, pool_max // _CONNECTIONS_AN_IMPORT)),
             clock=clock,
@@ -105,12 +127,14 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         )
         follower.start()
         background.start(keep_house(database), name="housekeeping")
+        background.start(keep_sweeping(ordering), name="sweeper")
         try:
             yield
         finally:
             await background.stop()
             await follower.stop()
             await feed.close()
+            await writes.close()
             await database.close()
 
     app = FastAPI(
@@ -127,7 +151,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     )
     serve_docs_page(app)
     answer_with_problems(app)
-    for module in (finding, stores, imports, operating):
+    for module in (finding, orders, stores, imports, operating):
         app.include_router(module.router)
     app.add_middleware(Envelope)
     describe(app)

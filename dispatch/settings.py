@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     database_url: str | None = Field(None, repr=False, description="PostgreSQL to use instead of the embedded one")
     pool_min: int = Field(2, ge=0, le=1000, description="Connections each worker keeps open")
     pool_max: int = Field(10, ge=1, le=1000, description="Connections each worker opens at most")
+    write_pool_max: int = Field(4, ge=1, le=1000, description="Connections more for orders, movements, small counts")
+    write_wait_s: float = Field(5.0, gt=0, le=60, description="Seconds that such a write waits for its turn")
 
     # -- where it is served
 

@@ -190,10 +190,11 @@ def test_a_killed_server_starts_again_even_if_its_pid_now_belongs_to_another_pro
     server.release()
     owner = (data_dir / "postgres").stat().st_uid
     with subprocess.Popen(["sleep", "60"], user=owner) as stranger:
-        file = data_dir / "postgres" / "postmaster.pid"
-        lines = file.read_text().splitlines()
-        assert lines[0] == str(pid)
-        file.write_text("\n".join([str(stranger.pid), *lines[1:]]) + "\n")
+        for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+            file = data_dir / "postgres" / name
+            lines = file.read_text().splitlines()
+            assert lines[0] == str(pid)
+            file.write_text("\n".join([str(stranger.pid), *lines[1:]]) + "\n")
         with acquire(data_dir) as again:
             assert _ask(again.url, "SELECT answer FROM kept") == 42
         stranger.kill()
@@ -327,3 +328,60 @@ def test_a_socket_directory_that_another_user_laid_out_is_not_entered(
 def test_any_name_of_a_directory_will_do(name: str, empty_dir: Path) -> None:
     with acquire(empty_dir / name) as server:
         assert _ask(server.url) == "dispatch"
+
+
+def _hold(url: str) -> subprocess.Popen[str]:
+    """A backend in the middle of a statement that looks for nothing, neither its client nor its postmaster."""
+    script = (
+        "import asyncio, asyncpg, sys\n"
+        "async def main():\n"
+        "    connection = await asyncpg.connect(sys.argv[1])\n"
+        "    print('connected', flush=True)\n"
+        "    await connection.execute('SELECT count(*) FROM generate_series(1, 100000000000)')\n"
+        "asyncio.run(main())"
+    )
+    client = subprocess.Popen(
+        [sys.executable, "-c", script, url], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert client.stdout is not None
+    assert client.stdout.readline() == "connected\n"
+    return client
+
+
+def test_a_server_that_was_killed_starts_again_although_a_backend_of_it_is_busy(data_dir: Path) -> None:
+    with acquire(data_dir) as server:
+        assert server.is_running()
+        with _hold(server.url) as client:
+            _kill_postmaster(data_dir)
+            assert not server.is_running()
+            began = time.monotonic()
+            server.start_again()
+            took_s = time.monotonic() - began
+            client.kill()
+        assert server.is_running()
+        assert took_s < 3.0
+        assert _ask(server.url) == "dispatch"
+
+
+def test_whoever_leaves_a_killed_server_leaves_no_backend_behind(data_dir: Path) -> None:
+    with acquire(data_dir) as server, _hold(server.url) as client:
+        _kill_postmaster(data_dir)
+        server.release()
+        client.kill()
+    assert [folder for folder in Path("/proc").glob("[0-9]*") if _cwd(int(folder.name)) == data_dir / "postgres"] == []
+
+
+def test_a_start_again_that_is_waited_for_no_longer_ends_at_once(data_dir: Path) -> None:
+    server = acquire(data_dir)
+    _kill_postmaster(data_dir)
+    server.leave()
+    server.start_again()
+    assert not server.is_running()
+    server.release()
+
+
+def _kill_postmaster(data_dir: Path) -> None:
+    pid = _postmaster(data_dir)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    assert _gone(pid)

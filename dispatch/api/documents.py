@@ -8,7 +8,18 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from dispatch.api import answers
-from dispatch.api.schemas import QuoteIn, QuotesIn, ShelfIn, StoreIn
+from dispatch.api.schemas import (
+    AttemptIn,
+    DeclineIn,
+    NothingIn,
+    OrderIn,
+    OrdersIn,
+    QuoteIn,
+    QuotesIn,
+    ReassignIn,
+    ShelfIn,
+    StoreIn,
+)
 
 DESCRIPTION = """
 Finds the nearest partner store that can really fulfil an order within its promise, and proves it.
@@ -29,6 +40,10 @@ _MEANINGS: Final = {
     503: "Not now; `Retry-After` says when",
 }
 
+_SENT: Final = (
+    QuoteIn, QuotesIn, OrderIn, OrdersIn, AttemptIn, DeclineIn, ReassignIn, NothingIn, StoreIn, ShelfIn,
+)  # fmt: skip
+
 type Responses = dict[int | str, dict[str, Any]]
 type Content = type[BaseModel] | dict[str, type[BaseModel]]
 type Headers = dict[str, dict[str, Any]]
@@ -46,6 +61,7 @@ CACHING: Final[Headers] = {
     "Cache-Control": _header("How long the answer may be kept"),
     "Vary": _header("Accept, Authorization"),
 }
+REPLAY: Final[Headers] = {"Idempotent-Replay": _header("true: nothing was changed by this request")}
 LOCATION: Final[Headers] = {"Location": _header("Where what was begun is told")}
 ATTACHMENT: Final[Headers] = {"Content-Disposition": _header("A name to keep the file under")}
 _REQUEST_ID: Final[Headers] = {"X-Request-Id": _header("The request's id, as sent or made")}
@@ -83,6 +99,12 @@ def json_request(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": _ref(model)}}}}
 
 
+def action_request() -> dict[str, Any]:
+    """The body of an action on an order; which of them depends on the action."""
+    kinds = [_ref(model) for model in (AttemptIn, DeclineIn, ReassignIn, NothingIn)]
+    return {"requestBody": {"required": False, "content": {"application/json": {"schema": {"anyOf": kinds}}}}}
+
+
 def file_request() -> dict[str, Any]:
     """A file as the body itself, or as the one file of a form."""
     binary = {"schema": {"type": "string", "format": "binary"}}
@@ -116,9 +138,7 @@ def describe(app: FastAPI) -> None:
 
 
 def _schemas() -> dict[str, Any]:
-    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [
-        (model, "validation") for model in (QuoteIn, QuotesIn, StoreIn, ShelfIn)
-    ]
+    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in _SENT]
     for _, model in inspect.getmembers(answers, inspect.isclass):
         if issubclass(model, BaseModel) and model.__module__ == answers.__name__ and model is not answers.Told:
             models.append((model, "serialization"))

@@ -1,7 +1,6 @@
 """POST /v1/quotes, POST /v1/quotes/batch, GET /v1/stores/nearby."""
 
 import asyncio
-import base64
 import hashlib
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
@@ -12,6 +11,7 @@ from starlette.responses import Response
 
 from dispatch.api import answers
 from dispatch.api.bodies import body_of, parsed, read_json
+from dispatch.api.cursors import Cursors
 from dispatch.api.documents import CACHING, json_request, responses_of
 from dispatch.api.documents import answer as told
 from dispatch.api.places import place_of, split_commas
@@ -155,7 +155,7 @@ async def get_nearby(
 ) -> Response:
     """Nearest first by geodesic distance, ties by store id; each store that passes comes once over all pages."""
     origin = place_of(lat=asked.lat, lon=asked.lon, datum=asked.datum, pointer="/query/lat")
-    cursors = _Cursors(asked)
+    cursors = Cursors(asked, tuple[float, str])
     question = NearbyQuestion(
         origin=origin,
         radius_m=asked.radius_m,
@@ -169,7 +169,8 @@ async def get_nearby(
     )
     page = nearby(replica, question)
     stores = _chosen_fields([store_told(state, asked.datum) for state in page.stores], asked.fields)
-    next_cursor = cursors.after(page) if page.more else None
+    last = page.stores[-1] if page.more else None
+    next_cursor = None if last is None else cursors.after((last.distance_m or 0.0, last.store_id))
     geojson = GEOJSON in request.headers.get("accept", "").lower()
     if geojson:
         features = [feature_of(s, state, asked.datum) for s, state in zip(stores, page.stores, strict=True)]
@@ -232,29 +233,3 @@ def _chosen_fields(stores: list[dict[str, Any]], fields: list[str]) -> list[dict
             [("/query/fields", f"{unknown[0]} is not a field of a store; there are {', '.join(sorted(_FIELDS))}")]
         )
     return [{name: value for name, value in store.items() if name in chosen} for store in stores]
-
-
-class _Cursors:
-    """Opaque positions in the answer to one query; of another query they are refused."""
-
-    def __init__(self, asked: NearbyIn) -> None:
-        self._asked = asked
-        query = asked.model_dump(mode="json", exclude={"cursor", "limit"})
-        self._query = hashlib.blake2b(_json(query), digest_size=8).hexdigest()
-
-    def position(self) -> tuple[float, str] | None:
-        """The last store seen. Raises Problem 400 for a cursor that is damaged or of another query."""
-        if self._asked.cursor is None:
-            return None
-        try:
-            text = base64.b64decode(self._asked.cursor.encode("ascii"), altchars=b"-_", validate=True)
-            query, distance_m, store_id = msgspec.json.decode(text, type=tuple[str, float, str])
-        except (ValueError, msgspec.MsgspecError) as error:
-            raise Problem(400, "invalid_cursor", "the cursor is damaged; begin again without it") from error
-        if query != self._query:
-            raise Problem(400, "invalid_cursor", "the cursor belongs to another query; begin again without it")
-        return distance_m, store_id
-
-    def after(self, page: NearbyPage) -> str:
-        last = page.stores[-1]
-        return base64.urlsafe_b64encode(_json((self._query, last.distance_m, last.store_id))).decode("ascii")

@@ -1,10 +1,7 @@
 """Places as they come and go: validated, and turned from and into the datum of the question."""
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
-from functools import lru_cache
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import shapely
@@ -71,16 +68,6 @@ def _turned(lon: float, lat: float, turn: _Turn, datum: Datum) -> tuple[float, f
         # What is shifted a metre beside it is shifted as much there.
         beside = turn(LatLon(lat=lat + _BESIDE_DEG, lon=lon), datum)
         return beside.lon, beside.lat - _BESIDE_DEG
-
-
-@lru_cache(maxsize=1024)
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
-
-
-def moment(epoch_s: int | None, timezone: str) -> str | None:
-    """RFC 3339 in a store's own time zone."""
-    return None if epoch_s is None else datetime.fromtimestamp(epoch_s, _zone(timezone)).isoformat()
 
 
 def split_commas(values: Iterable[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from dispatch.domain import errors
+from dispatch.domain import errors, orders
 
 MEDIA_TYPE: Final = "application/problem+json"
 # A body of thousands of bad values is one mistake; its first places tell it.
@@ -23,6 +23,13 @@ _STATUS: dict[type[errors.DispatchError], int] = {
     errors.InvalidInput: 422,
     errors.StoreNotFound: 404,
     errors.ImportNotFound: 404,
+    errors.OrderNotFound: 404,
+    errors.OrderIdReused: 409,
+    errors.OrderIdAmbiguous: 409,
+    errors.PriceChanged: 409,
+    errors.NoStoreCanFulfil: 409,
+    orders.WrongAttempt: 409,
+    orders.InvalidTransition: 409,
     errors.StoreOfOtherPartner: 409,
     errors.SnapshotTooOld: 409,
     errors.ImportRunning: 409,
@@ -60,8 +67,10 @@ class Problem(Exception):
         *,
         errors: Sequence[tuple[str, str]] = (),
         headers: dict[str, str] | None = None,
+        members: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
+        self.members = members or {}
         self.status = status
         self.code = code
         self.detail = detail
@@ -76,6 +85,7 @@ class Problem(Exception):
             "status": self.status,
             "detail": self.detail,
             "code": self.code,
+            **self.members,
         }
         if self.errors:
             told = self.errors[:MOST_ERRORS_TOLD]
@@ -100,7 +110,10 @@ def problem_of(error: errors.DispatchError) -> Problem:
     if isinstance(error, errors.InvalidInput):
         detail = error.errors[0][1] if len(error.errors) == 1 else f"{len(error.errors)} values are not valid"
         return Problem(status, error.specific_code or error.code, detail, errors=error.errors)
-    return Problem(status, error.code, str(error), headers=headers)
+    members: dict[str, Any] = {}
+    if isinstance(error, orders.InvalidTransition):
+        members = {"order_status": error.status, "allowed": error.allowed}
+    return Problem(status, error.code, str(error), headers=headers, members=members)
 
 
 def problem_of_validation(error: ValidationError, *, prefix: str = "") -> Problem:

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from dispatch.api.places import lon_lat, moment, told, zone_told
+from dispatch.api.places import lon_lat, told, zone_told
 from dispatch.domain.answer import Candidate, Certificate, PassedOver, Selection
 from dispatch.domain.market import NO_LIMIT
-from dispatch.domain.promise import Eta
-from dispatch.domain.question import UNKNOWN_SKU, Line, Question
+from dispatch.domain.moments import moment
+from dispatch.domain.question import UNKNOWN_SKU, Question
 from dispatch.replica.catalogue import TIMES
 from dispatch.replica.replica import Replica
 from dispatch.services.nearby import StoreState
+from dispatch.services.offers import eta_told, line_told
 from dispatch.storage.imports import ImportRecord
 from dispatch.storage.shelves import ShelfRow
 from geo.datums import Datum
@@ -51,14 +52,8 @@ class QuoteAnswer:
                 "distance_m": candidate.distance_m,
             },
             "eta": eta_told(candidate.eta, card.timezone),
-            "lines": [self._line(line, slot) for line in self._question.lines],
+            "lines": [line_told(self._replica, line, slot) for line in self._question.lines],
         }
-
-    def _line(self, line: Line, slot: int) -> dict[str, Any]:
-        number = self._replica.stock.number(line.sku)
-        price = None if number is None else self._replica.stock.price(number, slot)
-        minor, currency = price or (None, None)
-        return {"sku": line.sku, "quantity": line.quantity, "price": minor, "currency": currency}
 
     def _refusal(self, selection: Selection) -> dict[str, Any]:
         if selection.unknown_sku is not None:
@@ -112,20 +107,6 @@ class QuoteAnswer:
             name: moment(value, timezone) if name.endswith(("_at", "_by")) and isinstance(value, int) else value
             for name, value in entry.detail.items()
         }
-
-
-def eta_told(eta: Eta, timezone: str) -> dict[str, Any]:
-    return {
-        "prepare_s": eta.prepare_s,
-        "queue_s": eta.queue_s,
-        "courier_s": eta.courier_s,
-        "travel_s": eta.travel_s,
-        "handover_s": eta.handover_s,
-        "total_s": eta.total_s,
-        "pickup_by": moment(eta.pickup_by, timezone),
-        "deliver_by": moment(eta.deliver_by, timezone),
-        "travel_source": eta.travel_source,
-    }
 
 
 def store_told(state: StoreState, datum: Datum) -> dict[str, Any]:

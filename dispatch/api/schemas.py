@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from dispatch.domain import stores as limits
+from dispatch.domain.orders import DeclineReason, Status
 from dispatch.domain.question import Strategy
 from geo.datums import Datum
 from geo.travel import Mode
@@ -23,6 +24,7 @@ MAX_LINES: Final = 200
 MAX_ALTERNATIVES: Final = 20
 MAX_STORES_NAMED: Final = 1_000
 MAX_QUOTES: Final = 1_000
+MAX_ORDERS: Final = 500
 MAX_ITEMS: Final = 20_000
 MAX_ZONE_CHARS: Final = 1_000_000
 _STEPS_OF_ADDRESSES: Final = (".", "..", "nearby")
@@ -77,6 +79,7 @@ type StoreId = Annotated[
     AfterValidator(_printable),
     AfterValidator(_one_step),
 ]
+type OrderId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:\-]{0,63}$")]
 type Partner = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable), AfterValidator(_one_step)]
 type Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_rfc3339)]
 type Zone = Annotated[
@@ -107,14 +110,12 @@ class LineIn(Sent):
     quantity: int = Field(ge=1, le=limits.MAX_QUANTITY)
 
 
-class QuoteIn(Sent):
-    """Who can bring this, from where, until when?"""
+class _Wanted(Sent):
+    """What quotes and orders have in common."""
 
     destination: PlaceIn
-    lines: list[LineIn] = Field(min_length=1, max_length=MAX_LINES)
     datum: Datum = Datum.WGS84
     promise_minutes: int = Field(60, ge=5, le=240)
-    at: Moment | None = Field(None, description="The start of the work; default now")
     strategy: Strategy = Strategy.NEAREST
     mode: Mode | None = None
     alternatives: int = Field(0, ge=0, le=MAX_ALTERNATIVES)
@@ -125,6 +126,72 @@ class QuoteIn(Sent):
     )
     channel: Label | None = None
     campaign: Label | None = None
+
+
+class QuoteIn(_Wanted):
+    """Who can bring this, from where, until when?"""
+
+    lines: list[LineIn] = Field(min_length=1, max_length=MAX_LINES)
+    at: Moment | None = Field(None, description="The start of the work; default now")
+
+
+class OrderLineIn(LineIn):
+    """A line, and what one piece of it may cost, in minor units of the store's currency."""
+
+    max_price: int | None = Field(None, ge=0, le=limits.MAX_PRICE_MINOR)
+
+
+class CustomerIn(Sent):
+    """Whom it is brought to; told to the store and the courier alone."""
+
+    name: Text | None = None
+    phone: Text | None = None
+    address: Text | None = None
+    note: Text | None = None
+
+
+class OrderIn(_Wanted):
+    """Bring this, from wherever it can be brought in time, and hold it for me."""
+
+    lines: list[OrderLineIn] = Field(min_length=1, max_length=MAX_LINES)
+    customer: CustomerIn | None = None
+    hold_s: int = Field(900, ge=0, le=3600, description="How long it is held unconfirmed; 0: confirmed at once")
+
+
+class OrderOfBatchIn(OrderIn):
+    """An order with its id."""
+
+    order_id: OrderId
+
+
+class OrdersIn(Sent):
+    """Up to 500 orders, each placed or refused on its own, first come first served."""
+
+    orders: list[OrderOfBatchIn] = Field(max_length=MAX_ORDERS)
+    assignment: Literal["greedy", "joint"] = Field("greedy", description="joint: not built yet")
+
+
+class NothingIn(Sent):
+    """An empty object, or no body at all."""
+
+
+class AttemptIn(Sent):
+    """Which attempt is meant: with each store that an order goes to, it is one more."""
+
+    attempt: int = Field(ge=1, le=1_000_000)
+
+
+class DeclineIn(AttemptIn):
+    """Why the store does not take it; of ``out_of_stock``, which skus it has not (none named: all lines)."""
+
+    reason: DeclineReason
+    skus: list[Sku] = Field(default=[], max_length=MAX_LINES)
+
+
+class ReassignIn(AttemptIn):
+    """To that store, or to the next best other one."""
+
+    store_id: StoreId | None = None
 
 
 class QuotesIn(Sent):
@@ -210,6 +277,26 @@ class NothingAsked(Asked):
 
 class StockAsked(Asked):
     sku: list[Sku] = Field(default=[], max_length=1_000, description="Repeatable; none: all")
+
+
+class OrderAsked(Asked):
+    datum: Datum = Datum.WGS84
+
+
+class OrdersAsked(Asked):
+    store_id: StoreId | None = None
+    status: Status | None = None
+    since: Annotated[AwareDatetime, BeforeValidator(_rfc3339)] | None = None
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = Field(None, max_length=512)
+    datum: Datum = Datum.WGS84
+
+
+class EventsAsked(Asked):
+    after: str | None = Field(
+        None, max_length=65_536, description="What the last answer said; none: from the beginning"
+    )
+    limit: int = Field(500, ge=1, le=5_000, description="About so many: what one commit wrote stays together")
 
 
 class ImportAsked(Asked):

@@ -14,6 +14,7 @@ from dispatch.domain.versions import Version, VersionError
 from dispatch.replica.follower import Follower
 from dispatch.replica.replica import Replica
 from dispatch.services.background import Background
+from dispatch.services.orders.ordering import Ordering
 from dispatch.storage.pool import Database
 
 VERSION_HEADER: Final = "Dispatch-Version"
@@ -35,6 +36,7 @@ class Service:
 
     database: Database
     follower: Follower
+    ordering: Ordering
     background: Background
     imports_at_once: asyncio.Semaphore
     clock: Callable[[], datetime]

@@ -38,7 +38,7 @@ def run(settings: Settings, *, demo: bool) -> int:
             address = _address(settings.host, listener.getsockname()[1])
             lock.tell(address)
             say(_what_database(settings))
-            with database_server(settings, stop, make=True) as url:
+            with database_server(settings, stop, make=True, watch=True) as url:
                 _prepare(settings, url, stop, demo=demo)
                 _Service(settings, url, listener, address, demo=demo).serve(stop)
     except Stopped:

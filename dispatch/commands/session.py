@@ -2,11 +2,12 @@
 
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any
 
 from rich.console import Console
 
+from dispatch.commands.database_watch import DatabaseWatch
 from dispatch.commands.stopping import StopRequest
 from dispatch.logs import configure_logs
 from dispatch.postgres import acquire
@@ -47,11 +48,11 @@ def quiet_logs(settings: Settings) -> None:
 
 
 @contextmanager
-def database_server(settings: Settings, stop: StopRequest, *, make: bool) -> Iterator[str]:
+def database_server(settings: Settings, stop: StopRequest, *, make: bool, watch: bool = False) -> Iterator[str]:
     """The address of the database: that of the settings, or the embedded one, shared or started, left at the end.
 
-    Without ``make``, a data directory that has no database yet raises CommandError rather than getting one.
-    Raises PostgresError.
+    Without ``make``, a data directory that has no database yet raises CommandError rather than getting one. With
+    ``watch`` the embedded one is started again if it dies meanwhile. Raises PostgresError.
     """
     if settings.database_url is not None:
         yield settings.database_url
@@ -64,7 +65,8 @@ def database_server(settings: Settings, stop: StopRequest, *, make: bool) -> Ite
     server = acquire(settings.data_dir)
     try:
         stop.check()
-        yield server.url
+        with DatabaseWatch(server) if watch else nullcontext():
+            yield server.url
     finally:
         server.release()
 

@@ -22,9 +22,9 @@ from dispatch.settings import ENV_PREFIX, Settings
 READY: Final = b"ready\n"
 # The embedded server takes 200 connections; what workers leave is for the command line beside them.
 _MOST_CONNECTIONS: Final = 160
-_RESTART_FIRST_S: Final = 0.5
-_RESTART_MOST_S: Final = 10.0
-_STEADY_AFTER_S: Final = 60.0
+# Between a worker that dies before it is ready and the next. One that was ready is followed at once.
+_RESTART_FIRST_S: Final = 0.1
+_RESTART_MOST_S: Final = 2.0
 
 _log = structlog.get_logger(__name__)
 
@@ -65,27 +65,33 @@ class Workers:
 
     async def _keep(self, number: int) -> None:
         """One worker, and the next when it ends."""
-        was_ready, pause_s = False, _RESTART_FIRST_S
+        ever_ready, pause_s = False, _RESTART_FIRST_S
         while True:
             began = time.monotonic()
             process = await self._start()
             try:
                 assert process.stdout is not None, "it was asked for"
-                if await process.stdout.readline() == READY and not was_ready:
-                    was_ready = True
-                    self._waiting -= 1
-                    if not self._waiting:
-                        self._all_ready.set()
+                ready = await process.stdout.readline() == READY
+                if ready:
+                    if ever_ready:
+                        _log.info("worker_ready", worker=number, took_s=round(time.monotonic() - began, 2))
+                    else:
+                        self._first_ready()
+                    ever_ready, pause_s = True, _RESTART_FIRST_S
                 code = await process.wait()
             finally:
                 await _end(process)
-            if not was_ready:
+            if not ever_ready:
                 raise CommandError(f"worker {number} ended with code {code} before it was ready; it said why above")
             _log.warning("worker_ended", worker=number, pid=process.pid, code=code)
-            if time.monotonic() - began > _STEADY_AFTER_S:
-                pause_s = _RESTART_FIRST_S
-            await asyncio.sleep(pause_s)
-            pause_s = min(_RESTART_MOST_S, 2 * pause_s)
+            if not ready:
+                await asyncio.sleep(pause_s)
+                pause_s = min(_RESTART_MOST_S, 2 * pause_s)
+
+    def _first_ready(self) -> None:
+        self._waiting -= 1
+        if not self._waiting:
+            self._all_ready.set()
 
     async def _start(self) -> asyncio.subprocess.Process:
         # A session of its own keeps Ctrl-C from it: it ends when this process tells it to, not in between.

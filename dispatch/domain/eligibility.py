@@ -78,11 +78,18 @@ class Examiner:
         many[passing] = True
         return many
 
-    def examine(self, slots: IntArray, distances_m: FloatArray, *, stocked: bool = False) -> Examined:
-        """Put every test to these stores. ``stocked`` says that their stock is known to suffice."""
+    def examine(
+        self, slots: IntArray, distances_m: FloatArray, *, stocked: bool = False, holding: bool = False
+    ) -> Examined:
+        """Put every test to these stores. ``stocked`` says that their stock is known to suffice.
+
+        ``holding``: they hold the order already, so that its goods are reserved there and it is one of those open.
+        """
         market, question = self._market, self._question
         columns = market.columns
         open_orders = columns.open_orders.take(slots).astype(np.int64)
+        if holding:
+            open_orders = np.maximum(open_orders - 1, 0)
         times_s = columns.times_s.take(slots, axis=0).T
         made = parts(
             prepare_s=times_s[0],
@@ -104,9 +111,10 @@ class Examiner:
         reason[total_s > question.promise_s] = Reason.PROMISE_MISSED
         reason[question.start_s + question.hold_s + ready_s > states.until_s] = Reason.CLOSES_TOO_SOON
         reason[travel_s >= UNREACHABLE_S] = Reason.UNREACHABLE
-        reason[open_orders >= columns.max_open_orders.take(slots)] = Reason.AT_CAPACITY
-        reason[columns.busy_until_s.take(slots) > question.now_s] = Reason.AT_CAPACITY
-        if not stocked:
+        if not holding:
+            reason[open_orders >= columns.max_open_orders.take(slots)] = Reason.AT_CAPACITY
+            reason[columns.busy_until_s.take(slots) > question.now_s] = Reason.AT_CAPACITY
+        if not (stocked or holding):
             self._test_stock(slots, reason)
         self._test_zone(slots, distances_m, reason)
         reason[~states.is_open] = Reason.CLOSED

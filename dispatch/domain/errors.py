@@ -67,3 +67,35 @@ class OutcomeUnknown(DispatchError):
 
 class DatabaseUnavailable(DispatchError):
     code = "database_unavailable"
+
+
+class OrderNotFound(DispatchError):
+    code = "order_not_found"
+
+
+class OrderIdReused(DispatchError):
+    """There is an order of this id, and it was another request."""
+
+    code = "order_id_reused"
+
+
+class OrderIdAmbiguous(DispatchError):
+    """Two orders have this id: two first requests at the same moment, to places far apart."""
+
+    code = "order_id_ambiguous"
+
+
+class PriceChanged(DispatchError):
+    """Stores could fulfil the order, but each asks more for a line than it may cost."""
+
+    code = "price_changed"
+
+
+class NoStoreCanFulfil(DispatchError):
+    """No store can, by the books as they were after the request came. ``refusal`` is what a quote says of it."""
+
+    code = "no_store_can_fulfil"
+
+    def __init__(self, refusal: object) -> None:
+        super().__init__("no store can fulfil this order now; reason and nearest_miss say why, and the id stays free")
+        self.refusal = refusal

@@ -49,6 +49,13 @@ def select(market: Market, question: Question) -> Selection:
     return _Search(market, question, tuple(lines)).run()
 
 
+def reach_m(market: Market, question: Question) -> float:
+    """The distance beyond which every way alone breaks the promise, so that no store is looked at."""
+    modes = market.modes if question.mode is None else np.array([MODE_CODES[question.mode]], dtype=np.int64)
+    hours = market.departure_hours(question.start_s, len(question.lines))
+    return market.travel.reach_m(question.promise_s, modes=modes, hours=hours)
+
+
 @dataclass(slots=True)
 class _Found:
     """The best stores so far, best first, and where the search stands."""

@@ -10,13 +10,16 @@ All of it rests on flock, which the kernel lets go of when a process dies, howev
 that could be stale. A server left behind by killed users is found running, and used, by whoever comes next.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import re
 import shutil
+import signal
 import stat
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,6 +37,10 @@ MAJOR_VERSION = "18"
 START_TIMEOUT_S = 120.0  # recovery after a crash in the middle of a bulk load takes most of a minute
 STOP_TIMEOUT_S = 60.0
 _POLL_S = 0.02
+# How long the backends of a killed server may take over a plain request to end, and over all of it.
+_ORPHANS_QUIT_S = 0.5
+_ORPHANS_GONE_S = 5.0
+_REJECTS = 1  # pg_isready: it runs and takes no connections now, since it is recovering
 
 # sockaddr_un.sun_path holds 108 bytes on Linux and 104 on macOS, a closing zero included. The smaller serves both.
 _SOCKET_PATH_BYTES = 103
@@ -87,6 +94,7 @@ class EmbeddedPostgres:
         self.log = data_dir / "postgres.log"
         self._extra_settings = dict(extra_settings)
         self._users: IO[bytes] | None = None
+        self._leaving = threading.Event()
         self._programs = Programs()
 
     @property
@@ -98,8 +106,27 @@ class EmbeddedPostgres:
         """Another database of this server. It need not exist."""
         return f"postgresql://{SUPERUSER}@/{quote(database)}?host={quote(str(self._socket_dir()), safe='/')}"
 
+    def is_running(self) -> bool:
+        """Whether there is a server, be it one that is starting or recovering. Takes microseconds."""
+        found = self._postmaster()
+        return found is not None and self._is_postmaster(found[0])
+
+    def start_again(self) -> None:
+        """Start the server if it has died. Blocks until it answers; in another thread, :meth:`leave` ends that.
+
+        Raises PostgresError.
+        """
+        with in_one_line(self.data_dir), locked(self.data_dir / "postgres.start"):
+            if not self._leaving.is_set() and not self._answers():
+                self._start()
+
+    def leave(self) -> None:
+        """Have whoever waits for the server to answer wait no longer, for it will be released next."""
+        self._leaving.set()
+
     def release(self) -> None:
         """Leave the server; whoever leaves last stops it. Does nothing the second time."""
+        self.leave()
         users, self._users = self._users, None
         if users is None:
             return
@@ -177,6 +204,7 @@ class EmbeddedPostgres:
             )
 
     def _start(self) -> None:
+        self._end_orphans()
         socket_dir = self._socket_dir()
         if socket_dir != self.cluster:
             self._make_short_dir(socket_dir)
@@ -203,10 +231,30 @@ class EmbeddedPostgres:
                 raise self._failure("does not start", self._log_since(begin))
             if time.monotonic() > deadline:
                 raise self._failure(f"was not ready within {START_TIMEOUT_S:.0f} s", self._log_since(begin))
+            self._pause()
+
+    def _pause(self) -> None:
+        if self._leaving.wait(_POLL_S):
+            raise PostgresError(f"PostgreSQL in {self.cluster} is not waited for any more")
+
+    def _end_orphans(self) -> None:
+        """End what a killed server has left: while one process has its shared memory, no new server starts.
+
+        Idle backends end by themselves; one in the middle of a long statement would not notice before its end.
+        """
+        began = time.monotonic()
+        while orphans := self._orphans():
+            waited_s = time.monotonic() - began
+            for pid in orphans:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGQUIT if waited_s < _ORPHANS_QUIT_S else signal.SIGKILL)
+            if waited_s > _ORPHANS_GONE_S:
+                return  # PostgreSQL will say what is the matter
             time.sleep(_POLL_S)
 
     def _stop(self) -> None:
-        if self._postmaster() is None:
+        if not self.is_running():
+            self._end_orphans()
             return
         timeout = f"--timeout={STOP_TIMEOUT_S:.0f}"
         done = self._programs.run("pg_ctl", "stop", f"--pgdata={self.cluster}", "--mode=fast", timeout)
@@ -233,6 +281,17 @@ class EmbeddedPostgres:
         except OSError:
             return not Path("/proc/self/cwd").exists() and _is_alive(pid)  # no /proc here (macOS): believe the pid
 
+    def _orphans(self) -> list[int]:
+        """Processes of this cluster's servers. With no server running they are what a killed one has left."""
+        return [int(name) for name in _listed("/proc") if name.isdigit() and self._is_of_cluster(name)]
+
+    def _is_of_cluster(self, pid: str) -> bool:
+        try:
+            program, place = os.readlink(f"/proc/{pid}/exe"), os.readlink(f"/proc/{pid}/cwd")
+        except OSError:
+            return False
+        return Path(program).name.startswith("postgres") and Path(place) == self.cluster
+
     def _answers(self) -> bool:
         """Whether the server runs and takes connections. Waits for one that is starting or stopping."""
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -240,10 +299,11 @@ class EmbeddedPostgres:
             if found[1] == "ready":
                 where = str(self._socket_dir())
                 asked = self._programs.run("pg_isready", "-q", "-t", "10", "-U", SUPERUSER, "-h", where)
-                return asked.returncode == 0
+                if asked.returncode != _REJECTS:
+                    return asked.returncode == 0
             if time.monotonic() > deadline:
                 raise PostgresError(f"PostgreSQL (process {found[0]}) is {found[1] or 'stuck'}; see {self.log}")
-            time.sleep(_POLL_S)
+            self._pause()
         return False
 
     def _socket_dir(self) -> Path:
@@ -299,6 +359,13 @@ def acquire(data_dir: Path, *, extra_settings: Mapping[str, str] | None = None) 
     with in_one_line(data_dir):
         server._enter()
     return server
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:  # no /proc here (macOS)
+        return []
 
 
 def _is_alive(pid: int) -> bool:

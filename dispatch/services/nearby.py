@@ -167,5 +167,5 @@ def _steady_for_s(replica: Replica, now_s: int, shown: list[tuple[float, str, in
     slots = np.array([slot for _, _, slot in shown], dtype=np.int64)
     until_s = replica.schedules.states(replica.columns.schedule[slots], now_s).until_s
     closed_until_s = replica.columns.closed_until_s[slots]
-    until = [int(until_s.min()), *closed_until_s[closed_until_s > now_s].tolist()]
+    until: list[int] = [int(until_s.min()), *closed_until_s[closed_until_s > now_s].tolist()]
     return max(0, min(until) - now_s)

@@ -1,7 +1,7 @@
 """The pool of connections, and what a lost one means."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Self
 
@@ -29,6 +29,15 @@ _LOST = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
 )
+# Of these, what says that the connection is gone; and what only looks like it, for the server is there and busy.
+_GONE = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.OperatorInterventionError,
+)
+_ALL_BUT_GONE = (TimeoutError, asyncpg.QueryCanceledError)
 
 
 class Database:
@@ -38,8 +47,10 @@ class Database:
         self._pool = pool
 
     @classmethod
-    async def open(cls, url: str, *, pool_min: int = 1, pool_max: int = 10) -> Self:
-        """Connect. Raises DatabaseUnavailable, in one sentence, if nobody answers."""
+    async def open(
+        cls, url: str, *, pool_min: int = 1, pool_max: int = 10, server_settings: Mapping[str, str] | None = None
+    ) -> Self:
+        """Connect, each connection with these settings of PostgreSQL's. Raises DatabaseUnavailable, in one sentence."""
         try:
             pool = await asyncpg.create_pool(
                 url,
@@ -48,7 +59,7 @@ class Database:
                 command_timeout=_COMMAND_TIMEOUT_S,
                 timeout=_CONNECT_TIMEOUT_S,
                 init=_prepare_connection,
-                server_settings={"application_name": "lifecircle", "TimeZone": "UTC"},
+                server_settings={"application_name": "lifecircle", "TimeZone": "UTC", **(server_settings or {})},
             )
         except (*_LOST, ValueError) as error:
             raise DatabaseUnavailable(_plainly(error)) from error
@@ -68,6 +79,10 @@ class Database:
             # takes the place of the cancellation; whoever was told to stop would then try again for ever.
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise asyncio.CancelledError from error
+            if isinstance(error, _GONE) and not isinstance(error, _ALL_BUT_GONE):
+                # The server has most likely been started anew, and then the other connections of the pool are dead
+                # too: each would cost one more request its answer.
+                await self._pool.expire_connections()
             raise DatabaseUnavailable(_plainly(error)) from error
 
     @asynccontextmanager

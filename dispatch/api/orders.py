@@ -1,0 +1,291 @@
+"""PUT and GET /v1/orders/{order_id}, its actions and events; GET /v1/orders, /v1/events; POST /v1/orders/batch."""
+
+import asyncio
+import hashlib
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+import msgspec
+from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from dispatch.api import answers
+from dispatch.api.bodies import body_of, parsed, read_json
+from dispatch.api.cursors import Cursors
+from dispatch.api.documents import REPLAY, VERSION, action_request, answer, json_request, responses_of
+from dispatch.api.orders_told import event_told, order_told, refusal_told
+from dispatch.api.places import place_of
+from dispatch.api.problems import Problem, problem_of
+from dispatch.api.schemas import (
+    AttemptIn,
+    DeclineIn,
+    EventsAsked,
+    NothingAsked,
+    NothingIn,
+    OrderAsked,
+    OrderId,
+    OrderIn,
+    OrderOfBatchIn,
+    OrdersAsked,
+    OrdersIn,
+    ReassignIn,
+)
+from dispatch.api.state import VERSION_HEADER, Service, TheMinVersion, TheService
+from dispatch.domain.errors import DispatchError, InvalidInput, NoStoreCanFulfil
+from dispatch.domain.orders import ASKED, Action
+from dispatch.domain.versions import Version, VersionError
+from dispatch.services.orders.acting import Asked, act
+from dispatch.services.orders.placing import OrderRequest, Refusal, place_order
+from dispatch.services.orders.wishes import Wish, WishedLine, text_of
+from dispatch.storage.order_events import events_after, events_of_order
+from dispatch.storage.orders import DEFAULT_CLIENT, StoredOrder, list_orders
+from dispatch.storage.stores import find_store
+from geo.datums import Datum
+
+router = APIRouter(prefix="/v1")
+
+_json = msgspec.json.Encoder().encode
+REPLAY_HEADER: Final = "Idempotent-Replay"
+# Sorts behind every id of an order or client.
+_LAST: Final = "\U0010ffff"
+_FIRST_MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_LAST_MOMENT: Final = datetime(9999, 1, 1, tzinfo=UTC)
+_BODIES: Final[dict[Action, type[BaseModel]]] = {
+    Action.CONFIRM: NothingIn,
+    Action.CANCEL: NothingIn,
+    Action.DECLINE: DeclineIn,
+    Action.REASSIGN: ReassignIn,
+}
+
+type InPath = Annotated[OrderId, Path(description="The caller's own id, unique among the client's")]
+
+
+# ── one ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@router.put(
+    "/orders/{order_id}",
+    summary="Place an order",
+    openapi_extra=json_request(OrderIn),
+    responses=responses_of(
+        {
+            200: answer("The order was placed before, and is told as it is now", answers.OrderAnswer, headers=REPLAY),
+            201: answer("The order", answers.OrderAnswer, headers=VERSION),
+            409: answer("None can, or the id is taken", {"application/problem+json": answers.RefusalAnswer}),
+        },
+        400,
+        404,
+        413,
+        415,
+        422,
+    ),
+)
+async def put_order(
+    order_id: InPath, sent: Annotated[OrderIn, Depends(body_of(OrderIn))], service: TheService
+) -> Response:
+    """Chooses the store, makes the promise and holds the goods, all or nothing. The same again changes nothing."""
+    try:
+        placed = await place_order(service.ordering, _request_of(order_id, sent))
+    except NoStoreCanFulfil as error:
+        raise _refused(error, sent.datum) from error
+    return _answer(placed.order, placed.version, sent.datum, status=201 if placed.created else 200)
+
+
+def _request_of(order_id: str, sent: OrderIn) -> OrderRequest:
+    """The service's request. Raises InvalidInput for a place that cannot be."""
+    place = place_of(lat=sent.destination.lat, lon=sent.destination.lon, datum=sent.datum, pointer="/destination")
+    content = sent.model_dump(mode="json", exclude_defaults=True, exclude={"explain", "alternatives", "order_id"})
+    wish = Wish(
+        lat=place.lat,
+        lon=place.lon,
+        lines=tuple(WishedLine(line.sku, line.quantity, line.max_price) for line in sent.lines),
+        promise_s=sent.promise_minutes * 60,
+        hold_s=sent.hold_s,
+        strategy=sent.strategy,
+        mode=sent.mode,
+        exclude_stores=tuple(sent.exclude_stores),
+        only_stores=tuple(sent.only_stores),
+    )
+    return OrderRequest(
+        client=DEFAULT_CLIENT,
+        order_id=order_id,
+        fingerprint=hashlib.blake2b(_json(content), digest_size=16).digest(),
+        wish=wish,
+        channel=sent.channel,
+        campaign=sent.campaign,
+        customer=None if sent.customer is None else text_of(sent.customer.model_dump(exclude_none=True)),
+        explain=sent.explain,
+    )
+
+
+def _refused(error: NoStoreCanFulfil, datum: Datum) -> Problem:
+    problem = problem_of(error)
+    if isinstance(error.refusal, Refusal):
+        problem.members = refusal_told(error.refusal, datum)
+    return problem
+
+
+def _answer(order: StoredOrder, version: Version, datum: Datum, *, status: int = 200) -> Response:
+    headers = {VERSION_HEADER: version.encode()} if version else {REPLAY_HEADER: "true"}
+    return Response(_json(order_told(order, datum)), status_code=status, media_type="application/json", headers=headers)
+
+
+@router.get(
+    "/orders/{order_id}",
+    summary="An order",
+    responses=responses_of({200: answer("The order as it is now", answers.OrderAnswer)}, 400, 404, 409, 422),
+)
+async def get_order(
+    order_id: InPath, asked: Annotated[OrderAsked, Query()], service: TheService, _min_version: TheMinVersion
+) -> Response:
+    """Answered by the database. A hold that has run out is expired at once."""
+    order = await service.ordering.get(DEFAULT_CLIENT, order_id)
+    return Response(_json(order_told(order, asked.datum)), media_type="application/json")
+
+
+@router.get(
+    "/orders/{order_id}/events",
+    summary="What has happened to an order",
+    responses=responses_of({200: answer("All of it, in order", answers.OrderEventsAnswer)}, 400, 404, 409, 422),
+)
+async def get_events_of_order(
+    order_id: InPath, _asked: Annotated[NothingAsked, Query()], service: TheService, _min_version: TheMinVersion
+) -> Response:
+    """Append-only; ``seq`` counts from 1 without gaps."""
+    order = await service.ordering.get(DEFAULT_CLIENT, order_id)
+    events = await events_of_order(service.database, order)
+    return Response(_json({"events": [event_told(event) for event in events]}), media_type="application/json")
+
+
+@router.post(
+    "/orders/{order_id}/{action}",
+    summary="Act on an order",
+    openapi_extra=action_request(),
+    responses=responses_of(
+        {
+            200: answer("The order as it is now", answers.OrderAnswer, headers=VERSION | REPLAY),
+            409: answer("Not in this state, or none can", {"application/problem+json": answers.RefusalAnswer}),
+        },
+        400,
+        404,
+        413,
+        415,
+        422,
+    ),
+)
+async def post_action(
+    order_id: InPath,
+    action: Annotated[str, Path(description=", ".join(ASKED), json_schema_extra={"enum": list(ASKED)})],
+    request: Request,
+    service: TheService,
+) -> Response:
+    """What already is so, and an attempt that has been left, change nothing: 200 with the order as it is."""
+    if action not in ASKED:
+        raise Problem(404, "not_found", f"there is no action {action[:64]}; there are {', '.join(ASKED)}")
+    kind = _BODIES.get(Action(action), AttemptIn)
+    sent = parsed(kind, await read_json(request) or (b"{}" if kind is NothingIn else b""))
+    asked = Asked(
+        action=Action(action),
+        attempt=getattr(sent, "attempt", None),
+        reason=getattr(sent, "reason", None),
+        skus=tuple(getattr(sent, "skus", ())),
+        store_id=getattr(sent, "store_id", None),
+    )
+    try:
+        acted = await act(service.ordering, DEFAULT_CLIENT, order_id, asked)
+    except NoStoreCanFulfil as error:
+        raise _refused(error, Datum.WGS84) from error
+    return _answer(acted.order, acted.version, Datum.WGS84)
+
+
+# ── many ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@router.get(
+    "/orders",
+    summary="Orders, newest first",
+    responses=responses_of({200: answer("A page of them", answers.OrdersAnswer)}, 400, 404, 422),
+)
+async def get_orders(
+    asked: Annotated[OrdersAsked, Query()], service: TheService, _min_version: TheMinVersion
+) -> Response:
+    """By ``created_at``; those of a store, of a status, or since a moment, if asked for."""
+    cursors = Cursors(asked, tuple[datetime, str, str])
+    store_no = None
+    if asked.store_id is not None:
+        async with service.database.connection() as connection:
+            store_no = (await find_store(connection, asked.store_id)).store_no
+    found = await list_orders(
+        service.database,
+        store_no=store_no,
+        status=asked.status,
+        since=asked.since or _FIRST_MOMENT,
+        before=cursors.position() or (_LAST_MOMENT, _LAST, _LAST),
+        limit=asked.limit + 1,
+    )
+    shown = found[: asked.limit]
+    last = shown[-1] if len(found) > asked.limit else None
+    next_cursor = None if last is None else cursors.after((last.created_at, last.client, last.order_id))
+    body = {"orders": [order_told(order, asked.datum) for order in shown], "next_cursor": next_cursor}
+    return Response(_json(body), media_type="application/json")
+
+
+@router.get(
+    "/events",
+    summary="What has happened to all orders",
+    responses=responses_of({200: answer("Events, and where to go on", answers.EventsAnswer)}, 400, 422),
+)
+async def get_events(asked: Annotated[EventsAsked, Query()], service: TheService) -> Response:
+    """In an order that never skips a late commit: send ``after`` back, and nothing is missed, nothing told twice."""
+    try:
+        after = Version() if asked.after is None else Version.decode(asked.after)
+    except VersionError as error:
+        raise Problem(400, "invalid_cursor", f"after: {error}") from error
+    events, position = await events_after(service.database, after, asked.limit)
+    body = {"events": [event_told(event) for event in events], "after": position.encode()}
+    return Response(_json(body), media_type="application/json")
+
+
+@router.post(
+    "/orders/batch",
+    summary="Place many orders",
+    openapi_extra=json_request(OrdersIn),
+    responses=responses_of(
+        {200: answer("An answer each, in order", answers.OrdersPlacedAnswer, headers=VERSION)}, 400, 413, 415, 422
+    ),
+)
+async def post_orders(sent: Annotated[OrdersIn, Depends(body_of(OrdersIn))], service: TheService) -> Response:
+    """Each is placed, or refused, on its own; the first of the list are the first to be served."""
+    if sent.assignment != "greedy":
+        raise InvalidInput([("/assignment", "joint is not built yet; use greedy")])
+    version = Version()
+    before: dict[str, asyncio.Task[dict[str, Any]]] = {}
+    tasks: list[asyncio.Task[dict[str, Any]]] = []
+    for order in sent.orders:
+        placing = _one_of_many(service, order, version, before.get(order.order_id))
+        task = asyncio.create_task(placing)
+        before[order.order_id] = task
+        tasks.append(task)
+        # Each begins before the next one does.
+        await asyncio.sleep(0)
+    body = {"orders": await asyncio.gather(*tasks)}
+    headers = {VERSION_HEADER: version.encode()} if version else {}
+    return Response(_json(body), media_type="application/json", headers=headers)
+
+
+async def _one_of_many(
+    service: Service, sent: OrderOfBatchIn, version: Version, before: "asyncio.Task[dict[str, Any]] | None"
+) -> dict[str, Any]:
+    """One answer. An id that stands twice is placed once: the second waits for the first."""
+    if before is not None:
+        await before
+    try:
+        placed = await place_order(service.ordering, _request_of(sent.order_id, sent))
+    except NoStoreCanFulfil as error:
+        problem = _refused(error, sent.datum)
+        return {"status": problem.status, "body": problem.body()}
+    except DispatchError as error:
+        return {"status": problem_of(error).status, "body": problem_of(error).body()}
+    version.merge(placed.version)
+    return {"status": 201 if placed.created else 200, "body": order_told(placed.order, sent.datum)}

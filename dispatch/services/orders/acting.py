@@ -1,0 +1,263 @@
+"""Act on an order: decide what the action means for it as it is, and have just that written.
+
+Whoever came between has changed its revision: then it is read again, and decided again.
+"""
+
+import json
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from dispatch.domain.answer import Candidate
+from dispatch.domain.errors import Busy, InvalidInput, NoStoreCanFulfil
+from dispatch.domain.orders import (
+    Action,
+    Change,
+    DeclineReason,
+    Goods,
+    Search,
+    Status,
+    decide,
+    declined_skus,
+    elsewhere,
+)
+from dispatch.domain.question import Question
+from dispatch.domain.versions import Version
+from dispatch.replica.replica import Replica
+from dispatch.services.orders.options import Found, option_of, promise_kept_by, reopens_at_s, sku_nos_of
+from dispatch.services.orders.ordering import Hunt, Ordering, refusal, skus_of, touched
+from dispatch.services.orders.placing import Refusal
+from dispatch.services.orders.wishes import text_of, wish_of
+from dispatch.storage.order_writes import NewEvent, OrderWrite
+from dispatch.storage.orders import OrderWritten, StoredOrder
+
+# How long a store that is too busy gets no new orders.
+TOO_BUSY_S: Final = 900
+
+_EVENTS: Final = {
+    Action.CONFIRM: "confirmed",
+    Action.CANCEL: "cancelled",
+    Action.ACCEPT: "accepted",
+    Action.READY: "ready",
+    Action.PICK_UP: "picked_up",
+    Action.DELIVER: "delivered",
+    Action.FAIL: "failed",
+    Action.RETURN: "returned",
+    Action.EXPIRE: "expired",
+}
+_LEAVING_EVENTS: Final = {Action.DECLINE: "declined", Action.MISS: "not_accepted", Action.CONFIRM: "promise_lost"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is asked of an order. ``reason`` and ``skus`` of a decline, ``store_id`` of a reassignment."""
+
+    action: Action
+    attempt: int | None = None
+    reason: DeclineReason | None = None
+    skus: tuple[str, ...] = ()
+    store_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """The order as it is now; an empty version says that nothing was changed."""
+
+    order: StoredOrder
+    version: Version
+
+
+async def act(ordering: Ordering, client: str, order_id: str, asked: Asked) -> Acted:
+    """Do it, or find it done.
+
+    Raises OrderNotFound, OrderIdAmbiguous, WrongAttempt, InvalidTransition, InvalidInput for skus that are not the
+    order's; of a reassignment NoStoreCanFulfil; Busy, DatabaseUnavailable, OutcomeUnknown.
+    """
+    return await act_on(ordering, await ordering.get(client, order_id), asked)
+
+
+async def act_on(ordering: Ordering, order: StoredOrder, asked: Asked) -> Acted:
+    """As ``act``, of an order that was read just now."""
+    deadline = time.monotonic() + ordering.wait_s
+    hunt = Hunt(ordering, wish_of(order.request).most_prices, deadline)
+    while True:
+        written = await _Step(ordering, order, asked, hunt).taken(deadline)
+        if written is None:
+            return Acted(order, Version())
+        if written.outcome == "written":
+            assert written.order is not None, "an order that was changed is there"
+            return Acted(written.order, written.version)
+        if time.monotonic() > deadline:
+            raise Busy("others keep changing this order, or taking the goods for it; nothing was changed")
+        if written.outcome == "changed":
+            order = await ordering.get(order.client, order.order_id)
+
+
+class _Step:
+    """One try: an order as it was read, and what is to become of it."""
+
+    def __init__(self, ordering: Ordering, order: StoredOrder, asked: Asked, hunt: Hunt) -> None:
+        self._ordering = ordering
+        self._order = order
+        self._asked = asked
+        self._hunt = hunt
+
+    async def taken(self, deadline: float) -> OrderWritten | None:
+        """What came of it; None if there is nothing to do."""
+        order, asked = self._order, self._asked
+        # Only for writing it down is a hold that has run out still a hold.
+        status = Status.HELD if order.lapsed and asked.action is Action.EXPIRE else order.status
+        change = decide(
+            status,
+            order.attempt,
+            asked.action,
+            asked_attempt=asked.attempt,
+            goods_leave=order.goods_leave,
+            till_reports_orders=order.till_reports_orders,
+        )
+        if change is None:
+            return None
+        if change.search is Search.NOTHING:
+            return await self._ordering.write(self._stay(change), deadline)
+        if change.search is Search.ETA:
+            kept = self._kept()
+            if kept is not None:
+                return await self._ordering.write(self._confirmed(change, kept), deadline)
+            change = elsewhere(change, status)
+        found = await self._hunt.options(self._elsewhere)
+        if found is None or not found.options:
+            if asked.action is Action.REASSIGN:
+                raise self._refusal(found)
+            return await self._ordering.write(self._nowhere(change), deadline)
+        written = await self._ordering.write(self._moved(change, found), deadline)
+        if written.outcome == "lost":
+            await self._hunt.lost(written, found)
+        return written
+
+    # ── who else ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _kept(self) -> tuple[Candidate, Replica, Question] | None:
+        """The store's promise, made anew from now; None if it cannot keep it any more."""
+        replica = self._ordering.follower.replica
+        question = wish_of(self._order.request).question(now_s=self._ordering.now_s())
+        promise = promise_kept_by(replica, question, self._order.store_id or "")
+        return (promise, replica, question) if isinstance(promise, Candidate) else None
+
+    def _elsewhere(self, _replica: Replica) -> Question | None:
+        """Who else can, within what is left of the promise; None once nothing is left."""
+        order, now_s = self._order, self._ordering.now_s()
+        wish = wish_of(order.request)
+        question = wish.question(now_s=now_s)
+        if order.promised_by is not None:
+            left_s = int(order.promised_by.timestamp()) - now_s
+            if left_s < 0:
+                return None
+            question = replace(question, promise_s=left_s)
+        here = frozenset({order.store_id or ""})
+        question = replace(question, declined_by=frozenset(json.loads(order.declined_by)))
+        if self._asked.action is Action.REASSIGN:
+            question = replace(question, exclude_stores=question.exclude_stores | here)
+            if self._asked.store_id is not None:
+                # Whoever names a store has asked it.
+                question = replace(question, only_stores=frozenset({self._asked.store_id}), declined_by=frozenset())
+            return question
+        return replace(question, declined_by=question.declined_by | here)
+
+    def _refusal(self, found: Found | None) -> Exception:
+        follower = self._ordering.follower
+        if found is None:
+            return NoStoreCanFulfil(None)
+        return refusal(found, Refusal(found, follower.replica, follower.lag_s))
+
+    # ── what is written ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _stay(self, change: Change) -> OrderWrite:
+        """The order remains at its store, or ends there."""
+        order = self._order
+        return self._base(
+            change,
+            status=change.status,
+            attempt=order.attempt,
+            events=(NewEvent(_EVENTS[change.action], change.status, order.attempt, order.store_id),),
+        )
+
+    def _confirmed(self, change: Change, kept: tuple[Candidate, Replica, Question]) -> OrderWrite:
+        candidate, replica, question = kept
+        return replace(
+            self._stay(change), options=(option_of(replica, question, candidate),), due_s=self._ordering.accept_s
+        )
+
+    def _moved(self, change: Change, found: Found) -> OrderWrite:
+        order, attempt = self._order, self._order.attempt + 1
+        if change.action is Action.REASSIGN:
+            detail = text_of({"from_store_id": order.store_id})
+            events: tuple[NewEvent, ...] = (NewEvent("reassigned", change.status, attempt, None, detail),)
+        else:
+            events = (self._left(), NewEvent("moved", change.status, attempt))
+        return self._base(
+            change,
+            status=change.status,
+            attempt=attempt,
+            events=events,
+            options=found.options,
+            takes=True,
+            due_s=self._ordering.accept_s,
+        )
+
+    def _nowhere(self, change: Change) -> OrderWrite:
+        """Nobody else can: the order ends."""
+        order = self._order
+        end = NewEvent("unfulfillable", Status.UNFULFILLABLE, order.attempt)
+        return self._base(
+            change, status=Status.UNFULFILLABLE, attempt=order.attempt, events=(self._left(), end), takes=False
+        )
+
+    def _left(self) -> NewEvent:
+        """Why its store no longer has it."""
+        order, asked = self._order, self._asked
+        detail: dict[str, Any] | None = None
+        if asked.reason is not None:
+            detail = {"reason": asked.reason.value, "skus": declined_skus(asked.reason, asked.skus, skus_of(order))}
+        told = None if detail is None else text_of(detail)
+        return NewEvent(_LEAVING_EVENTS[asked.action], order.status, order.attempt, order.store_id, told)
+
+    def _base(self, change: Change, **fields: Any) -> OrderWrite:
+        order, replica = self._order, self._ordering.follower.replica
+        # A store that an order is taken from has not declined it.
+        leaves = change.search is Search.OTHER_STORE and change.action is not Action.REASSIGN
+        write = OrderWrite(
+            cell=order.cell,
+            client=order.client,
+            order_id=order.order_id,
+            revision=order.revision,
+            when_due=change.action in (Action.EXPIRE, Action.MISS),
+            at=order.at,
+            goods=change.goods,
+            closes_one=change.closes_one,
+            touched_sku_nos=() if change.goods is Goods.KEEP else touched(replica, order),
+            **fields,
+        )
+        if not leaves or order.store_id is None:
+            return write
+        declined_by = text_of(sorted({*json.loads(order.declined_by), order.store_id}))
+        return replace(write, declined_by=declined_by, **self._of_the_store(replica, order.store_id))
+
+    def _of_the_store(self, replica: Replica, store_id: str) -> dict[str, Any]:
+        """What a declining store has said of itself, and is believed."""
+        asked, order = self._asked, self._order
+        match asked.reason:
+            case DeclineReason.OUT_OF_STOCK:
+                ordered = skus_of(order)
+                strangers = [i for i, sku in enumerate(asked.skus) if sku not in ordered]
+                if strangers:
+                    raise InvalidInput([(f"/skus/{strangers[0]}", "is not a line of this order")])
+                skus = declined_skus(asked.reason, asked.skus, ordered)
+                return {"withheld_sku_nos": frozenset(sku_nos_of(replica, skus))}
+            case DeclineReason.CLOSED:
+                until_s = reopens_at_s(replica, store_id, self._ordering.now_s())
+                return {"closed_until": datetime.fromtimestamp(until_s, UTC)}
+            case DeclineReason.TOO_BUSY:
+                return {"busy_s": TOO_BUSY_S}
+            case _:
+                return {}
