@@ -30,9 +30,10 @@ CREATE INDEX shelves_withheld ON shelves (cell, withheld_until) WHERE withheld_u
 ALTER TABLE changes
     DROP CONSTRAINT changes_kind_check,
     ADD open_orders integer CHECK (open_orders >= 0);
--- load: only the store's number of open orders is another.
+-- load: only the store's number of open orders is another. order: only orders of the cell have changed; every number of
+-- a change has a row, so that a missing one is noticed.
 ALTER TABLE changes
-    ADD CONSTRAINT changes_kind_check CHECK (kind IN ('store', 'shelves', 'shelf', 'load')),
+    ADD CONSTRAINT changes_kind_check CHECK (kind IN ('store', 'shelves', 'shelf', 'load', 'order')),
     ADD CHECK ((kind = 'load') = (open_orders IS NOT NULL));
 
 -- ── Orders ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -561,6 +562,9 @@ BEGIN
             INSERT INTO cell_heads AS h (cell, seq) VALUES (v_cell, 1)
             ON CONFLICT (cell) DO UPDATE SET seq = h.seq + 1
             RETURNING seq INTO v_seq;
+            IF NOT EXISTS (SELECT FROM unnest(v_changes) AS c WHERE c.cell = v_cell) THEN
+                v_changes := v_changes || ROW(v_cell, 0, 0, 'order', 0, NULL, NULL, NULL, NULL, NULL, v_now, NULL)::changes;
+            END IF;
             INSERT INTO changes (cell, seq, n, kind, store_no, sku_no, available, price_minor, currency, fresh_at,
                                  written_at, open_orders)
             SELECT v_cell, v_seq, row_number() OVER (), c.kind, c.store_no, c.sku_no, c.available, c.price_minor,
