@@ -25,6 +25,7 @@ from dispatch.services.orders.ordering import Ordering
 from dispatch.services.orders.sweeping import keep_sweeping
 from dispatch.settings import Settings, load_settings
 from dispatch.storage.group_commit import GroupCommit
+from dispatch.storage.hot_writes import writers_on
 from dispatch.storage.orders import write_orders
 from dispatch.storage.pool import Database
 from geo.travel import Mode
@@ -36,6 +37,8 @@ VERSION = "0.1.0"
 _CONNECTIONS_AN_IMPORT = 3
 # A group commit takes milliseconds; whatever takes longer waits for somebody who holds on.
 _OF_HOT_WRITES = {"statement_timeout": "5s", "lock_timeout": "2s"}
+# The longest of the others is an import's sum of a large file.
+_OF_OTHERS = {"statement_timeout": "900s", "lock_timeout": "10s"}
 
 type Clock = Callable[[], datetime]
 
@@ -84,7 +87,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         if settings.database_url is None:
             raise ValueError("create_app needs a database_url; dispatch serve starts the embedded database")
         url, pool_max = settings.database_url, settings.pool_max
-        database = await Database.open(url, pool_min=settings.pool_min, pool_max=pool_max)
+        database = await Database.open(url, pool_min=settings.pool_min, pool_max=pool_max, server_settings=_OF_OTHERS)
         # Connections of its own: writers that wait for a lock must not keep the replica from following.
         feed = await Database.open(url, pool_min=1, pool_max=2)
         # Orders and the like must not wait for a connection behind imports, nor long for anything.
@@ -103,6 +106,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
             monotonic=time.monotonic,
         )
         background = Background()
+        writers = writers_on(writes, wait_s=settings.write_wait_s)
         ordering = Ordering(
             database=database,
             follower=follower,
@@ -115,6 +119,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
             database=database,
             follower=follower,
             ordering=ordering,
+            writers=writers,
             background=background,
             imports_at_once=asyncio.Semaphore(max(1, pool_max // _CONNECTIONS_AN_IMPORT)),
             clock=clock,
@@ -134,6 +139,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
             await background.stop()
             await follower.stop()
             await feed.close()
+            await writers.stop()
             await writes.close()
             await database.close()
 

@@ -164,7 +164,7 @@ def shelf_row_told(row: ShelfRow) -> dict[str, Any]:
     fresh = row.as_of if row.moved_at is None else max(row.as_of, row.moved_at)
     return {
         "sku": row.sku,
-        "on_hand": row.on_hand,
+        "on_hand": max(0, row.on_hand),
         "reserved": row.reserved,
         "safety_stock": row.safety_stock,
         "withheld": row.withheld,

@@ -15,6 +15,7 @@ from dispatch.replica.follower import Follower
 from dispatch.replica.replica import Replica
 from dispatch.services.background import Background
 from dispatch.services.orders.ordering import Ordering
+from dispatch.storage.hot_writes import Writers
 from dispatch.storage.pool import Database
 
 VERSION_HEADER: Final = "Dispatch-Version"
@@ -37,6 +38,7 @@ class Service:
     database: Database
     follower: Follower
     ordering: Ordering
+    writers: Writers
     background: Background
     imports_at_once: asyncio.Semaphore
     clock: Callable[[], datetime]

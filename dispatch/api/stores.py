@@ -153,7 +153,9 @@ async def _count(service: Service, store_id: str, sent: ShelfIn, *, whole: bool)
     if as_of < _EARLIEST_COUNT:
         raise InvalidInput([("/as_of", f"is before the year {_EARLIEST_COUNT.year}")])
     counts = [_count_of(store_id, item, i, as_of) for i, item in enumerate(sent.items)]
-    counted = await stores.count_shelf(service.database, store_id, counts, as_of=as_of, now=now, whole=whole)
+    counted = await stores.count_shelf(
+        service.database, service.writers.counts, store_id, counts, as_of=as_of, now=now, whole=whole
+    )
     applied = counted.applied
     body = {
         "store_id": store_id,

@@ -9,7 +9,7 @@ from dispatch.domain.errors import InvalidInput
 from dispatch.domain.stores import ShelfCount
 from dispatch.storage import shelves
 from dispatch.storage.pool import Database
-from dispatch.storage.shelves import CountsApplied, read_shelf
+from dispatch.storage.shelves import CountsApplied, CountWriter, read_shelf
 from dispatch.storage.stores import put_store, remove_store
 
 # A clock may run ahead by so much; a count from further in the future is a mistake.
@@ -27,11 +27,19 @@ class ShelfCounted:
 
 
 async def count_shelf(
-    database: Database, store_id: str, counts: Sequence[ShelfCount], *, as_of: datetime, now: datetime, whole: bool
+    database: Database,
+    writer: CountWriter,
+    store_id: str,
+    counts: Sequence[ShelfCount],
+    *,
+    as_of: datetime,
+    now: datetime,
+    whole: bool,
 ) -> ShelfCounted:
     """Apply counts of one store as of ``as_of``; ``whole`` says that they are its whole shelf.
 
-    Raises InvalidInput for a date too far ahead or a sku named twice, StoreNotFound, SnapshotTooOld.
+    Raises InvalidInput for a date too far ahead or a sku named twice, StoreNotFound, SnapshotTooOld, Busy,
+    OutcomeUnknown.
     """
     if as_of - now > MOST_AHEAD:
         ahead_s = (as_of - now).total_seconds()
@@ -43,5 +51,5 @@ async def count_shelf(
         first = seen.setdefault(count.sku, i)
         if first != i:
             raise InvalidInput([(f"/items/{i}/sku", f"stands at /items/{first} already; send each sku once")])
-    applied = await shelves.put_shelf(database, store_id, counts, whole_as_of=as_of if whole else None)
+    applied = await shelves.put_shelf(database, store_id, counts, whole_as_of=as_of if whole else None, writer=writer)
     return ShelfCounted(as_of, applied)

@@ -1,7 +1,7 @@
 """Shelf counts in the database.
 
-A count says what was there at ``as_of``. Locks go in the one global order: store rows, then shelf rows, then the
-cell's head. One transaction applies whole shelves of stores of one cell.
+A count says what was there at ``as_of``; what has moved since comes on top. Locks go in the one global order: store
+rows, then shelf rows, then the cell's head. One transaction applies whole shelves of stores of one cell.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,11 +9,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from itertools import batched, groupby
+from typing import Final, NamedTuple
+
+import asyncpg
 
 from dispatch.domain.errors import SnapshotTooOld, StoreNotFound
 from dispatch.domain.stores import Keep, ShelfCount
 from dispatch.domain.versions import Version
-from dispatch.storage.changes import MAX_ROWS_NOTED_ONE_BY_ONE, bump_head, note_shelf_rows, note_stores
+from dispatch.storage.changes import ShelfKey, bump_head, note_shelves, note_stores
+from dispatch.storage.group_commit import GroupCommit
 from dispatch.storage.pool import Connection, Database
 from dispatch.storage.retrying import in_transaction
 from dispatch.storage.sql import sql
@@ -26,6 +30,9 @@ COUNT_COLUMNS = (
     "cell", "store_no", "sku_no", "on_hand", "price_minor", "currency", "price_set", "safety_stock", "safety_set",
     "as_of", "n_rows",
 )  # fmt: skip
+
+# Counts of at most so many rows are written together with others.
+MOST_SMALL: Final = 200
 
 # A whole shelf: the store, when it was counted, and the skus of bad rows, which are to be left as they are.
 type WholeShelves = Mapping[int, tuple[datetime, frozenset[int]]]
@@ -59,8 +66,31 @@ class CountsApplied:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreCounts:
+    """Counts of distinct skus of one store, with the skus' numbers; with ``whole_as_of`` they are its whole shelf."""
+
+    key: StoreKey
+    counts: Sequence[ShelfCount]
+    numbers: Mapping[str, int]
+    whole_as_of: datetime | None
+
+
+type CountWriter = GroupCommit[StoreCounts, CountsApplied | None]
+"""Items are keyed by store, so that two counts of one never come together; None: it is not in that cell any more."""
+
+
+class Shortage(NamedTuple):
+    """A shelf row of which less will be there than is reserved, or was."""
+
+    store_no: int
+    sku_no: int
+    on_hand: int
+    grows: bool  # more is short than was
+
+
+@dataclass(frozen=True, slots=True)
 class ShelfRow:
-    """One row of a shelf as the database has it."""
+    """One row of a shelf as the database has it. ``on_hand`` is below 0 when more was sold than was ever counted."""
 
     sku: str
     on_hand: int
@@ -79,7 +109,7 @@ class ShelfRow:
     @property
     def short(self) -> int:
         """How much more is reserved than is there."""
-        return max(0, self.reserved - self.on_hand)
+        return max(0, self.reserved - max(0, self.on_hand))
 
 
 async def sku_numbers(connection: Connection, skus: Sequence[str]) -> dict[str, int]:
@@ -101,38 +131,52 @@ async def apply_waiting_counts(
     store_nos: Sequence[int],
     *,
     whole: WholeShelves,
-    sku_nos: Sequence[int] | None = None,
+    named: Sequence[ShelfKey] | None = None,
     dry_run: bool = False,
-) -> CountsApplied:
-    """Take over what waits in ``counts_to_apply`` for these stores of a cell, inside the caller's transaction.
+) -> dict[int, CountsApplied]:
+    """Take over what waits in ``counts_to_apply`` for these stores of a cell; what came of it by store.
 
-    ``whole`` names the stores whose whole shelf this is: what is absent there is 0. ``sku_nos`` says that only these
-    rows are touched. Stores whose whole shelf was counted later must have been taken out by the caller.
+    In the caller's transaction, which has the stores locked. ``whole`` names the stores whose whole shelf this is: what
+    is absent there is 0. ``named`` are the rows that the counts name, where they are few; else all are locked. Stores
+    whose whole shelf was counted later must have been taken out by the caller.
     """
-    await connection.execute(sql("lock_shelves"), cell, list(store_nos), None if whole else sku_nos)
-    await connection.execute(sql("fill_kept"), cell)
-    weighed = await connection.fetchrow(sql("weigh_counts"), cell)
-    assert weighed is not None, "an aggregate has a row"
-    result = CountsApplied(created=weighed["created"], unchanged=weighed["unchanged"], older=weighed["older"])
-    result.updated = weighed["rows"] - result.created - result.unchanged - result.older
+    if named is None:
+        await connection.execute(sql("lock_shelves"), cell, list(store_nos), None)
+    else:
+        await connection.execute(sql("lock_counted_shelves"), cell, list(whole))
     absent = _absent_arguments(whole)
     if whole:
-        unnamed = await connection.fetchrow(sql("weigh_absent"), cell, *absent)
-        assert unnamed is not None, "an aggregate has a row"
-        result.removed, result.newer_absent = unnamed["removed"], unnamed["newer"]
+        await connection.execute(sql("add_absent"), cell, *absent)
+    await connection.execute(sql("fill_kept"), cell)
+    await connection.execute(sql("add_later_movements"), cell)
+    results = {store_no: CountsApplied() for store_no in store_nos}
+    for weighed in await connection.fetch(sql("weigh_counts"), cell):
+        results[weighed["store_no"]] = _as_weighed(weighed)
     if dry_run:
-        return result
+        return results
+    shortages = await connection.fetch(sql("shortages_of_counts"), cell)
     await connection.execute(sql("apply_counts"), cell)
+    if shortages:
+        await mark_short(connection, cell, [Shortage(*row) for row in shortages])
     if whole:
-        await connection.execute(sql("zero_absent"), cell, *absent)
         await connection.execute(sql("mark_whole_counts"), cell, *absent[:2])
     seq = await bump_head(connection, cell)
-    if sku_nos is not None and len(store_nos) == 1 and not whole and len(sku_nos) <= MAX_ROWS_NOTED_ONE_BY_ONE:
-        await note_shelf_rows(connection, cell, seq, store_nos[0], sku_nos)
-    else:
-        await note_stores(connection, cell, seq, store_nos, "shelves")
-    result.version[cell] = seq
+    await note_shelves(connection, cell, seq, named or (), whole=store_nos if named is None else whole)
+    for result in results.values():
+        result.version[cell] = seq
+    return results
+
+
+def _as_weighed(weighed: asyncpg.Record) -> CountsApplied:
+    names = ("created", "unchanged", "older", "removed", "newer_absent")
+    result = CountsApplied(**{name: weighed[name] for name in names})
+    result.updated = weighed["rows"] - result.created - result.unchanged - result.older
     return result
+
+
+async def mark_short(connection: Connection, cell: int, shortages: Sequence[Shortage]) -> None:
+    """Mark the reservations that these shortages hit, oldest first served; the stores are locked."""
+    await connection.execute(sql("mark_short"), cell, *(list(column) for column in zip(*shortages, strict=True)))
 
 
 def _absent_arguments(whole: WholeShelves) -> tuple[list[int], list[datetime], list[int], list[int]]:
@@ -146,69 +190,102 @@ def _absent_arguments(whole: WholeShelves) -> tuple[list[int], list[datetime], l
 
 
 async def put_shelf(
-    database: Database, store_id: str, counts: Sequence[ShelfCount], *, whole_as_of: datetime | None
+    database: Database,
+    store_id: str,
+    counts: Sequence[ShelfCount],
+    *,
+    whole_as_of: datetime | None,
+    writer: CountWriter | None = None,
 ) -> CountsApplied:
     """Apply counts of distinct skus of one store; with ``whole_as_of`` they are its whole shelf.
 
-    Raises StoreNotFound, Busy, and SnapshotTooOld when the whole shelf was counted later already. An empty version
-    says that there was nothing to write.
+    A few go through ``writer``, together with those of other stores. An empty version says that there was nothing to
+    write. Raises StoreNotFound, Busy, OutcomeUnknown, and SnapshotTooOld if the whole shelf was counted later.
     """
-    async with database.connection() as connection:
-        for _ in range(MOST_MOVES_FOLLOWED):
+    for _ in range(MOST_MOVES_FOLLOWED):
+        async with database.connection() as connection:
             key = await find_store(connection, store_id)
             # Looked at once without a lock, so that a count that is refused makes no new skus.
             await _check_countable(connection, key, whole_as_of)
             numbers = await sku_numbers(connection, [count.sku for count in counts])
-            applied = await in_transaction(connection, partial(_put_here, key, counts, numbers, whole_as_of))
-            if applied is not None:
-                return applied
+        item = StoreCounts(key, counts, numbers, whole_as_of)
+        if writer is not None and len(counts) <= MOST_SMALL:
+            applied = await writer.submit(key.cell, key.store_no, item)
+        else:
+            applied = await in_transaction(database, partial(_put_alone, item))
+        if applied is not None:
+            return applied
     raise StoreNotFound(f"there is no store {store_id}")
 
 
-async def _put_here(
-    key: StoreKey,
-    counts: Sequence[ShelfCount],
-    numbers: Mapping[str, int],
-    whole_as_of: datetime | None,
-    connection: Connection,
-) -> CountsApplied | None:
-    """Apply the counts where ``key`` says the store lies; None if it has just moved to another cell, or is gone."""
-    if not await connection.fetch(sql("lock_stores"), key.cell, [key.store_no]):
-        return None
-    await _check_countable(connection, key, whole_as_of)
-    if not counts and whole_as_of is None:
-        return CountsApplied()
-    whole: WholeShelves = {} if whole_as_of is None else {key.store_no: (whole_as_of, frozenset())}
-    await connection.copy_records_to_table(
-        "counts_to_apply", records=_records(key.cell, key.store_no, counts, numbers), columns=COUNT_COLUMNS
-    )
-    sku_nos = [numbers[count.sku] for count in counts]
-    return await apply_waiting_counts(connection, key.cell, [key.store_no], whole=whole, sku_nos=sku_nos)
+async def _put_alone(item: StoreCounts, connection: Connection) -> CountsApplied | None:
+    [result] = await _count_stores(connection, item.key.cell, [item])
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+async def write_counts(
+    connection: Connection, cell: int, items: Sequence[StoreCounts]
+) -> list[CountsApplied | Exception | None]:
+    """Apply counts of different stores of a cell, each succeeding or failing alone; for a GroupCommit."""
+    async with connection.transaction():
+        return await _count_stores(connection, cell, items)
+
+
+async def _count_stores(
+    connection: Connection, cell: int, items: Sequence[StoreCounts]
+) -> list[CountsApplied | Exception | None]:
+    """What became of each; None if the store has just moved to another cell, or is gone."""
+    locked = await connection.fetch(sql("lock_stores"), cell, [item.key.store_no for item in items])
+    counted_whole_at = {row["store_no"]: row["counted_whole_at"] for row in locked}
+    here = [item for item in items if item.key.store_no in counted_whole_at]
+    refused = {item.key.store_no: _too_old(item, counted_whole_at[item.key.store_no]) for item in here}
+    applying = [item for item in here if refused[item.key.store_no] is None]
+    results: dict[int, CountsApplied | Exception | None] = {}
+    results |= {store_no: error for store_no, error in refused.items() if error is not None}
+    if any(item.counts or item.whole_as_of is not None for item in applying):
+        await connection.copy_records_to_table(
+            "counts_to_apply", records=[row for item in applying for row in _records(item)], columns=COUNT_COLUMNS
+        )
+        results |= await apply_waiting_counts(
+            connection,
+            cell,
+            [item.key.store_no for item in applying],
+            whole={i.key.store_no: (i.whole_as_of, frozenset()) for i in applying if i.whole_as_of is not None},
+            named=[(item.key.store_no, item.numbers[count.sku]) for item in applying for count in item.counts],
+        )
+    else:
+        results |= {item.key.store_no: CountsApplied() for item in applying}
+    return [results.get(item.key.store_no) for item in items]
 
 
 async def _check_countable(connection: Connection, key: StoreKey, whole_as_of: datetime | None) -> None:
     row = await connection.fetchrow(sql("counted_whole_at"), key.cell, key.store_no)
     if row is None or row["removed_at"] is not None:
         raise StoreNotFound(f"there is no store {key.store_id}")
-    last_whole = row["counted_whole_at"]
-    if whole_as_of is not None and last_whole is not None and whole_as_of < last_whole:
-        raise SnapshotTooOld(
-            f"the whole shelf of {key.store_id} was counted at {last_whole.isoformat()},"
-            f" later than {whole_as_of.isoformat()}; send a newer count"
-        )
+    if (error := _too_old(StoreCounts(key, (), {}, whole_as_of), row["counted_whole_at"])) is not None:
+        raise error
 
 
-def _records(
-    cell: int, store_no: int, counts: Sequence[ShelfCount], numbers: Mapping[str, int]
-) -> Iterable[tuple[object, ...]]:
-    for count in counts:
+def _too_old(item: StoreCounts, last_whole: datetime | None) -> SnapshotTooOld | None:
+    if item.whole_as_of is None or last_whole is None or item.whole_as_of >= last_whole:
+        return None
+    return SnapshotTooOld(
+        f"the whole shelf of {item.key.store_id} was counted at {last_whole.isoformat()},"
+        f" later than {item.whole_as_of.isoformat()}; send a newer count"
+    )
+
+
+def _records(item: StoreCounts) -> Iterable[tuple[object, ...]]:
+    for count in item.counts:
         price_set = not isinstance(count.price_minor, Keep)
         price = count.price_minor if price_set else None
         safety_set = not isinstance(count.safety_stock, Keep)
         yield (
-            cell,
-            store_no,
-            numbers[count.sku],
+            item.key.cell,
+            item.key.store_no,
+            item.numbers[count.sku],
             count.on_hand,
             price,
             count.currency if price is not None else None,

@@ -104,7 +104,9 @@ class StagedCounts:
                 left_alone = frozenset(numbers[sku] for sku in skus if sku in numbers)
                 shelves[store.store_no] = (store.as_of, left_alone)
         whole_shelves: WholeShelves = shelves
-        result.add(await apply_waiting_counts(connection, cell, store_nos, whole=whole_shelves, dry_run=dry_run))
+        applied = await apply_waiting_counts(connection, cell, store_nos, whole=whole_shelves, dry_run=dry_run)
+        for of_store in applied.values():
+            result.add(of_store)
         return result
 
     async def _numbers(self, skus: set[str]) -> dict[str, int]:

@@ -11,13 +11,15 @@ SELECT $1::bigint, $2::bigint, (u.n + $5 - 1)::integer, $4::text, u.store_no, no
 FROM unnest($3::bigint[]) WITH ORDINALITY AS u (store_no, n)
 
 -- name: note_shelf_rows
--- Says in the feed what these shelf rows now hold, in absolute values, read under the locks of this transaction.
+-- Says in the feed what these shelf rows, $3 and $4, now hold, in absolute values, read under the locks of this
+-- transaction.
 INSERT INTO changes (cell, seq, n, kind, store_no, sku_no, available, price_minor, currency, fresh_at, written_at)
-SELECT s.cell, $2::bigint, (row_number() OVER (ORDER BY s.sku_no))::integer, 'shelf', s.store_no, s.sku_no,
-       greatest(0::bigint, s.on_hand::bigint - s.reserved - s.safety_stock - s.withheld)::integer,
+SELECT s.cell, $2::bigint, (row_number() OVER (ORDER BY s.store_no, s.sku_no) + $5 - 1)::integer, 'shelf', s.store_no,
+       s.sku_no, greatest(0::bigint, s.on_hand::bigint - s.reserved - s.safety_stock - s.withheld)::integer,
        s.price_minor, s.currency, greatest(s.as_of, s.moved_at), now()
-FROM shelves s
-WHERE s.cell = $1 AND s.store_no = $3 AND s.sku_no = ANY ($4::bigint[])
+FROM unnest($3::bigint[], $4::bigint[]) AS u (store_no, sku_no)
+JOIN shelves s ON s.store_no = u.store_no AND s.sku_no = u.sku_no
+WHERE s.cell = $1
 
 -- name: heads
 -- Where every cell is: polled by each follower, a few hundred small rows.

@@ -29,6 +29,31 @@ SELECT count(*) FROM (
     ORDER BY store_no, sku_no
     FOR NO KEY UPDATE) AS locked
 
+-- name: lock_counted_shelves
+-- The shelf rows that waiting counts name, and the whole shelves of the stores $2, locked in order of key.
+SELECT count(*) FROM (
+    SELECT FROM shelves s
+    JOIN (SELECT c.store_no, c.sku_no FROM counts_to_apply c WHERE c.cell = $1
+          UNION SELECT w.store_no, w.sku_no FROM shelves w WHERE w.cell = $1 AND w.store_no = ANY ($2::bigint[])) AS k
+        ON k.store_no = s.store_no AND k.sku_no = s.sku_no
+    WHERE s.cell = $1
+    ORDER BY s.store_no, s.sku_no
+    FOR NO KEY UPDATE OF s) AS locked
+
+-- name: add_absent
+-- What a whole shelf does not name was not there. Most of such rows have long been at 0, and are rewritten only once an
+-- hour: a row whose as_of were never moved on would in time be called stale, not empty, though the shelf was counted.
+-- $2: stores, $3: as_of of each, $4/$5: rows to be left alone because a bad row of the source speaks of them.
+INSERT INTO counts_to_apply (cell, store_no, sku_no, on_hand, price_set, safety_stock, safety_set, as_of, n_rows, absent)
+SELECT s.cell, s.store_no, s.sku_no, 0, false, 0, false, w.as_of, 0, true
+FROM shelves s
+JOIN unnest($2::bigint[], $3::timestamptz[]) AS w (store_no, as_of) ON w.store_no = s.store_no
+WHERE s.cell = $1
+  AND (s.on_hand <> 0 OR s.moved_at > w.as_of OR s.as_of < w.as_of - interval '1 hour')
+  AND NOT EXISTS (SELECT FROM counts_to_apply c WHERE c.cell = s.cell AND c.store_no = s.store_no AND c.sku_no = s.sku_no)
+  AND NOT EXISTS (SELECT FROM unnest($4::bigint[], $5::bigint[]) AS p (store_no, sku_no)
+                  WHERE p.store_no = s.store_no AND p.sku_no = s.sku_no)
+
 -- name: fill_kept
 -- A count that does not speak of the price or the safety stock keeps what the row has.
 UPDATE counts_to_apply c SET
@@ -39,20 +64,60 @@ FROM shelves s
 WHERE s.cell = $1 AND c.cell = $1 AND c.store_no = s.store_no AND c.sku_no = s.sku_no
   AND NOT (c.price_set AND c.safety_set)
 
+-- name: add_later_movements
+-- A count says what was there at its as_of; what has moved since comes on top. A statement of its own, begun when the
+-- rows are locked: one that waits for the lock sees no movement that was written while it waited.
+UPDATE counts_to_apply c
+SET on_hand = greatest(-1000000000, least(2147483647, c.on_hand + later.moved))::integer
+FROM counts_to_apply t
+CROSS JOIN LATERAL (
+    SELECT sum(m.delta) AS moved FROM movements m
+    WHERE m.cell = $1 AND m.store_no = t.store_no AND m.sku_no = t.sku_no AND m.at > t.as_of) AS later
+WHERE c.cell = $1 AND t.cell = $1 AND c.store_no = t.store_no AND c.sku_no = t.sku_no AND later.moved <> 0
+
 -- name: weigh_counts
--- How the counts compare with what is known: rows that are new, older than the row's own, or say the same.
-SELECT coalesce(sum(c.n_rows), 0)::bigint AS rows,
+-- How the counts, with what has moved since, compare with what is known, by store: rows that are new, older than the
+-- row's own, or say the same; rows with stock that a whole shelf leaves unnamed: those that are gone, and those that
+-- were counted later.
+SELECT c.store_no,
+       sum(c.n_rows)::bigint AS rows,
        coalesce(sum(c.n_rows) FILTER (WHERE s.sku_no IS NULL), 0)::bigint AS created,
        coalesce(sum(c.n_rows) FILTER (WHERE c.as_of < s.as_of), 0)::bigint AS older,
        coalesce(sum(c.n_rows) FILTER (WHERE c.as_of >= s.as_of
            AND (c.on_hand, c.safety_stock) = (s.on_hand, s.safety_stock)
-           AND (c.price_minor, c.currency) IS NOT DISTINCT FROM (s.price_minor, s.currency)), 0)::bigint AS unchanged
+           AND (c.price_minor, c.currency) IS NOT DISTINCT FROM (s.price_minor, s.currency)), 0)::bigint AS unchanged,
+       count(*) FILTER (WHERE c.absent AND s.on_hand > 0 AND c.as_of >= s.as_of AND c.on_hand <= 0) AS removed,
+       count(*) FILTER (WHERE c.absent AND s.on_hand > 0 AND c.as_of < s.as_of) AS newer_absent
 FROM counts_to_apply c
 LEFT JOIN shelves s ON s.cell = $1 AND s.store_no = c.store_no AND s.sku_no = c.sku_no
 WHERE c.cell = $1
+GROUP BY c.store_no
+
+-- name: shortages_of_counts
+-- The rows whose shortage these counts change: what will be there, and whether more is short than was.
+SELECT c.store_no, c.sku_no, c.on_hand, c.on_hand < s.on_hand AS grows
+FROM counts_to_apply c
+JOIN shelves s ON s.cell = $1 AND s.store_no = c.store_no AND s.sku_no = c.sku_no
+WHERE c.cell = $1 AND c.as_of >= s.as_of AND greatest(0, c.on_hand) <> greatest(0, s.on_hand)
+  AND s.reserved > least(greatest(0, c.on_hand), greatest(0, s.on_hand))
+
+-- name: mark_short
+-- Marks the reservations for which too little is there, oldest first served, and takes marks back that are not true any
+-- more. $2/$3: shelf rows, $4: on hand of each, $5: whether more is short than was: what is told already is not told again.
+UPDATE reservations r SET short = hit.short
+FROM (
+    SELECT q.store_no, q.client, q.order_id, q.order_cell, q.sku_no, u.grows,
+           sum(q.quantity) OVER (PARTITION BY q.store_no, q.sku_no
+                                 ORDER BY q.held_at, q.client, q.order_id, q.order_cell) > greatest(0, u.on_hand) AS short
+    FROM unnest($2::bigint[], $3::bigint[], $4::integer[], $5::boolean[]) AS u (store_no, sku_no, on_hand, grows)
+    JOIN reservations q ON q.cell = $1 AND q.store_no = u.store_no AND q.sku_no = u.sku_no) AS hit
+WHERE r.cell = $1 AND r.store_no = hit.store_no AND r.client = hit.client AND r.order_id = hit.order_id
+  AND r.order_cell = hit.order_cell AND r.sku_no = hit.sku_no
+  AND r.short <> hit.short AND (hit.grows OR NOT hit.short)
 
 -- name: apply_counts
--- Takes the counts over into the shelves; one older than the row's own is kept out, reservations stay.
+-- Takes the counts over into the shelves; one older than the row's own is kept out, reservations and moved_at stay. What
+-- is withheld is believed to be there again once a count says another figure.
 INSERT INTO shelves (cell, store_no, sku_no, price_minor, currency, as_of, on_hand, safety_stock)
 SELECT c.cell, c.store_no, c.sku_no, c.price_minor, c.currency, c.as_of, c.on_hand, c.safety_stock
 FROM counts_to_apply c
@@ -60,30 +125,10 @@ WHERE c.cell = $1
 ORDER BY c.store_no, c.sku_no
 ON CONFLICT (cell, store_no, sku_no) DO UPDATE SET
     price_minor = excluded.price_minor, currency = excluded.currency, as_of = excluded.as_of,
-    on_hand = excluded.on_hand, safety_stock = excluded.safety_stock
+    on_hand = excluded.on_hand, safety_stock = excluded.safety_stock,
+    withheld = CASE WHEN excluded.on_hand = shelves.on_hand THEN shelves.withheld ELSE 0 END,
+    withheld_until = CASE WHEN excluded.on_hand = shelves.on_hand THEN shelves.withheld_until END
 WHERE shelves.as_of <= excluded.as_of
-
--- name: weigh_absent
--- How many rows with stock a whole shelf leaves unnamed: those that are gone, and those that were counted later. $2:
--- stores, $3: as_of of each, $4/$5: rows to be left alone because a bad row of the source speaks of them.
-SELECT count(*) FILTER (WHERE s.as_of <= w.as_of) AS removed, count(*) FILTER (WHERE s.as_of > w.as_of) AS newer
-FROM shelves s
-JOIN unnest($2::bigint[], $3::timestamptz[]) AS w (store_no, as_of) ON w.store_no = s.store_no
-WHERE s.cell = $1 AND s.on_hand > 0
-  AND NOT EXISTS (SELECT FROM counts_to_apply c WHERE c.cell = s.cell AND c.store_no = s.store_no AND c.sku_no = s.sku_no)
-  AND NOT EXISTS (SELECT FROM unnest($4::bigint[], $5::bigint[]) AS p (store_no, sku_no)
-                  WHERE p.store_no = s.store_no AND p.sku_no = s.sku_no)
-
--- name: zero_absent
--- What a whole shelf does not name is not there. Most of such rows have long been at 0, and are rewritten only once an
--- hour: a row whose as_of were never moved on would in time be called stale, not empty, though the shelf was counted.
-UPDATE shelves s SET on_hand = 0, as_of = w.as_of
-FROM unnest($2::bigint[], $3::timestamptz[]) AS w (store_no, as_of)
-WHERE s.cell = $1 AND s.store_no = w.store_no AND s.as_of <= w.as_of
-  AND (s.on_hand > 0 OR s.as_of < w.as_of - interval '1 hour')
-  AND NOT EXISTS (SELECT FROM counts_to_apply c WHERE c.cell = s.cell AND c.store_no = s.store_no AND c.sku_no = s.sku_no)
-  AND NOT EXISTS (SELECT FROM unnest($4::bigint[], $5::bigint[]) AS p (store_no, sku_no)
-                  WHERE p.store_no = s.store_no AND p.sku_no = s.sku_no)
 
 -- name: mark_whole_counts
 -- Remembers when each of these stores' whole shelf was counted.
@@ -137,8 +182,8 @@ CREATE TEMPORARY TABLE IF NOT EXISTS counts_to_apply (
     cell bigint NOT NULL, store_no bigint NOT NULL, sku_no bigint NOT NULL, on_hand integer NOT NULL,
     price_minor bigint, currency text, price_set boolean NOT NULL,
     safety_stock integer NOT NULL, safety_set boolean NOT NULL,
-    as_of timestamptz NOT NULL, n_rows integer NOT NULL
+    as_of timestamptz NOT NULL, n_rows integer NOT NULL, absent boolean NOT NULL DEFAULT false
 ) ON COMMIT DELETE ROWS;
--- Used by: weigh_absent, zero_absent. Without it the planner, which knows nothing of the table, compared every shelf row
--- with every count: 12 s for 21,000 rows instead of 1.2 s.
+-- Used by: add_absent, add_later_movements. Without it the planner, which knows nothing of the table, compared every
+-- shelf row with every count: 12 s for 21,000 rows instead of 1.2 s.
 CREATE INDEX IF NOT EXISTS counts_to_apply_row ON counts_to_apply (store_no, sku_no)
