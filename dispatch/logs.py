@@ -21,3 +21,6 @@ def configure_logs(level: str) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    if level != "debug":
+        # While the database is away it tells of every try in fifty lines; the follower says it in one.
+        logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)

@@ -8,15 +8,8 @@ import pytest
 
 from dispatch.postgres import EmbeddedPostgres
 from dispatch.storage import migrate as module
-from dispatch.storage.migrate import (
-    DatabaseNewer,
-    DatabaseUnreachable,
-    MigrationError,
-    MigrationFailed,
-    current,
-    migrate,
-    pending,
-)
+from dispatch.storage.migrate import DatabaseNewer, MigrationFailed, migrate, pending
+from dispatch.storage.reaching import DatabaseUnreachable, MigrationError, current
 
 HEAD = """
 from dispatch.storage.migrate import run_script

@@ -15,8 +15,9 @@ from dispatch.commands.stopping import Stopped, StopRequest
 from dispatch.replica.replica import Replica, load
 from dispatch.settings import Settings
 from dispatch.storage.feed import FeedReader, reading
-from dispatch.storage.migrate import current, pending
+from dispatch.storage.migrate import pending
 from dispatch.storage.pool import Database
+from dispatch.storage.reaching import current
 from dispatch.storage.stores import all_stores
 
 # From this share of a partner's shelf rows on, its stores are as good as empty, and somebody should know.

@@ -9,7 +9,7 @@ from dispatch.demo import DemoError
 from dispatch.domain.errors import DatabaseUnavailable, DispatchError, ImportRunning, InvalidInput
 from dispatch.postgres import PostgresError
 from dispatch.settings import SettingsError
-from dispatch.storage.migrate import MigrationError
+from dispatch.storage.reaching import MigrationError
 
 # What has no option of its own, by the first part of the pointer.
 _ARGUMENTS: Final = {"destination": "LAT LON", "lat": "LAT LON", "lon": "LAT LON", "lines": "SKU"}

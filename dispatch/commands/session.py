@@ -12,7 +12,6 @@ from dispatch.commands.stopping import StopRequest
 from dispatch.logs import configure_logs
 from dispatch.postgres import acquire
 from dispatch.settings import Settings, load_settings, unknown_variables
-from dispatch.storage.migrate import migrate, pending
 from dispatch.storage.pool import Database
 
 
@@ -76,6 +75,9 @@ async def ready_to_read(settings: Settings, url: str) -> None:
 
     Raises CommandError where it would have to be, and MigrationError.
     """
+    # Here, since workers too begin with this file, and Alembic takes half a second to import.
+    from dispatch.storage.migrate import migrate, pending
+
     if settings.database_url is None:
         await migrate(url)
     elif waiting := await pending(url):

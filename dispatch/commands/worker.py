@@ -7,14 +7,17 @@ import socket
 import sys
 import threading
 import time
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from dispatch.app import create_app_from_environment
 from dispatch.commands.failures import line_of
 from dispatch.commands.server import GRACE_S, ReadyServer, config_of
 from dispatch.commands.workers import READY
 from dispatch.settings import load_settings
-from dispatch.storage.migrate import current
+from dispatch.storage.reaching import DatabaseUnreachable, current
+
+_DATABASE_WAIT_S: Final = 30.0
+_POLL_S: Final = 0.05
 
 
 def main() -> NoReturn:
@@ -35,7 +38,7 @@ def _serve(listener_fd: int) -> None:
     lifeline.start()
     settings = load_settings()
     assert settings.database_url is not None, "whoever starts a worker says which database"
-    asyncio.run(current(settings.database_url))  # in one line, what the app would say in many
+    asyncio.run(_reach(settings.database_url))
     app = create_app_from_environment()
     server = lifeline.server = ReadyServer(config_of(app, settings.log_level), app, _say_ready)
 
@@ -46,6 +49,19 @@ def _serve(listener_fd: int) -> None:
         signal.signal(number, end)
     with socket.socket(fileno=listener_fd) as listener:
         server.serve_until_told(listener)
+
+
+async def _reach(url: str) -> None:
+    """Return once the database answers, which may just be starting again. Raises DatabaseUnreachable after a time."""
+    deadline = time.monotonic() + _DATABASE_WAIT_S
+    while True:
+        try:
+            await current(url)
+            return
+        except DatabaseUnreachable:
+            if time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(_POLL_S)
 
 
 class _Lifeline(threading.Thread):

@@ -4,14 +4,8 @@ A migration is versions/NNNN_name.py, whose `upgrade` calls :func:`run_script`, 
 """
 
 import logging
-import os
-import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from socket import gaierror
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 from alembic import command, op
@@ -23,10 +17,11 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import await_only
 
+from dispatch.storage.reaching import MigrationError, connected, current, current_of
+
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _VERSIONS = _MIGRATIONS / "versions"
 
-CONNECT_TIMEOUT_S = 10.0
 # A migration that waits for a lock holds up every query that comes after it, so it gives up soon and is tried again.
 LOCK_TIMEOUT_S = 10
 # A statement that takes longer belongs into batches outside a migration.
@@ -35,14 +30,6 @@ STATEMENT_TIMEOUT_S = 900
 TURN_TIMEOUT_S = 900
 # The key of the lock that processes take to migrate one at a time; any number, but always this.
 _TURN_KEY = 0x6C696665  # "life"
-
-
-class MigrationError(RuntimeError):
-    """The database cannot be brought to this version. The text is one line, without secrets."""
-
-
-class DatabaseUnreachable(MigrationError):
-    """No connection to the database."""
 
 
 class DatabaseNewer(MigrationError):
@@ -60,10 +47,10 @@ async def migrate(url: str, *, versions: Path = _VERSIONS) -> list[str]:
     """
     logging.getLogger("alembic").setLevel(logging.WARNING)
     applied: list[str] = []
-    async with _connected(url) as raw:
+    async with connected(url) as raw:
         await _take_turn(raw)
         script = _script(versions)
-        before = await _current(raw)
+        before = await current_of(raw)
         _check_known(script, before)
         engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: _same(raw), poolclass=NullPool)
         try:
@@ -74,12 +61,6 @@ async def migrate(url: str, *, versions: Path = _VERSIONS) -> list[str]:
         finally:
             await engine.dispose()
     return applied
-
-
-async def current(url: str) -> str | None:
-    """The revision the database is at; None before the first. Raises DatabaseUnreachable."""
-    async with _connected(url) as raw:
-        return await _current(raw)
 
 
 async def pending(url: str, *, versions: Path = _VERSIONS) -> list[str]:
@@ -106,53 +87,6 @@ def run_script(file: str) -> None:
         raise RuntimeError(f"{path.name} ends its transaction; a migration is all or nothing")
 
 
-def unreachable(url: str, error: BaseException) -> DatabaseUnreachable:
-    """The one line for a failed connection: where, why, and the mend. Never the password, nor the URL itself."""
-    if isinstance(error, asyncpg.PostgresError):
-        why = str(error.args[0]) if error.args else type(error).__name__
-    elif isinstance(error, TimeoutError):
-        why = f"no answer within {CONNECT_TIMEOUT_S:.0f} s"
-    elif isinstance(error, gaierror):
-        why = "no host of that name"
-    elif isinstance(error, OSError):
-        # asyncpg tries each address of a host and makes one error of all, in which the number stands in the text.
-        found = re.search(r"\[Errno (\d+)\]", str(error))
-        number = error.errno or (int(found[1]) if found else 0)
-        why = os.strerror(number).lower() if number else type(error).__name__
-    else:
-        why = "the address cannot be used"  # the text of these errors may quote a part of the password
-    return DatabaseUnreachable(
-        f"cannot reach the database {_place(url)}: {why}; start it or mend DISPATCH_DATABASE_URL"
-        " (unset: the embedded PostgreSQL)"
-    )
-
-
-def _place(url: str) -> str:
-    """Host, port and database of the URL, for a message."""
-    try:
-        parts = urlsplit(url)
-        if "@" in parts.path:  # a slash in the password: what looks like the database is a part of it
-            return "of DISPATCH_DATABASE_URL"
-        query = parse_qs(parts.query)
-        host = parts.hostname or query.get("host", ["localhost"])[0]
-        port = str(parts.port or query.get("port", ["5432"])[0])
-        return f"{parts.path.lstrip('/') or 'postgres'} on {host}" + ("" if host.startswith("/") else f":{port}")
-    except ValueError:
-        return "of DISPATCH_DATABASE_URL"
-
-
-@asynccontextmanager
-async def _connected(url: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
-    try:
-        raw: asyncpg.Connection[Any] = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
-    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise unreachable(url, error) from None
-    try:
-        yield raw
-    finally:
-        await raw.close()  # gives up the turn too; does nothing where the engine has closed it
-
-
 async def _same(raw: "asyncpg.Connection[Any]") -> "asyncpg.Connection[Any]":
     return raw
 
@@ -169,13 +103,6 @@ async def _take_turn(raw: "asyncpg.Connection[Any]") -> None:
         f"SET statement_timeout = '{STATEMENT_TIMEOUT_S}s'; SET lock_timeout = '{LOCK_TIMEOUT_S}s';"
         " SET client_min_messages = warning"
     )
-
-
-async def _current(raw: "asyncpg.Connection[Any]") -> str | None:
-    if await raw.fetchval("SELECT to_regclass('alembic_version')") is None:
-        return None
-    version: str | None = await raw.fetchval("SELECT version_num FROM alembic_version")
-    return version
 
 
 def _config(versions: Path) -> Config:
