@@ -21,6 +21,7 @@ from dispatch.domain.stores import KEEP, ShelfCount, Store
 from dispatch.ingest.values import BadValueError, currency_of, timezone_name
 from dispatch.services import stores
 from dispatch.services.nearby import state_of
+from dispatch.services.orders.leaving import leave_store
 from geo.coordinates import timezone_of
 from geo.datums import Datum
 from geo.zones import ZoneError, parse_zone
@@ -98,10 +99,12 @@ def _written_but_not_seen(error: ReplicaBehind, version: str) -> Problem:
     summary="Take a store out of service",
     responses=responses_of({200: answer("What is still open there", DeletedAnswer, headers=VERSION)}, 400, 404, 422),
 )
-async def delete_store(store_id: InPath, _asked: Annotated[DeleteAsked, Query()], service: TheService) -> Response:
-    """It takes no new orders and is found no more; its open orders are listed."""
+async def delete_store(store_id: InPath, asked: Annotated[DeleteAsked, Query()], service: TheService) -> Response:
+    """It takes no new orders and is found no more; the orders still open there are listed."""
     version = await stores.remove_store(service.database, store_id)
-    body: dict[str, Any] = {"store_id": store_id, "open_orders": []}
+    left, moves = await leave_store(service.ordering, store_id, reassign=asked.reassign)
+    version.merge(moves)
+    body: dict[str, Any] = {"store_id": store_id, "open_orders": [order.order_id for order in left]}
     return Response(_json(body), media_type="application/json", headers={VERSION_HEADER: version.encode()})
 
 

@@ -288,11 +288,12 @@ class Stock:
         """Write one row, as ``put`` does; in a tenth of the time where the row is there and only its figures change."""
         rows = self._rows[number]
         at = -1 if rows is None else rows.at(slot)
-        plain = at >= 0 and rows is not None and available < _LARGE and not rows.large and not rows.odd_prices
-        if plain and rows is not None and (price_id == 0 or price_id in rows.prices):
+        if rows is not None and at >= 0 and not rows.odd_prices and (price_id == 0 or price_id in rows.prices):
             code = 0 if price_id == 0 else rows.prices.index(price_id) + 1
             steps = (fresh_s - int(self._base_s[slot])) // int(self._unit_s[slot]) + _FRESH_MIDDLE
-            rows.value[at] = (available << 22) | (code << 16) | min(max(steps, 0), _FRESH_MAX)
+            if available >= _LARGE or rows.large:
+                self._note_one_large(rows, slot, available)
+            rows.value[at] = (min(available, _LARGE) << 22) | (code << 16) | min(max(steps, 0), _FRESH_MAX)
             return
         one = np.array([slot], dtype=np.int64)
         figures = (np.array([figure], dtype=np.int64) for figure in (available, fresh_s, price_id))
@@ -339,6 +340,15 @@ class Stock:
             self._note_odd_prices(rows, slots, price_code, price_ids)
         values: np.ndarray = (np.minimum(available, _LARGE) << 22) | (price_code << 16) | fresh_code
         return values.astype(np.uint32)
+
+    @staticmethod
+    def _note_one_large(rows: SkuRows, slot: int, available: int) -> None:
+        large = {} if rows.large is None else rows.large
+        if available >= _LARGE:
+            large[slot] = available
+        else:
+            large.pop(slot, None)
+        rows.large = large or None
 
     @staticmethod
     def _note_large(rows: SkuRows, slots: IntArray, available: IntArray) -> None:

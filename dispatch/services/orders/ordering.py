@@ -97,8 +97,9 @@ class Hunt:
             if question is None:
                 return None
             question = without(question, self._disproved)
-            most = _OPTIONS_AFTER_LOSS if self._lost else 1
-            found = await find_options(replica, replace(question, alternatives=most - 1), self._most_prices)
+            if self._lost:
+                question = replace(question, alternatives=_OPTIONS_AFTER_LOSS - 1)
+            found = await find_options(replica, question, self._most_prices)
             self._proposed_at = dict(replica.cursors)
             if found.options or not await self._learn(question):
                 return found

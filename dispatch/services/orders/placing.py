@@ -1,8 +1,7 @@
 """Place an order: choose, promise and hold in one transaction; the same request again changes nothing."""
 
 import time
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 
 from dispatch.domain.errors import OrderIdReused
 from dispatch.domain.orders import Status
@@ -61,7 +60,8 @@ async def place_order(ordering: Ordering, request: OrderRequest) -> Placed:
     hunt = Hunt(ordering, wish.most_prices, deadline)
 
     def ask(_replica: Replica) -> Question:
-        return question_of(request, ordering.clock())
+        # It may be confirmed as late as its hold allows.
+        return wish.question(now_s=ordering.now_s(), hold_s=wish.hold_s, explain=request.explain)
 
     while True:
         found = await hunt.options(ask)
@@ -77,12 +77,6 @@ async def place_order(ordering: Ordering, request: OrderRequest) -> Placed:
         if written.outcome == "exists" and written.order is not None:
             return _again(written.order, request)
         await hunt.lost(written, found)
-
-
-def question_of(request: OrderRequest, now: datetime) -> Question:
-    """Who can bring it, if it is confirmed as late as its hold allows."""
-    question = request.wish.question(now_s=int(now.timestamp()))
-    return replace(question, hold_s=request.wish.hold_s, explain=request.explain)
 
 
 def _write(ordering: Ordering, request: OrderRequest, found: Found) -> OrderWrite:

@@ -43,8 +43,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
                 found[line.sku] = min(line.max_price, found.get(line.sku, line.max_price))
         return found
 
-    def question(self, *, now_s: int) -> Question:
-        """Who can bring it, when the work begins now."""
+    def question(self, *, now_s: int, hold_s: int = 0, explain: bool = False) -> Question:
+        """Who can bring it, when the work begins now, or up to ``hold_s`` later."""
         return Question(
             destination=self.destination,
             lines=summed([Line(line.sku, line.quantity) for line in self.lines]),
@@ -53,6 +53,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
             start_s=now_s,
             strategy=self.strategy,
             mode=self.mode,
+            explain=explain,
+            hold_s=hold_s,
             exclude_stores=frozenset(self.exclude_stores),
             only_stores=frozenset(self.only_stores) or None,
         )
