@@ -453,3 +453,16 @@ class ReadyAnswer(Told):
     status: Literal["ready", "not_ready"]
     parts: ReadyParts
     stores: Count
+
+
+class CellTold(Told):
+    cell: Annotated[str, Field(description="The H3 cell, hexadecimal")]
+    seq: Annotated[int, Field(ge=0, description="The number of the last change of the cell that this worker has seen")]
+    rows: Annotated[int, Field(ge=0, description="Shelf rows of stores in service")]
+    checksum: Annotated[str | None, Field(description="null: the cell was changing too fast")]
+
+
+class ReplicaAnswer(Told):
+    worker: Annotated[int, Field(description="Its process id")]
+    replica_lag_s: Annotated[float, Field(ge=0)]
+    cells: list[CellTold]

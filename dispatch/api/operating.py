@@ -1,13 +1,18 @@
-"""GET /healthz, /readyz: is the process alive, and may it be asked?"""
+"""GET /healthz, /readyz, /v1/replica: does the process live, may it be asked, does it hold what the database does?"""
+
+import os
+from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from dispatch.api.answers import HealthAnswer, ReadyAnswer
-from dispatch.api.documents import answer
-from dispatch.api.state import TheService
+from dispatch.api.answers import HealthAnswer, ReadyAnswer, ReplicaAnswer
+from dispatch.api.documents import answer, responses_of
+from dispatch.api.schemas import ReplicaAsked
+from dispatch.api.state import TheReplica, TheService
 from dispatch.domain.errors import DatabaseUnavailable, ReplicaNotReady
+from dispatch.services.checksums import CellChecksum, cell_checksums
 
 router = APIRouter()
 
@@ -40,3 +45,23 @@ async def readyz(service: TheService) -> Response:
         parts["replica"], ready, stores = str(error), False, 0
     body = {"status": "ready" if ready else "not_ready", "parts": parts, "stores": stores}
     return Response(_json(body), status_code=200 if ready else 503, media_type="application/json")
+
+
+@router.get(
+    "/v1/replica",
+    summary="What this worker holds, as checksums",
+    responses=responses_of({200: answer("By cell", ReplicaAnswer)}, 400, 422),
+)
+async def get_replica(asked: Annotated[ReplicaAsked, Query()], service: TheService, replica: TheReplica) -> Response:
+    """For `dispatch check`, which asks each worker and compares the checksums with the database's."""
+    follower = service.follower
+    cells = list(replica.cursors) if asked.cell is None else [int(asked.cell, 16)]
+    told = [_cell_told(checksum) for checksum in await cell_checksums(follower, cells)]
+    body = {"worker": os.getpid(), "replica_lag_s": round(follower.lag_s, 3), "cells": told}
+    return Response(_json(body), media_type="application/json")
+
+
+def _cell_told(checksum: CellChecksum) -> dict[str, object]:
+    # As text: the number may be larger than a double holds exactly.
+    total = None if checksum.total is None else str(checksum.total)
+    return {"cell": f"{checksum.cell:x}", "seq": checksum.seq, "rows": checksum.rows, "checksum": total}

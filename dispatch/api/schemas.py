@@ -279,6 +279,12 @@ class StockAsked(Asked):
     sku: list[Sku] = Field(default=[], max_length=1_000, description="Repeatable; none: all")
 
 
+class ReplicaAsked(Asked):
+    cell: str | None = Field(
+        None, pattern="^[0-9a-f]{1,15}$", description="Of this cell alone, hexadecimal; none: of all that are held"
+    )
+
+
 class OrderAsked(Asked):
     datum: Datum = Datum.WGS84
 

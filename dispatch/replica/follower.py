@@ -54,6 +54,7 @@ class Follower:
         self._replica: Replica | None = None
         self._as_of: float | None = None
         self._task: asyncio.Task[None] | None = None
+        self._is_mixed = False
         self._hurry = asyncio.Event()
         self._moved = asyncio.Condition()
         self.problem: str | None = None
@@ -72,6 +73,11 @@ class Follower:
                 f"the database has not been heard of for {self.lag_s:.0f} s; stock may be out of date"
             )
         return self._replica
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the replica is the copy of one moment: not while a step is being written to it."""
+        return not self._is_mixed
 
     @property
     def lag_s(self) -> float:
@@ -147,7 +153,7 @@ class Follower:
         if replica is None:
             async with reading(self._database) as reader:
                 replica = await load(reader, defaults=self._defaults, travel=self._travel, progress=self._progress)
-            self._replica, self._as_of = replica, began
+            self._replica, self._as_of, self._is_mixed = replica, began, False
             self._owed.clear()
             # Loading takes its time; what happened meanwhile is a step like any other.
             await self._tell_moved()
@@ -165,9 +171,10 @@ class Follower:
             return
         async with reading(self._database) as reader:
             heads = await reader.heads()
+            self._is_mixed = True
             for cell in _behind(replica.cursors, heads):
                 await self._catch_up(reader, replica, cell, heads[cell])
-        self._as_of = began
+        self._as_of, self._is_mixed = began, False
         await self._tell_moved()
 
     async def _tell_moved(self) -> None:

@@ -124,23 +124,26 @@ class Replica:
 
     def checksum(self, cell: int) -> tuple[int, int]:
         """As FeedReader.checksum: equal, unless this replica holds something else than the database."""
+        parts = list(self.checksum_parts(cell))
+        return sum(rows for rows, _ in parts), sum(total for _, total in parts)
+
+    def checksum_parts(self, cell: int) -> Iterator[tuple[int, int]]:
+        """What ``checksum`` is the sum of, a sku at a time, so that whoever adds them up may pause in between."""
         there = np.zeros(self.columns.size, dtype=np.bool_)
         there[(self.columns.cell == cell) & ~np.isnan(self.index.lats[: self.columns.size])] = True
+        stores = np.flatnonzero(there)
+        yield 0, self._checked(stores, 0, self.columns.open_orders[stores].astype(np.int64))
         ranges = SlotRanges(self.catalogue.stretches(cell))
-        rows, high, low = 0, 0, 0
-        for number, sku_no in self.sku_nos.items():
+        for number, sku_no in list(self.sku_nos.items()):
             slots = self.stock.holders(number, ranges)
             slots = slots[there[slots]]
             if len(slots):
-                keys = (self.columns.store_no[slots] * 1_000_003 + sku_no) % 2_147_483_647
-                terms = keys * (self.stock.gather(number, slots).available + 1)
-                # In two halves, for the sum of many such numbers is more than 64 bits hold.
-                rows, high, low = (
-                    rows + len(slots),
-                    high + int((terms >> 32).sum()),
-                    low + int((terms & _LOW_HALF).sum()),
-                )
-        return rows, (high << 32) + low
+                yield len(slots), self._checked(slots, sku_no, self.stock.gather(number, slots).available)
+
+    def _checked(self, slots: IntArray, sku_no: int, figures: IntArray) -> int:
+        terms = (self.columns.store_no[slots] * 1_000_003 + sku_no) % 2_147_483_647 * (figures + 1)
+        # In two halves, for the sum of many such numbers is more than 64 bits hold.
+        return (int((terms >> 32).sum()) << 32) + int((terms & _LOW_HALF).sum())
 
     async def write_shelves(self, rows: ShelfColumns) -> None:
         """Take in whole shelves of stores in the catalogue, pausing every few ms; rows of other stores are left out."""

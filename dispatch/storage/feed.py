@@ -139,7 +139,7 @@ class FeedReader:
         return concatenate(parts)
 
     async def checksum(self, cell: int) -> tuple[int, int]:
-        """How many shelf rows a cell's stores have, and a number for what they have available."""
+        """How many shelf rows a cell's stores have, and a number for what they have available and open orders."""
         row = await self._connection.fetchrow(sql("cell_checksum"), cell, timeout=_COPY_TIMEOUT_S)
         assert row is not None, "an aggregate has a row"
         return row["rows"], int(row["total"])

@@ -169,12 +169,17 @@ SELECT store_no, sku_no, greatest(0::bigint, on_hand::bigint - reserved - safety
 FROM shelves WHERE cell = $1 AND store_no = ANY ($2::bigint[])
 
 -- name: cell_checksum
--- A number for what a cell's shelves have available, which a replica of the cell works out too (Replica.checksum).
-SELECT count(*) AS rows,
-       coalesce(sum((s.store_no * 1000003 + s.sku_no) % 2147483647
-                    * (greatest(0::bigint, s.on_hand::bigint - s.reserved - s.safety_stock - s.withheld) + 1)), 0) AS total
-FROM shelves s JOIN stores t ON t.cell = s.cell AND t.store_no = s.store_no
-WHERE s.cell = $1 AND t.cell = $1 AND t.removed_at IS NULL
+-- A number for what a cell's shelves have available and its stores have open, which a replica of the cell works out
+-- too (Replica.checksum). A store's open orders count as if they were the row of a sku 0.
+SELECT r.rows, r.total + o.total AS total
+FROM (SELECT count(*) AS rows,
+             coalesce(sum((s.store_no * 1000003 + s.sku_no) % 2147483647
+                          * (greatest(0::bigint, s.on_hand::bigint - s.reserved - s.safety_stock - s.withheld) + 1)), 0)
+                 AS total
+      FROM shelves s JOIN stores t ON t.cell = s.cell AND t.store_no = s.store_no
+      WHERE s.cell = $1 AND t.cell = $1 AND t.removed_at IS NULL) AS r,
+     (SELECT coalesce(sum((t.store_no * 1000003) % 2147483647 * (t.open_orders::bigint + 1)), 0) AS total
+      FROM stores t WHERE t.cell = $1 AND t.removed_at IS NULL) AS o
 
 -- name: make_counts_to_apply
 -- Where counts wait for apply_counts; a table of the connection, empty after each transaction.
