@@ -131,8 +131,10 @@ CREATE TABLE movements (
     PRIMARY KEY (cell, store_no, movement_id),
     FOREIGN KEY (cell, store_no) REFERENCES stores (cell, store_no)
 );
--- Used by: movements_since_counts.
+-- Used by: add_later_movements.
 CREATE INDEX movements_of_row ON movements (cell, store_no, sku_no, at);
+-- Used by: forget_movements.
+CREATE INDEX movements_oldest ON movements (cell, at);
 -- Used by: write_orders, movements_of_orders.
 CREATE INDEX movements_of_order ON movements (cell, store_no, order_id) WHERE order_id IS NOT NULL;
 
@@ -248,7 +250,7 @@ DECLARE
     -- By item.
     v_outcome text[];
     v_allowed integer[] := array_fill(0, ARRAY[cardinality(p_items)]);
-    v_chosen integer[];
+    v_chosen integer[] := v_allowed;
     -- By store.
     v_locks_store boolean[] := array_fill(false, ARRAY[cardinality(p_stores)]);
     v_room integer[] := array_fill(0, ARRAY[cardinality(p_stores)]);
@@ -291,8 +293,11 @@ BEGIN
     -- Choose without locks: of what can be chosen, whatever seems to suffice.
     FOR k IN REVERSE cardinality(p_options) .. 1 LOOP
         v_option := p_options[k];
-        IF v_outcome[v_option.item] <> 'changed' THEN
+        CONTINUE WHEN v_outcome[v_option.item] = 'changed';
+        IF (p_items[v_option.item]).takes THEN
             v_allowed[v_option.item] := CASE WHEN v_allowed[v_option.item] <> 0 THEN -1 ELSE k END;
+        ELSE
+            v_chosen[v_option.item] := k;
         END IF;
     END LOOP;
     IF -1 = ANY (v_allowed) THEN
@@ -393,14 +398,6 @@ BEGIN
     END LOOP;
 
     -- Look again, now that nobody can come between. What loses goes into the next round.
-    FOR n IN 1 .. cardinality(p_items) LOOP
-        IF NOT (p_items[n]).takes AND v_allowed[n] > 0 THEN
-            v_chosen[n] := v_allowed[n];
-            v_allowed[n] := 0;
-        ELSE
-            v_chosen[n] := 0;
-        END IF;
-    END LOOP;
     FOR v_row IN SELECT c.k, c.n FROM unnest(choose_options(v_allowed, p_options, p_lines, v_room, v_available))
                  WITH ORDINALITY AS c (k, n) LOOP
         IF v_row.k > 0 THEN
