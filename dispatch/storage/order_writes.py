@@ -42,7 +42,7 @@ class Option:
     store_told: str
     eta: str
     lines_told: str
-    deliver_by: datetime
+    promised_by: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def arguments_of(writes: Sequence[OrderWrite]) -> tuple[list[_Row], ...]:
             if write.takes:
                 at_option = len(options) + 1
                 lines += [(at_option, shelf_at[cell, store_no, sku_no], pieces) for sku_no, pieces in option.lines]
-            told = (option.store_told, option.eta, option.lines_told, option.deliver_by)
+            told = (option.store_told, option.eta, option.lines_told, option.promised_by)
             options.append((n, store_at[cell, store_no], first, len(lines), *told))
         if write.at is not None:
             for sku_no in write.touched_sku_nos:

@@ -149,7 +149,7 @@ def _as_placed(write: OrderWrite, new: NewOrder, option: Option, at: datetime) -
         store_id=option.store.store_id,
         due_at=due_at,
         hold_expires_at=due_at if held else None,
-        promised_by=None if held else option.deliver_by,
+        promised_by=None if held else option.promised_by,
         created_at=at,
         updated_at=at,
         fingerprint=new.fingerprint,

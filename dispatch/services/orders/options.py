@@ -84,7 +84,7 @@ def option_of(replica: Replica, question: Question, candidate: Candidate) -> Opt
         store_told=text_of(store),
         eta=text_of(eta_told(candidate.eta, card.timezone)),
         lines_told=text_of([line_told(replica, line, slot) for line in question.lines]),
-        deliver_by=datetime.fromtimestamp(candidate.eta.deliver_by, UTC),
+        promised_by=datetime.fromtimestamp(question.start_s + question.promise_s, UTC),
     )
 
 
