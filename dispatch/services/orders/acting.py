@@ -81,6 +81,7 @@ async def act_on(ordering: Ordering, order: StoredOrder, asked: Asked) -> Acted:
     """As ``act``, of an order that was read just now."""
     deadline = time.monotonic() + ordering.wait_s
     hunt = Hunt(ordering, wish_of(order.request).most_prices, deadline)
+    await ordering.know_goods_of(skus_of(order), deadline)
     while True:
         written = await _Step(ordering, order, asked, hunt).taken(deadline)
         if written is None:

@@ -66,6 +66,13 @@ class Ordering:
             raise OrderNotFound(f"there is no order {order_id}")
         return order
 
+    async def know_goods_of(self, skus: Sequence[str], deadline: float) -> None:
+        """Wait until this worker's replica knows these skus: another worker may have placed the order just now."""
+        stock = self.follower.replica.stock
+        if any(stock.number(sku) is None for sku in skus):
+            left_s = max(0.0, deadline - time.monotonic())
+            await self.follower.read_since(time.monotonic(), at_most_s=left_s)
+
     async def write(self, write: OrderWrite, deadline: float) -> OrderWritten:
         """Have it written with whatever else is. Raises Busy, DatabaseUnavailable, OutcomeUnknown."""
         key = (write.client, write.order_id)
