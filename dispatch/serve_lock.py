@@ -7,11 +7,15 @@ As with the database's locks (dispatch.postgres) the kernel lets go of it when t
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Final, Self
 
 from dispatch.postgres import PostgresError, in_one_line, prepared
+
+_LOOKED_AT_S: Final = 0.1
+_POLL_S: Final = 0.01
 
 
 class AlreadyRunning(PostgresError):
@@ -45,6 +49,19 @@ class ServeLock:
         self.release()
 
 
+def served_at(data_dir: Path) -> str | None:
+    """The address (``http://…``) at which `dispatch serve` serves ``data_dir``; None while nobody does."""
+    try:
+        with open(data_dir / "serve.lock", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return file.read().strip().partition(" ")[2] or None
+    except FileNotFoundError:
+        pass
+    return None
+
+
 def acquire_serve_lock(data_dir: Path, address: str) -> ServeLock:
     """Be the only server of ``data_dir``; ``address`` (``http://…``) is what the second one will be told.
 
@@ -53,14 +70,25 @@ def acquire_serve_lock(data_dir: Path, address: str) -> ServeLock:
     data_dir = prepared(data_dir)
     with in_one_line(data_dir):
         file = open(data_dir / "serve.lock", "a+", encoding="utf-8")  # noqa: SIM115 - held open: it carries the lock
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _is_locked(file):
             with file:
                 file.seek(0)
                 pid, _, where = file.read().strip().partition(" ")
             who = f"pid {pid} serves {where}" if pid else "another process serves this data directory"
-            raise AlreadyRunning(f"already running: {who}; stop it or use another --data-dir") from None
+            raise AlreadyRunning(f"already running: {who}; stop it or use another --data-dir")
     lock = ServeLock(data_dir, file)
     lock.tell(address)
     return lock
+
+
+def _is_locked(file: IO[str]) -> bool:
+    """Lock it, unless another process has it for longer than ``served_at`` takes to look."""
+    deadline = time.monotonic() + _LOOKED_AT_S
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+        time.sleep(_POLL_S)

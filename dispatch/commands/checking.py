@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
-from rich.console import Console
 
 from dispatch.app import store_defaults, travel_of
+from dispatch.commands.checking_books import check_books, check_server
+from dispatch.commands.checking_workers import check_workers
 from dispatch.commands.failures import line_of
+from dispatch.commands.report import Report
 from dispatch.commands.session import database_server, opened, out, quiet_logs
 from dispatch.commands.stopping import Stopped, StopRequest
 from dispatch.replica.replica import Replica, load
@@ -24,25 +26,10 @@ from dispatch.storage.stores import all_stores
 _STALE_SHARE: Final = 0.5
 
 
-@dataclass(slots=True)
-class _Report:
-    """Lines as they come; ``problems`` of them are bad."""
-
-    console: Console
-    problems: int = 0
-
-    def ok(self, text: str) -> None:
-        self.console.print(f"ok       {text}", soft_wrap=True)
-
-    def problem(self, text: str) -> None:
-        self.problems += 1
-        self.console.print(f"problem  {text}", soft_wrap=True, style="bold red")
-
-
 def run(settings: Settings) -> int:
     """Print a line for each thing looked at; 1 if any is a problem."""
     quiet_logs(settings)
-    report = _Report(out())
+    report = Report(out())
     try:
         with StopRequest() as stop, database_server(settings, stop, make=False) as url:
             stop.run(_check(settings, url, report))
@@ -57,7 +44,7 @@ def run(settings: Settings) -> int:
     return 1 if report.problems else 0
 
 
-async def _check(settings: Settings, url: str, report: _Report) -> None:
+async def _check(settings: Settings, url: str, report: Report) -> None:
     revision = await current(url)
     where = "of DISPATCH_DATABASE_URL" if settings.database_url is not None else f"embedded, in {settings.data_dir}"
     report.ok(f"database: reachable, {where}")
@@ -66,10 +53,13 @@ async def _check(settings: Settings, url: str, report: _Report) -> None:
         return
     report.ok(f"migrations: up to date, at {revision}")
     async with opened(url) as database:
+        await check_server(settings, database, report)
         await _check_replica(settings, database, report)
+        await check_books(database, report)
+        await check_workers(settings.data_dir, database, report)
 
 
-async def _check_replica(settings: Settings, database: Database, report: _Report) -> None:
+async def _check_replica(settings: Settings, database: Database, report: Report) -> None:
     began = time.monotonic()
     listed = await all_stores(database)
     async with reading(database) as reader:
@@ -120,7 +110,7 @@ class _Tally:
         tally.by_partner = {name: (int(counts[at].sum()), int(counts[at, 1])) for name, at in names.items()}
         return tally
 
-    def tell(self, report: _Report) -> None:
+    def tell(self, report: Report) -> None:
         for partner, (rows, stale) in sorted(self.by_partner.items()):
             if not rows:
                 report.ok(f"stock of {partner}: none yet; bring it in with: dispatch import stock FILE")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatch.serve_lock import AlreadyRunning, acquire_serve_lock
+from dispatch.serve_lock import AlreadyRunning, acquire_serve_lock, served_at
 
 
 def test_the_second_to_serve_is_told_who_does(tmp_path: Path) -> None:
@@ -19,6 +19,13 @@ def test_the_second_to_serve_is_told_who_does(tmp_path: Path) -> None:
         assert f"pid {os.getpid()} serves http://127.0.0.1:8000" in line
         assert "--data-dir" in line
     acquire_serve_lock(tmp_path, "http://127.0.0.1:8001").release()
+
+
+def test_others_can_see_where_it_is_served(tmp_path: Path) -> None:
+    assert served_at(tmp_path) is None
+    with acquire_serve_lock(tmp_path, "http://127.0.0.1:8000"):
+        assert served_at(tmp_path) == "http://127.0.0.1:8000"
+    assert served_at(tmp_path) is None
 
 
 def test_an_address_learnt_later_is_what_the_second_is_told(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ def _the_others_get_along_with_it(run: Run, server: Server, quote: str) -> None:
     checked = run("check", "--data-dir", str(server.data_dir))
     assert checked.code == 0, checked.out
     assert "81 stores" in checked.out
+    assert re.search(rf"worker {server.process.pid}: \S+ s behind, equals the database in \d+ cells\n", checked.out)
 
 
 def test_workers_end_with_the_one_that_started_them_even_if_it_is_killed(data_dir: Path, run: Run) -> None:

@@ -85,6 +85,19 @@ async def test_the_checksum_tells_a_row_that_differs(database: Database) -> None
         await equals_the_database(database, replica)
 
 
+async def test_the_checksum_tells_open_orders_that_differ(database: Database) -> None:
+    follower = following(database)
+    await put_store(database, a_store("a", LOW))
+    await follower.step()
+    replica = follower.replica
+    await equals_the_database(database, replica)
+    slot = replica.slot("a")
+    assert slot is not None
+    replica.catalogue.set_open_orders(slot, 1)
+    with pytest.raises(AssertionError):
+        await equals_the_database(database, replica)
+
+
 async def test_each_step_of_a_move_there_and_back_is_the_shelf_of_where_the_store_is(database: Database) -> None:
     follower = following(database)
     await follower.step()

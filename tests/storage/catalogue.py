@@ -17,9 +17,21 @@ WITHOUT_CELL: Final = {
 # It tells the cell of a store, so it cannot lie in one.
 DIRECTORY_OF_CELLS: Final = "store_directory"
 DIRECTORIES: Final = frozenset({"partners", "skus", DIRECTORY_OF_CELLS})
-# Statements that look at every cell on purpose: a follower's polling, a replica's loading, the files' own look-ups.
+# Statements that look at every cell on purpose: a follower's polling, a replica's loading, the files' own look-ups,
+# and dispatch check.
 OF_ALL_CELLS: Final = frozenset(
-    {"heads", "read_all_stores", "copy_shelves", "copy_some_skus", "partner_stores", "store_refs"}
+    {
+        "heads",
+        "read_all_stores",
+        "copy_shelves",
+        "copy_some_skus",
+        "partner_stores",
+        "store_refs",
+        "count_orders",
+        "wrong_reserved",
+        "wrong_open_orders",
+        "wrong_events",
+    }
 )
 
 _COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
