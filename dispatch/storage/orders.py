@@ -181,6 +181,19 @@ async def find_orders(database: Database, client: str, order_id: str) -> list[St
         return [order_of(row) for row in await connection.fetch(sql("find_orders"), [client], [order_id])]
 
 
+async def read_settled(database: Database, order: StoredOrder) -> StoredOrder:
+    """A hold that had run out when it was read, as it is once nobody is writing it any more.
+
+    Whoever began to confirm or cancel it just in time may be at it still. Later nobody can, so that what is read then
+    is final.
+    """
+    async with database.transaction() as connection:
+        await connection.fetch(sql("await_order"), order.cell, order.client, order.order_id)
+        # A statement of its own, for it has to see what was waited for.
+        [row] = await connection.fetch(sql("read_orders"), order.cell, [order.client], [order.order_id])
+    return order_of(row)
+
+
 async def list_orders(
     database: Database,
     *,

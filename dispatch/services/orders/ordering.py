@@ -25,7 +25,7 @@ from dispatch.services.orders.options import Found, find_options, sku_nos_of
 from dispatch.services.orders.wishes import wish_of, without
 from dispatch.storage.group_commit import GroupCommit
 from dispatch.storage.order_writes import NewEvent, OrderWrite
-from dispatch.storage.orders import OrderWritten, StoredOrder, expired_holds_at, find_orders
+from dispatch.storage.orders import OrderWritten, StoredOrder, expired_holds_at, find_orders, read_settled
 from dispatch.storage.pool import Database
 from geo.cells import cells_within
 
@@ -57,7 +57,11 @@ class Ordering:
                 f"two orders have the id {order_id}, sent at the same moment to places far apart; cancel neither by"
                 " this id, and use another from now on"
             )
-        return found[0] if found else None
+        return await self.settled(found[0]) if found else None
+
+    async def settled(self, order: StoredOrder) -> StoredOrder:
+        """The order, read again if its hold had run out: somebody may be ending it who came in time."""
+        return await read_settled(self.database, order) if order.lapsed else order
 
     async def get(self, client: str, order_id: str) -> StoredOrder:
         """The order of that id. Raises OrderNotFound, OrderIdAmbiguous."""

@@ -75,7 +75,7 @@ async def place_order(ordering: Ordering, request: OrderRequest) -> Placed:
         if written.outcome == "written" and written.order is not None:
             return Placed(written.order, True, written.version)
         if written.outcome == "exists" and written.order is not None:
-            return _again(written.order, request)
+            return _again(await ordering.settled(written.order), request)
         await hunt.lost(written, found)
 
 

@@ -16,6 +16,10 @@ CROSS JOIN LATERAL (
     SELECT * FROM orders_now n WHERE n.cell = $1 AND n.client = u.client AND n.order_id = u.order_id
     OFFSET 0) AS o
 
+-- name: await_order
+-- Returns once nobody is writing this order any more.
+SELECT FROM orders WHERE cell = $1 AND client = $2 AND order_id = $3 FOR SHARE
+
 -- name: list_orders
 -- Orders, newest first, since $2 and after a position ($3, $4, $5: created_at, client, order_id). $1: of that status.
 SELECT * FROM orders_now
