@@ -1,11 +1,11 @@
 # What a person may do here. Recipes are POSIX sh, and continuous integration calls the same targets (.ci/run).
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint type bench fmt lock clean
+.PHONY: help setup run test lint type bench faults fmt lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
-# Passed on to the command of `make run`, `make test` and `make bench`, such as: make run ARGS="--port 8001"
+# Passed on to the command of `make run`, `make test`, `make bench` and `make faults`, such as: make run ARGS="--port 8001"
 ARGS ?=
 
 help: ## this list
@@ -55,6 +55,9 @@ type: setup ## check types (mypy --strict)
 
 bench: setup ## print the figures that DESIGN.md and the documentation quote
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+faults: setup ## kill workers and the database under load, and see that nothing is lost (ARGS="kills --seed 1")
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 fmt: setup ## put the code into form
 	@$(BIN)/ruff check --fix --quiet . || true

@@ -21,7 +21,7 @@ from dispatch import cli, demo
 demo.prepare_demo = functools.partial(demo.prepare_demo, stores=80)
 cli.main()
 """
-DISPATCH = (sys.executable, "-c", SMALL_CITY)
+CITY = "from dispatch import cli; cli.main()"
 READY_S = 90.0
 END_S = 30.0
 
@@ -29,12 +29,12 @@ END_S = 30.0
 class Server:
     """A `dispatch serve` of ours, in a process group of its own, and what it says."""
 
-    def __init__(self, data_dir: Path, *options: str) -> None:
+    def __init__(self, data_dir: Path, *options: str, city: str = SMALL_CITY) -> None:
         self.data_dir = data_dir
         self._said = data_dir.with_name(f"{data_dir.name}-{time.monotonic_ns()}.out")
         with self._said.open("wb") as said:
             self.process = subprocess.Popen(
-                [*DISPATCH, "serve", "--port", "0", "--data-dir", str(data_dir), *options],
+                [sys.executable, "-c", city, "serve", "--port", "0", "--data-dir", str(data_dir), *options],
                 stdout=said,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -94,9 +94,9 @@ def processes_of(data_dir: Path) -> list[str]:
 
 
 @contextmanager
-def serving(data_dir: Path, *options: str) -> Iterator[Server]:
+def serving(data_dir: Path, *options: str, city: str = SMALL_CITY) -> Iterator[Server]:
     """A server that is killed at the end, if it has not ended before."""
-    server = Server(data_dir, *options)
+    server = Server(data_dir, *options, city=city)
     try:
         yield server
     finally:
@@ -116,6 +116,14 @@ def ask(address: str, path: str, body: str | None = None) -> tuple[int, Any]:
         return answer.status, json.loads(answer.read())
     finally:
         connection.close()
+
+
+def check(data_dir: Path) -> list[str]:
+    """The problems that `dispatch check` finds; its code if it finds none and yet fails."""
+    command = [sys.executable, "-c", CITY, "check", "--data-dir", str(data_dir)]
+    ran = subprocess.run(command, capture_output=True, text=True, env=_environment(), check=False)
+    found = [line for line in ran.stdout.splitlines() if line.startswith("problem")]
+    return found or ([f"dispatch check ended with code {ran.returncode}: {ran.stderr}"] if ran.returncode else [])
 
 
 def postmaster_of(data_dir: Path) -> int | None:
