@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from dispatch.api import answers
+from dispatch.api import answers, stock_answers
 from dispatch.api.schemas import (
     AttemptIn,
     DeclineIn,
@@ -20,6 +20,7 @@ from dispatch.api.schemas import (
     ShelfIn,
     StoreIn,
 )
+from dispatch.api.stock_schemas import MovementsIn, PartnerIn, ReleaseIn
 
 DESCRIPTION = """
 Finds the nearest partner store that can really fulfil an order within its promise, and proves it.
@@ -42,6 +43,7 @@ _MEANINGS: Final = {
 
 _SENT: Final = (
     QuoteIn, QuotesIn, OrderIn, OrdersIn, AttemptIn, DeclineIn, ReassignIn, NothingIn, StoreIn, ShelfIn,
+    MovementsIn, ReleaseIn, PartnerIn,
 )  # fmt: skip
 
 type Responses = dict[int | str, dict[str, Any]]
@@ -139,9 +141,10 @@ def describe(app: FastAPI) -> None:
 
 def _schemas() -> dict[str, Any]:
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in _SENT]
-    for _, model in inspect.getmembers(answers, inspect.isclass):
-        if issubclass(model, BaseModel) and model.__module__ == answers.__name__ and model is not answers.Told:
-            models.append((model, "serialization"))
+    for module in (answers, stock_answers):
+        for _, model in inspect.getmembers(module, inspect.isclass):
+            if issubclass(model, BaseModel) and model.__module__ == module.__name__ and model is not answers.Told:
+                models.append((model, "serialization"))
     _, definitions = models_json_schema(models, ref_template="#/components/schemas/{model}")
     schemas: dict[str, Any] = definitions["$defs"]
     return schemas

@@ -22,6 +22,7 @@ UNKNOWN: Final = "this field is not known"
 _STATUS: dict[type[errors.DispatchError], int] = {
     errors.InvalidInput: 422,
     errors.StoreNotFound: 404,
+    errors.PartnerNotFound: 404,
     errors.ImportNotFound: 404,
     errors.OrderNotFound: 404,
     errors.OrderIdReused: 409,

@@ -25,6 +25,10 @@ class StoreNotFound(DispatchError):
     code = "store_not_found"
 
 
+class PartnerNotFound(DispatchError):
+    code = "partner_not_found"
+
+
 class ImportNotFound(DispatchError):
     code = "import_not_found"
 

@@ -11,11 +11,15 @@ from dispatch.storage import shelves
 from dispatch.storage.pool import Database
 from dispatch.storage.shelves import CountsApplied, CountWriter, read_shelf
 from dispatch.storage.stores import put_store, remove_store
+from dispatch.storage.withholding import release_shelf, resume_store
 
 # A clock may run ahead by so much; a count from further in the future is a mistake.
 MOST_AHEAD: Final = timedelta(seconds=120)
 
-__all__ = ["MOST_AHEAD", "ShelfCounted", "count_shelf", "put_store", "read_shelf", "remove_store"]
+__all__ = [
+    "MOST_AHEAD", "ShelfCounted", "count_shelf", "put_store", "read_shelf", "release_shelf", "remove_store",
+    "resume_store",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from dispatch.storage.group_commit import GroupCommit
+from dispatch.storage.movements import MovementWriter, write_movements
 from dispatch.storage.pool import Database
 from dispatch.storage.shelves import CountWriter, write_counts
 
@@ -12,13 +13,17 @@ from dispatch.storage.shelves import CountWriter, write_counts
 class Writers:
     """The group commits of one worker for what its stores send."""
 
+    movements: MovementWriter
     counts: CountWriter
 
     async def stop(self) -> None:
         """Wait for what is under way."""
-        await asyncio.gather(self.counts.stop())
+        await asyncio.gather(self.movements.stop(), self.counts.stop())
 
 
 def writers_on(database: Database, *, wait_s: float) -> Writers:
     """On a pool of their own; a write waits up to ``wait_s`` for its turn."""
-    return Writers(counts=GroupCommit(database, write_counts, wait_s=wait_s))
+    return Writers(
+        movements=GroupCommit(database, write_movements, wait_s=wait_s),
+        counts=GroupCommit(database, write_counts, wait_s=wait_s),
+    )

@@ -144,6 +144,7 @@ async def apply_waiting_counts(
         await connection.execute(sql("lock_shelves"), cell, list(store_nos), None)
     else:
         await connection.execute(sql("lock_counted_shelves"), cell, list(whole))
+    await connection.execute(sql("date_rows_passed_over"), cell)
     absent = _absent_arguments(whole)
     if whole:
         await connection.execute(sql("add_absent"), cell, *absent)

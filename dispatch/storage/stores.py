@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 import asyncpg
 import shapely
@@ -17,6 +18,9 @@ from dispatch.storage.sql import sql
 from geo.cells import cell_of
 from geo.coordinates import LatLon
 from geo.travel import Mode
+
+# No count that may still come is older, and no till sends a movement again after so long.
+KEEP_MOVEMENTS: Final = timedelta(days=35)
 
 # How often a write follows a store that moves to another cell while it is sent.
 MOST_MOVES_FOLLOWED = 3
@@ -135,6 +139,8 @@ async def _move_away(
     for row in moving:
         old_cell, store_no = row["cell"], row["store_no"]
         await connection.execute(sql("open_new_shelf"), old_cell, cell, store_no)
+        await connection.execute(sql("carry_movements"), old_cell, cell, store_no, KEEP_MOVEMENTS)
+        await connection.execute(sql("note_left_behind"), old_cell, cell, store_no)
         await connection.execute(sql("carry_whole_count"), cell, store_no, counted_whole_at.get(store_no))
         await connection.execute(sql("leave_old_cell"), old_cell, store_no)
         await connection.execute(sql("move_directory"), store_no, cell)

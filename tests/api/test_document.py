@@ -30,6 +30,11 @@ ROUTES: dict[tuple[str, str], set[str]] = {
     ("get", f"{STORE}/stock"): {"sku"},
     ("put", f"{STORE}/stock"): set(),
     ("patch", f"{STORE}/stock"): set(),
+    ("post", "/v1/stock/movements"): set(),
+    ("post", f"{STORE}/stock/release"): set(),
+    ("post", f"{STORE}/resume"): set(),
+    ("get", "/v1/partners/{partner}"): set(),
+    ("put", "/v1/partners/{partner}"): set(),
     ("post", "/v1/imports/stores"): IMPORT_PARAMETERS,
     ("post", "/v1/imports/stock"): IMPORT_PARAMETERS,
     ("get", "/v1/imports"): {"limit", "cursor"},
@@ -111,6 +116,10 @@ HEADERS = {
     ("delete", STORE, "200"): {"Dispatch-Version"},
     ("put", f"{STORE}/stock", "200"): {"Dispatch-Version"},
     ("patch", f"{STORE}/stock", "200"): {"Dispatch-Version"},
+    ("post", "/v1/stock/movements", "200"): {"Dispatch-Version"},
+    ("post", f"{STORE}/stock/release", "200"): {"Dispatch-Version"},
+    ("post", f"{STORE}/resume", "200"): {"Dispatch-Version"},
+    ("put", "/v1/partners/{partner}", "200"): {"Dispatch-Version"},
     ("get", "/v1/imports/{import_id}", "200"): {"Dispatch-Version"},
     ("post", "/v1/imports/stores", "202"): {"Location"},
     ("post", "/v1/imports/stock", "202"): {"Location"},
@@ -235,6 +244,15 @@ async def test_real_answers_of_every_route_are_as_the_document_says(small: Api) 
         await small.finished(begun.headers["location"])
         await send("GET", begun.headers["location"])
         await send("GET", begun.headers["location"] + "/errors.csv")
+    sold = {"movement_id": "1", "store_id": "a", "sku": "tea", "delta": -1}
+    await send("POST", "/v1/stock/movements", json={"movements": [sold, sold | {"delta": -2}]})
+    await send("POST", "/v1/stock/movements", json={"movements": [sold | {"delta": 0}]})
+    for action in ("stock/release", "resume"):
+        for store_id in ("a", "none"):
+            await send("POST", f"/v1/stores/{store_id}/{action}", json={})
+    await send("GET", "/v1/partners/none")
+    await send("PUT", "/v1/partners/one", json={"stock_stale_after_s": 60})
+    await send("GET", "/v1/partners/one")
     await send("GET", "/v1/imports?limit=1")
     await send("GET", "/v1/imports/0")
     await send("GET", "/v1/imports/0/errors.csv")

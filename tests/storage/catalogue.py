@@ -18,7 +18,7 @@ WITHOUT_CELL: Final = {
 DIRECTORY_OF_CELLS: Final = "store_directory"
 DIRECTORIES: Final = frozenset({"partners", "skus", DIRECTORY_OF_CELLS})
 # Statements that look at every cell on purpose: a follower's polling, a replica's loading, the files' own look-ups,
-# and dispatch check.
+# dispatch check, and the sweeper's look for cells where something has fallen due.
 OF_ALL_CELLS: Final = frozenset(
     {
         "heads",
@@ -27,6 +27,8 @@ OF_ALL_CELLS: Final = frozenset(
         "copy_some_skus",
         "partner_stores",
         "store_refs",
+        "short_orders",
+        "withheld_due",
         "count_orders",
         "wrong_reserved",
         "wrong_open_orders",

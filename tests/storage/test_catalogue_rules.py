@@ -7,7 +7,8 @@ from dispatch.storage.sql import statements
 from tests.storage.catalogue import OF_ALL_CELLS, tables_with_cell, violations, violations_of_statement
 
 CELLED = {
-    "stores", "shelves", "changes", "cell_heads", "store_directory", "orders", "order_events", "reservations", "movements",
+    "stores", "shelves", "changes", "cell_heads", "store_directory", "orders", "order_events", "reservations",
+    "movements",
 }  # fmt: skip
 
 
@@ -32,7 +33,10 @@ async def test_the_schema_breaks_no_rule(database_url: str) -> None:
         ("CREATE TABLE parcels (cell integer NOT NULL, id text, PRIMARY KEY (cell, id))", "cell is not bigint"),
         ("CREATE TABLE parcels (cell bigint NOT NULL, id text)", "table parcels: has no primary key"),
         ("CREATE TABLE parcels (cell bigint NOT NULL, id text PRIMARY KEY)", "parcels_pkey of parcels: does not begin"),
-        ("CREATE TABLE parcels (id text, cell bigint, PRIMARY KEY (id, cell))", "parcels_pkey of parcels: does not begin"),
+        (
+            "CREATE TABLE parcels (id text, cell bigint, PRIMARY KEY (id, cell))",
+            "parcels_pkey of parcels: does not begin",
+        ),
         ("CREATE UNIQUE INDEX by_id ON stores (store_id)", "key by_id of stores: does not begin with cell"),
         ("CREATE UNIQUE INDEX by_lower ON stores (lower(store_id))", "key by_lower of stores: does not begin"),
         (

@@ -44,7 +44,9 @@ async def test_the_shelf_goes_along_less_what_is_reserved_and_the_old_rows_stay(
     await _stocked(database)
     before = await read_shelf(database, "a", None)
     async with database.connection() as connection:
-        await connection.execute("UPDATE shelves SET reserved = 2, withheld = 1 WHERE on_hand = 5")
+        await connection.execute(
+            "UPDATE shelves SET reserved = 2, withheld = 1, withheld_until = $1 WHERE on_hand = 5", ago(-60)
+        )
         await connection.execute("UPDATE stores SET open_orders = 1")
         seqs = await heads(connection)
     put = await put_store(database, store("a", KYOTO, name="moved"))
@@ -66,6 +68,7 @@ async def test_the_shelf_goes_along_less_what_is_reserved_and_the_old_rows_stay(
     assert (arrived["removed_at"], arrived["name"], arrived["counted_whole_at"]) == (None, "moved", ago(60))
     assert [(row["on_hand"], row["reserved"], row["withheld"]) for row in shelves[OLD]] == [(0, 0, 0), (5, 2, 1)]
     assert [(row["on_hand"], row["reserved"], row["withheld"]) for row in shelves[NEW]] == [(0, 0, 0), (3, 0, 1)]
+    assert [row["withheld_until"] for row in shelves[NEW]] == [None, ago(-60)]
     after = await read_shelf(database, "a", None)
     assert [(row.sku, row.price_minor, row.currency, row.safety_stock, row.as_of) for row in after] == [
         (row.sku, row.price_minor, row.currency, row.safety_stock, row.as_of) for row in before

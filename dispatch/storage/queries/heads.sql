@@ -21,6 +21,10 @@ FROM unnest($3::bigint[], $4::bigint[]) AS u (store_no, sku_no)
 JOIN shelves s ON s.store_no = u.store_no AND s.sku_no = u.sku_no
 WHERE s.cell = $1
 
+-- name: head_of
+-- Where one cell is, for a write that found nothing to change.
+SELECT seq FROM cell_heads WHERE cell = $1
+
 -- name: heads
 -- Where every cell is: polled by each follower, a few hundred small rows.
 SELECT cell, seq FROM cell_heads

@@ -40,6 +40,13 @@ SELECT count(*) FROM (
     ORDER BY s.store_no, s.sku_no
     FOR NO KEY UPDATE OF s) AS locked
 
+-- name: date_rows_passed_over
+-- A whole count has said 0 of rows at 0 that it leaves as they are for an hour; a count that is older must find that.
+UPDATE shelves s SET as_of = t.counted_whole_at
+FROM counts_to_apply c JOIN stores t ON t.cell = $1 AND t.store_no = c.store_no
+WHERE c.cell = $1 AND c.as_of < t.counted_whole_at AND s.cell = $1 AND s.store_no = c.store_no AND s.sku_no = c.sku_no
+  AND s.as_of < t.counted_whole_at AND s.on_hand = 0
+
 -- name: add_absent
 -- What a whole shelf does not name was not there. Most of such rows have long been at 0, and are rewritten only once an
 -- hour: a row whose as_of were never moved on would in time be called stale, not empty, though the shelf was counted.

@@ -89,15 +89,34 @@ UPDATE stores SET removed_at = now() WHERE cell = $1 AND store_no = $2
 -- name: open_new_shelf
 -- The shelf of a store that has moved to another cell: on hand less what is reserved there. Where it comes back to a
 -- cell, what its old rows there still have reserved lies on the shelf too.
-INSERT INTO shelves (cell, store_no, sku_no, price_minor, as_of, moved_at, on_hand, safety_stock, withheld, currency)
-SELECT $2::bigint, store_no, sku_no, price_minor, as_of, moved_at, greatest(0, on_hand - reserved), safety_stock,
-       withheld, currency
+INSERT INTO shelves (cell, store_no, sku_no, price_minor, as_of, moved_at, on_hand, safety_stock, withheld,
+                     withheld_until, currency)
+SELECT $2::bigint, store_no, sku_no, price_minor, as_of, moved_at, greatest(-1000000000, on_hand - reserved),
+       safety_stock, withheld, withheld_until, currency
 FROM shelves WHERE cell = $1 AND store_no = $3
 ORDER BY sku_no
 ON CONFLICT (cell, store_no, sku_no) DO UPDATE SET
     price_minor = excluded.price_minor, as_of = excluded.as_of, moved_at = excluded.moved_at,
     on_hand = least(2147483647, excluded.on_hand::bigint + shelves.reserved)::integer,
-    safety_stock = excluded.safety_stock, withheld = excluded.withheld, currency = excluded.currency
+    safety_stock = excluded.safety_stock, withheld = excluded.withheld, withheld_until = excluded.withheld_until,
+    currency = excluded.currency
+
+-- name: carry_movements
+-- The movements of a store that has moved, so that late counts and movements sent again are known in its new cell too.
+-- $4: older ones stay behind.
+INSERT INTO movements (cell, store_no, movement_id, sku_no, delta, reported, at, reason, client, order_id, written_at)
+SELECT $2::bigint, store_no, movement_id, sku_no, delta, reported, at, reason, client, order_id, written_at
+FROM movements WHERE cell = $1 AND store_no = $3 AND at > now() - $4::interval
+ORDER BY movement_id
+ON CONFLICT DO NOTHING
+
+-- name: note_left_behind
+-- What stays reserved in the old cell is a movement of the new one: a late count still has it in it.
+INSERT INTO movements (cell, store_no, movement_id, sku_no, delta, at, reason, written_at)
+SELECT n.cell, n.store_no, 'moved:' || extract(epoch FROM now()) || ':' || n.sku_no, n.sku_no, n.on_hand - o.on_hand,
+       greatest(now(), o.as_of + interval '1 us'), 'moved', now()
+FROM shelves o JOIN shelves n ON n.store_no = o.store_no AND n.sku_no = o.sku_no
+WHERE o.cell = $1 AND n.cell = $2 AND o.store_no = $3 AND n.on_hand <> o.on_hand
 
 -- name: carry_whole_count
 -- The new row of a store that has moved knows when its whole shelf was last counted.

@@ -1,0 +1,55 @@
+"""What may be sent of movements, of what is withheld, and of partners."""
+
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field
+
+from dispatch.api.schemas import Label, Moment, OrderId, Sent, Sku, StoreId, plain
+from dispatch.domain.movements import MAX_DELTA
+from dispatch.domain.orders import GoodsLeave
+
+MAX_MOVEMENTS: Final = 1_000
+MAX_SKUS_RELEASED: Final = 1_000
+MAX_STALE_AFTER_S: Final = 31_536_000
+
+
+def _not_zero(delta: int) -> int:
+    if delta == 0:
+        raise ValueError("is 0; a movement is of at least one piece")
+    return delta
+
+
+class MovementIn(Sent):
+    """So many pieces came (``delta`` above 0) or went; ``order_id``: for that order."""
+
+    movement_id: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(plain)]
+    store_id: StoreId
+    sku: Sku
+    delta: Annotated[int, Field(ge=-MAX_DELTA, le=MAX_DELTA, description="Not 0"), AfterValidator(_not_zero)]
+    at: Moment | None = Field(None, description="When it was; default now")
+    reason: Label | None = Field(None, description="Default sale or receipt")
+    order_id: OrderId | None = None
+
+
+class MovementsIn(Sent):
+    """Up to 1,000 movements, each taken or refused on its own."""
+
+    movements: list[MovementIn] = Field(max_length=MAX_MOVEMENTS)
+
+
+class ReleaseIn(Sent):
+    """Which skus are there after all; none named: all that the store withholds."""
+
+    skus: list[Sku] = Field(default=[], max_length=MAX_SKUS_RELEASED)
+
+
+class PartnerIn(Sent):
+    """The whole terms of a partner; what is absent is the default."""
+
+    stock_stale_after_s: int | None = Field(None, ge=1, le=MAX_STALE_AFTER_S, description="null: the setting's default")
+    goods_leave_at: GoodsLeave = Field(
+        GoodsLeave.PICKED_UP, description="When an order's goods are no longer among those that are counted"
+    )
+    till_reports_orders: bool = Field(
+        False, description="The till sends sales of orders without naming them, so that a pick-up moves nothing"
+    )
