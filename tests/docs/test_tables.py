@@ -11,7 +11,9 @@ import pytest
 
 from dispatch.api import problems
 from dispatch.api.schemas import ImportAsked, NearbyIn, QuoteIn, ShelfIn, ShelfItemIn
+from dispatch.api.stock_schemas import MovementIn, PartnerIn
 from dispatch.domain import errors
+from dispatch.domain.movements import MovementStatus
 from dispatch.domain.question import Reason
 from dispatch.ingest.problems import FILE_CODES, ROW_CODES, WARNING_CODES
 from dispatch.ingest.profiles import fold_name, load_profile
@@ -113,6 +115,8 @@ def test_the_reasons_stand_in_the_order_of_the_tests() -> None:
         ("The request", QuoteIn, FIND),
         ("Its request", NearbyIn, FIND),
         ("Count the whole shelf", (ShelfIn, ShelfItemIn), STOCK),
+        ("Movements", MovementIn, STOCK),
+        ("Partners", PartnerIn, STOCK),
         ("Send a file", ImportAsked, UPLOAD),
     ],
 )
@@ -124,8 +128,26 @@ def test_the_fields_of_requests_are_those_that_are_taken(heading: str, model: An
 
 
 def document_column(heading: str) -> str:
-    others = {"Its request": "parameter", "Send a file": "parameter", "Count the whole shelf": "field of the request"}
+    others = {
+        "Its request": "parameter",
+        "Send a file": "parameter",
+        "Count the whole shelf": "field of the request",
+        "Movements": "field of the movement",
+        "Partners": "field of the terms",
+    }
     return others.get(heading, "field")
+
+
+def test_the_results_of_movements_and_why_they_are_refused_are_those_that_are_answered() -> None:
+    after = STOCK.text.split("## Movements", 1)[1]
+    told = {name for name, _ in re.findall(r"^\| `(\w+)` \| ([^|]+) \|$", after.split("## Goods", 1)[0], re.MULTILINE)}
+    made = {
+        code
+        for path in ("domain/movements.py", "services/movements.py")
+        for code in re.findall(r'refused\([^"]*"(\w+)"', (ROOT / "dispatch" / path).read_text(encoding="utf-8"))
+    }
+    assert len(made) == 7
+    assert told == {status.value for status in MovementStatus} | made
 
 
 def test_the_limits_and_defaults_of_a_quote_are_those_that_are_held() -> None:

@@ -155,7 +155,11 @@ async def test_a_shortage_that_is_told_is_not_told_again_and_one_that_is_over_is
         await till.send(moved("tea", -1))
         assert await held_by(connection) == [("o", 5, True)]
         await till.send(moved("tea", 2))
-        assert await held_by(connection) == [("o", 5, False)]
+        assert await held_by(connection) == [("o", 5, False)], "nothing is short any more"
+        await till.send(moved("tea", -2))
+        await connection.execute("UPDATE reservations SET short = false")
+        await till.send(moved("tea", 1))
+        assert await held_by(connection) == [("o", 5, False)], "less is short than was told"
 
 
 # ── movements ──────────────────────────────────────────────────────────────────────────────────────────────────────

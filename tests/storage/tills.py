@@ -27,10 +27,11 @@ class Till:
     def __init__(self, database: Database, writers: Writers) -> None:
         self.database = database
         self.writers = writers
+        self.now = NOW
 
     async def send(self, *movements: Movement, store_id: str = "a") -> list[MovementResult]:
         sent = [SentMovement(store_id, movement) for movement in movements]
-        results, _ = await post_movements(self.database, self.writers.movements, sent, now=NOW)
+        results, _ = await post_movements(self.database, self.writers.movements, sent, now=self.now)
         return results
 
     async def count(self, figures: dict[str, int], *, at: datetime, whole: bool = False, store_id: str = "a") -> Any:
