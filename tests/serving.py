@@ -136,7 +136,25 @@ def postmaster_of(data_dir: Path) -> int | None:
 
 def workers_of(data_dir: Path) -> list[int]:
     """The pids of the workers."""
-    return [int(line.split()[0]) for line in processes_of(data_dir) if "dispatch.commands.worker" in line]
+    nurseries = set(nursery_of(data_dir))
+    return [pid for pid in _forking(data_dir) if pid not in nurseries]
+
+
+def nursery_of(data_dir: Path) -> list[int]:
+    """The pid of the process that the workers are forked from."""
+    forking = _forking(data_dir)
+    return [pid for pid in forking if _parent(pid) not in forking]
+
+
+def _forking(data_dir: Path) -> list[int]:
+    return [int(line.split()[0]) for line in processes_of(data_dir) if "dispatch.commands.nursery" in line]
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2].split()[1])
+    except OSError:
+        return 0
 
 
 def end_database(data_dir: Path) -> None:

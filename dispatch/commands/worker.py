@@ -1,4 +1,4 @@
-"""One of several processes that answer: ``python -m dispatch.commands.worker LISTENER_FD``, by commands.workers."""
+"""One of several processes that answer; forked by commands.nursery, where everything is imported already."""
 
 import asyncio
 import os
@@ -7,12 +7,11 @@ import socket
 import sys
 import threading
 import time
-from typing import Final, NoReturn
+from typing import Final
 
 from dispatch.app import create_app_from_environment
 from dispatch.commands.failures import line_of
 from dispatch.commands.server import GRACE_S, ReadyServer, config_of
-from dispatch.commands.workers import READY
 from dispatch.settings import load_settings
 from dispatch.storage.reaching import DatabaseUnreachable, current
 
@@ -20,17 +19,17 @@ _DATABASE_WAIT_S: Final = 30.0
 _POLL_S: Final = 0.05
 
 
-def main() -> NoReturn:
-    """Serve until asked to stop, or until the process that started this one is gone."""
+def run(listener_fd: int) -> int:
+    """Serve until asked to stop, or until the process that started this one is gone; the exit code."""
     try:
-        _serve(int(sys.argv[1]))
+        _serve(listener_fd)
     except Exception as error:
         line = line_of(error)
         if line is None:
             raise
         print(f"dispatch: {line}", file=sys.stderr)
-        sys.exit(1)
-    sys.exit(0)
+        return 1
+    return 0
 
 
 def _serve(listener_fd: int) -> None:
@@ -80,8 +79,4 @@ class _Lifeline(threading.Thread):
 
 
 async def _say_ready() -> None:
-    os.write(sys.stdout.fileno(), READY)
-
-
-if __name__ == "__main__":
-    main()
+    os.write(1, f"ready {os.getpid()}\n".encode())

@@ -1,17 +1,22 @@
 """Several processes that answer on one socket, and the one that looks after them.
 
-Each worker is ``python -m dispatch.commands.worker``. Its standard input is a pipe that nobody writes to: when this
-process dies, however it dies, the pipe ends, and so does the worker. On its standard output it says when it is ready.
+They are forked by another process, the nursery (commands.nursery), in which everything is imported already. Its
+standard input is a pipe of this process: when this one dies, however it dies, the pipe ends, and so do the nursery and
+the workers.
 """
 
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
-from typing import Final
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Final, Self
 
 import structlog
 
@@ -19,7 +24,6 @@ from dispatch.commands.server import GRACE_S, WhenReady
 from dispatch.commands.session import CommandError
 from dispatch.settings import ENV_PREFIX, Settings
 
-READY: Final = b"ready\n"
 # The embedded server takes 200 connections; what workers leave is for the command line beside them.
 _MOST_CONNECTIONS: Final = 160
 # Between a worker that dies before it is ready and the next. One that was ready is followed at once.
@@ -39,6 +43,40 @@ def worker_environment(settings: Settings, url: str) -> dict[str, str]:
     return dict(os.environ) | {f"{ENV_PREFIX}{name.upper()}": str(value) for name, value in said.items()}
 
 
+@dataclass(slots=True)
+class _Worker:
+    """A worker as its nursery tells of it."""
+
+    pid: int
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    code: int | None = None
+
+    async def ready_or_ended(self) -> None:
+        waiting = [asyncio.create_task(event.wait()) for event in (self.ready, self.ended)]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
+
+    def signal(self, number: signal.Signals) -> None:
+        if not self.ended.is_set():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    async def end(self) -> None:
+        """Ask the worker to end, and make it if it does not; whatever happens to the one who asks."""
+        self.signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(GRACE_S + 5):
+                await self.ended.wait()
+        except TimeoutError:
+            _log.warning("worker_killed", pid=self.pid)
+            self.signal(signal.SIGKILL)
+            await self.ended.wait()
+
+
 class Workers:
     """Starts so many workers, calls ``when_ready`` once all of them are, and starts those anew that die."""
 
@@ -46,8 +84,7 @@ class Workers:
         self, count: int, listener: socket.socket, environment: Mapping[str, str], when_ready: WhenReady
     ) -> None:
         self._count = count
-        self._listener = listener
-        self._environment = environment
+        self._nursery = _Nursery(listener, environment)
         self._when_ready = when_ready
         self._waiting = count
         self._all_ready = asyncio.Event()
@@ -55,7 +92,7 @@ class Workers:
     async def run(self) -> None:
         """Until cancelled; the workers have ended then. Raises CommandError if one ends before it was ever ready."""
         try:
-            async with asyncio.TaskGroup() as group:
+            async with self._nursery, asyncio.TaskGroup() as group:
                 for number in range(1, self._count + 1):
                     group.create_task(self._keep(number), name=f"worker {number}")
                 await self._all_ready.wait()
@@ -68,23 +105,24 @@ class Workers:
         ever_ready, pause_s = False, _RESTART_FIRST_S
         while True:
             began = time.monotonic()
-            process = await self._start()
+            worker = await self._nursery.start()
             try:
-                assert process.stdout is not None, "it was asked for"
-                ready = await process.stdout.readline() == READY
-                if ready:
+                await worker.ready_or_ended()
+                if worker.ready.is_set():
                     if ever_ready:
                         _log.info("worker_ready", worker=number, took_s=round(time.monotonic() - began, 2))
                     else:
                         self._first_ready()
                     ever_ready, pause_s = True, _RESTART_FIRST_S
-                code = await process.wait()
+                await worker.ended.wait()
             finally:
-                await _end(process)
+                await worker.end()
             if not ever_ready:
-                raise CommandError(f"worker {number} ended with code {code} before it was ready; it said why above")
-            _log.warning("worker_ended", worker=number, pid=process.pid, code=code)
-            if not ready:
+                raise CommandError(
+                    f"worker {number} ended with code {worker.code} before it was ready; it said why above"
+                )
+            _log.warning("worker_ended", worker=number, pid=worker.pid, code=worker.code)
+            if not worker.ready.is_set():
                 await asyncio.sleep(pause_s)
                 pause_s = min(_RESTART_MOST_S, 2 * pause_s)
 
@@ -93,12 +131,54 @@ class Workers:
         if not self._waiting:
             self._all_ready.set()
 
-    async def _start(self) -> asyncio.subprocess.Process:
-        # A session of its own keeps Ctrl-C from it: it ends when this process tells it to, not in between.
-        return await asyncio.create_subprocess_exec(
+
+class _Nursery:
+    """The process that forks the workers; another one if it dies. Entered while there are workers."""
+
+    def __init__(self, listener: socket.socket, environment: Mapping[str, str]) -> None:
+        self._listener = listener
+        self._environment = environment
+        self._process: asyncio.subprocess.Process | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._workers: dict[int, _Worker] = {}
+        self._wanted: deque[asyncio.Future[_Worker]] = deque()
+        self._beginning = asyncio.Lock()
+        self._has_forked = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+        if self._listening is not None:
+            await self._listening
+
+    async def start(self) -> _Worker:
+        """A worker that has just been forked. Raises CommandError if none ever can be."""
+        while True:
+            async with self._beginning:
+                if self._process is None:
+                    await self._begin()
+            assert self._process is not None, "it has begun"
+            assert self._process.stdin is not None, "it was asked for"
+            wanted: asyncio.Future[_Worker] = asyncio.get_running_loop().create_future()
+            self._wanted.append(wanted)
+            self._process.stdin.write(b"start\n")
+            try:
+                return await wanted
+            except _NurseryDied:
+                if not self._has_forked:
+                    raise CommandError("the workers cannot be started; what they said stands above") from None
+
+    async def _begin(self) -> None:
+        # A session of its own keeps Ctrl-C from it and from the workers: they end when this process tells them to.
+        self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "dispatch.commands.worker",
+            "dispatch.commands.nursery",
             str(self._listener.fileno()),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -106,18 +186,44 @@ class Workers:
             env=dict(self._environment),
             start_new_session=True,
         )
+        self._listening = asyncio.create_task(self._listen(self._process), name="nursery")
+
+    async def _listen(self, process: asyncio.subprocess.Process) -> None:
+        """Take what it tells until it ends; its workers end with it."""
+        assert process.stdout is not None, "it was asked for"
+        ended = asyncio.create_task(process.wait())
+        while True:
+            line = asyncio.create_task(process.stdout.readline())
+            await asyncio.wait((line, ended), return_when=asyncio.FIRST_COMPLETED)
+            if not line.done() or not line.result():
+                line.cancel()
+                break
+            self._take(line.result().decode().split())
+        await ended
+        self._process = None
+        for worker in self._workers.values():
+            worker.signal(signal.SIGKILL)  # it would end by itself, though not as fast
+            worker.ended.set()
+        self._workers.clear()
+        while self._wanted:
+            if not (wanted := self._wanted.popleft()).done():
+                wanted.set_exception(_NurseryDied())
+
+    def _take(self, told: Sequence[str]) -> None:
+        match told:
+            case ["started", pid]:
+                worker = self._workers[int(pid)] = _Worker(int(pid))
+                wanted = self._wanted.popleft()
+                if not wanted.done():  # else who wanted it has been cancelled; it ends with the nursery
+                    wanted.set_result(worker)
+                self._has_forked = True
+            case ["ready", pid] if int(pid) in self._workers:
+                self._workers[int(pid)].ready.set()
+            case ["ended", pid, code] if int(pid) in self._workers:
+                worker = self._workers.pop(int(pid))
+                worker.code = int(code)
+                worker.ended.set()
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Ask the worker to end, and make it if it does not; whatever happens to the one who asks."""
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-    try:
-        async with asyncio.timeout(GRACE_S + 5):
-            await process.wait()
-    except TimeoutError:
-        _log.warning("worker_killed", pid=process.pid)
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+class _NurseryDied(Exception):
+    """No worker comes of it any more."""

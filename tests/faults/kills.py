@@ -12,7 +12,17 @@ from typing import Final
 from tests.faults.experiments import Ground, Outcome, experiment
 from tests.faults.load import Clients
 from tests.faults.stock_load import StockLoad
-from tests.serving import CITY, Server, check, end_database, postmaster_of, processes_of, serving, workers_of
+from tests.serving import (
+    CITY,
+    Server,
+    check,
+    end_database,
+    nursery_of,
+    postmaster_of,
+    processes_of,
+    serving,
+    workers_of,
+)
 
 KILLS: Final = 30
 CLIENTS: Final = 6
@@ -91,6 +101,10 @@ def _workers(_ground: Ground, data_dir: Path) -> list[int]:
     return workers_of(data_dir)
 
 
+def _nursery(_ground: Ground, data_dir: Path) -> list[int]:
+    return nursery_of(data_dir)
+
+
 def _backend(ground: Ground, data_dir: Path) -> list[int]:
     """A process of the database that works for a client."""
     backends = [int(line.split()[0]) for line in processes_of(data_dir) if "postgres: postgres dispatch" in line]
@@ -109,6 +123,7 @@ def _postmaster_and_workers(ground: Ground, data_dir: Path) -> list[int]:
 _KINDS: Final[dict[str, Callable[[Ground, Path], list[int]]]] = {
     "a worker": _worker,
     "all workers": _workers,
+    "their nursery": _nursery,
     "a backend": _backend,
     "the database": _postmaster,
     "database and workers": _postmaster_and_workers,
