@@ -231,32 +231,38 @@ END $$;
 -- outcomes, by item: written | exists: there is an order of that id | changed: it has another revision, its hold has
 -- expired, or it is not due | lost: none of its options has room and stock any more. options: which one it got, 0: none.
 -- cells, seqs: the heads of the cells that were written to, and of those in which something was lost.
+--
+-- Rows that are there are looked up by their whole key, in LATERAL subqueries that cannot be planned otherwise, and
+-- changed where they were found: joins went through all rows of the cell while nobody had analysed the table.
 CREATE FUNCTION write_orders(
     p_cell bigint, p_items order_item[], p_options order_option[], p_lines order_line[], p_touches order_touch[],
     p_stores order_store[], p_shelves order_shelf[], p_events order_event[]
 ) RETURNS TABLE (outcomes text[], options integer[], written_at timestamptz, cells bigint[], seqs bigint[])
 LANGUAGE plpgsql
--- Planned once, by index: planned anew each time it took a third longer, and plans made while a table was empty read all
--- of it when it had grown.
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_mergejoin = off
+-- Planned once: to plan it anew each time took a third longer. Without sequential scans, so that ctid = ANY is a look-up.
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
 AS $$
 DECLARE
-    v_cells bigint[] := ARRAY(SELECT DISTINCT s.cell FROM unnest(p_stores) AS s ORDER BY s.cell);
-    v_cell bigint;
     v_now timestamptz;
+    v_cell bigint;
+    v_store_cells bigint[] := ARRAY(SELECT DISTINCT s.cell FROM unnest(p_stores) AS s ORDER BY s.cell);
+    v_n integer;
     v_row record;
     v_item order_item;
     v_option order_option;
+    v_store order_store;
     -- By item.
     v_outcome text[];
     v_allowed integer[] := array_fill(0, ARRAY[cardinality(p_items)]);
     v_chosen integer[] := v_allowed;
+    v_events integer[] := v_allowed;
     -- By store.
     v_locks_store boolean[] := array_fill(false, ARRAY[cardinality(p_stores)]);
     v_room integer[] := array_fill(0, ARRAY[cardinality(p_stores)]);
     v_opens integer[] := v_room;
     v_closed_until timestamptz[] := array_fill(NULL::timestamptz, ARRAY[cardinality(p_stores)]);
     v_busy_s integer[] := array_fill(NULL::integer, ARRAY[cardinality(p_stores)]);
+    v_store_at tid[] := array_fill(NULL::tid, ARRAY[cardinality(p_stores)]);
     -- By shelf row.
     v_locks_shelf boolean[] := array_fill(false, ARRAY[cardinality(p_shelves)]);
     v_withholds boolean[] := v_locks_shelf;
@@ -264,33 +270,33 @@ DECLARE
     v_reserves integer[] := array_fill(0, ARRAY[cardinality(p_shelves)]);
     v_moves integer[] := v_reserves;
     v_moves_at timestamptz[] := array_fill(NULL::timestamptz, ARRAY[cardinality(p_shelves)]);
-    -- What is written behind the heads.
+    v_shelf_at tid[] := array_fill(NULL::tid, ARRAY[cardinality(p_shelves)]);
+    -- What is told behind the heads.
     v_movements movements[] := '{}';
     v_changes changes[] := '{}';
-    v_new changes[];
+    v_cells bigint[];
+    v_at tid[];
     v_seq bigint;
     v_seqs bigint[] := '{}';
 BEGIN
-    -- Orders that are there.
+    -- Orders that are there, in order of key.
     v_outcome := ARRAY(SELECT CASE WHEN i.revision = 0 THEN 'lost' ELSE 'changed' END FROM unnest(p_items) AS i);
-    IF 'changed' = ANY (v_outcome) THEN
-        FOR v_row IN
-            SELECT i.ordinality AS n, i.when_due, o.status, o.due_at
-            FROM unnest(p_items) WITH ORDINALITY AS i
-            JOIN orders o ON o.cell = p_cell AND o.client = i.client AND o.order_id = i.order_id
-            WHERE i.revision > 0 AND o.revision = i.revision
-            ORDER BY o.client, o.order_id
-            FOR NO KEY UPDATE OF o
-        LOOP
-            v_now := clock_timestamp();
-            CONTINUE WHEN v_row.when_due AND v_row.due_at > v_now;
-            CONTINUE WHEN NOT v_row.when_due AND v_row.status = 'held' AND v_row.due_at <= v_now;
-            v_outcome[v_row.n] := 'written';
-        END LOOP;
-    END IF;
+    FOR v_n IN SELECT i.ordinality FROM unnest(p_items) WITH ORDINALITY AS i
+               WHERE i.revision > 0 ORDER BY i.client, i.order_id LOOP
+        v_item := p_items[v_n];
+        SELECT o.status, o.due_at INTO v_row FROM orders o
+        WHERE o.cell = p_cell AND o.client = v_item.client AND o.order_id = v_item.order_id
+          AND o.revision = v_item.revision
+        FOR NO KEY UPDATE;
+        CONTINUE WHEN NOT FOUND;
+        v_now := clock_timestamp();
+        CONTINUE WHEN v_item.when_due AND v_row.due_at > v_now;
+        CONTINUE WHEN NOT v_item.when_due AND v_row.status = 'held' AND v_row.due_at <= v_now;
+        v_outcome[v_n] := 'written';
+    END LOOP;
     v_now := clock_timestamp();
 
-    -- Choose without locks: of what can be chosen, whatever seems to suffice.
+    -- Choose without locks, where there is a choice, whatever seems to suffice.
     FOR k IN REVERSE cardinality(p_options) .. 1 LOOP
         v_option := p_options[k];
         CONTINUE WHEN v_outcome[v_option.item] = 'changed';
@@ -301,31 +307,35 @@ BEGIN
         END IF;
     END LOOP;
     IF -1 = ANY (v_allowed) THEN
-        FOREACH v_cell IN ARRAY v_cells LOOP
+        FOREACH v_cell IN ARRAY v_store_cells LOOP
             FOR v_row IN
-                SELECT u.ordinality AS n, room_of(s.max_open_orders, s.open_orders, s.active, s.removed_at,
-                                                  s.closed_until, s.busy_until, v_now) AS room
-                FROM unnest(p_stores) WITH ORDINALITY AS u
-                JOIN stores s ON s.cell = v_cell AND s.store_no = u.store_no
+                SELECT u.ordinality AS n, s.room FROM unnest(p_stores) WITH ORDINALITY AS u CROSS JOIN LATERAL (
+                    SELECT room_of(s.max_open_orders, s.open_orders, s.active, s.removed_at, s.closed_until,
+                                   s.busy_until, v_now) AS room
+                    FROM stores s WHERE s.cell = v_cell AND s.store_no = u.store_no OFFSET 0) AS s
                 WHERE u.cell = v_cell
             LOOP
                 v_room[v_row.n] := v_row.room;
             END LOOP;
             FOR v_row IN
-                SELECT h.ordinality AS n, s.on_hand::bigint - s.reserved - s.safety_stock - s.withheld AS available
-                FROM unnest(p_shelves) WITH ORDINALITY AS h
-                JOIN shelves s ON s.cell = v_cell AND s.store_no = h.store_no AND s.sku_no = h.sku_no
+                SELECT h.ordinality AS n, s.available FROM unnest(p_shelves) WITH ORDINALITY AS h CROSS JOIN LATERAL (
+                    SELECT s.on_hand::bigint - s.reserved - s.safety_stock - s.withheld AS available
+                    FROM shelves s WHERE s.cell = v_cell AND s.store_no = h.store_no AND s.sku_no = h.sku_no
+                    OFFSET 0) AS s
                 WHERE h.cell = v_cell
             LOOP
                 v_available[v_row.n] := v_row.available;
             END LOOP;
         END LOOP;
         v_allowed := choose_options(v_allowed, p_options, p_lines, v_room, v_available);
+        -- Rows that are not locked below have nothing.
+        v_room := array_fill(0, ARRAY[cardinality(p_stores)]);
+        v_available := array_fill(0::bigint, ARRAY[cardinality(p_shelves)]);
     END IF;
 
-    -- Order ids that are new. Whoever writes the same one at this moment is waited for here.
+    -- Order ids that are new, in order of key. Whoever writes the same one at this moment is waited for here.
     IF 'lost' = ANY (v_outcome) THEN
-        FOR v_row IN
+        FOR v_n IN
             WITH placed AS (
                 INSERT INTO orders (cell, client, order_id, revision, status, attempt, store_cell, store_no, due_at,
                                     hold_expires_at, promised_by, created_at, updated_at, fingerprint, channel,
@@ -340,10 +350,10 @@ BEGIN
                 ORDER BY i.client, i.order_id
                 ON CONFLICT (cell, client, order_id) DO NOTHING
                 RETURNING client, order_id)
-            SELECT i.ordinality AS n FROM placed p
+            SELECT i.ordinality FROM placed p
             JOIN unnest(p_items) WITH ORDINALITY AS i ON i.client = p.client AND i.order_id = p.order_id
         LOOP
-            v_outcome[v_row.n] := 'written';
+            v_outcome[v_n] := 'written';
         END LOOP;
         FOR n IN 1 .. cardinality(p_items) LOOP
             CONTINUE WHEN v_outcome[n] <> 'lost' OR v_allowed[n] = 0;
@@ -352,7 +362,7 @@ BEGIN
         END LOOP;
     END IF;
 
-    -- Stores, then shelf rows: those chosen, and those that orders are at.
+    -- Stores, then shelf rows, in order of key: those chosen, and those that orders are at.
     FOR n IN 1 .. cardinality(p_items) LOOP
         CONTINUE WHEN v_outcome[n] <> 'written';
         v_item := p_items[n];
@@ -369,31 +379,31 @@ BEGIN
         v_locks_shelf[v_row.shelf] := true;
         IF v_row.withhold THEN v_withholds[v_row.shelf] := true; END IF;
     END LOOP;
-    FOREACH v_cell IN ARRAY v_cells LOOP
+    FOREACH v_cell IN ARRAY v_store_cells LOOP
         FOR v_row IN
-            SELECT u.ordinality AS n, room_of(s.max_open_orders, s.open_orders, s.active, s.removed_at,
-                                              s.closed_until, s.busy_until, v_now) AS room
-            FROM unnest(p_stores) WITH ORDINALITY AS u
-            JOIN stores s ON s.cell = v_cell AND s.store_no = u.store_no
+            SELECT u.ordinality AS n, s.room, s.at FROM unnest(p_stores) WITH ORDINALITY AS u CROSS JOIN LATERAL (
+                SELECT s.ctid AS at, room_of(s.max_open_orders, s.open_orders, s.active, s.removed_at, s.closed_until,
+                                             s.busy_until, v_now) AS room
+                FROM stores s WHERE s.cell = v_cell AND s.store_no = u.store_no
+                FOR NO KEY UPDATE) AS s
             WHERE u.cell = v_cell AND v_locks_store[u.ordinality]
-            ORDER BY s.store_no
-            FOR NO KEY UPDATE OF s
         LOOP
             v_room[v_row.n] := v_row.room;
+            v_store_at[v_row.n] := v_row.at;
         END LOOP;
     END LOOP;
-    FOREACH v_cell IN ARRAY v_cells LOOP
+    FOREACH v_cell IN ARRAY v_store_cells LOOP
         FOR v_row IN
-            SELECT h.ordinality AS n, s.on_hand::bigint - s.reserved - s.safety_stock - s.withheld AS available,
-                   greatest(v_now, s.as_of + interval '1 us') AS moves_at
-            FROM unnest(p_shelves) WITH ORDINALITY AS h
-            JOIN shelves s ON s.cell = v_cell AND s.store_no = h.store_no AND s.sku_no = h.sku_no
+            SELECT h.ordinality AS n, s.* FROM unnest(p_shelves) WITH ORDINALITY AS h CROSS JOIN LATERAL (
+                SELECT s.ctid AS at, s.on_hand::bigint - s.reserved - s.safety_stock - s.withheld AS available,
+                       greatest(v_now, s.as_of + interval '1 us') AS moves_at
+                FROM shelves s WHERE s.cell = v_cell AND s.store_no = h.store_no AND s.sku_no = h.sku_no
+                FOR NO KEY UPDATE) AS s
             WHERE h.cell = v_cell AND v_locks_shelf[h.ordinality]
-            ORDER BY s.store_no, s.sku_no
-            FOR NO KEY UPDATE OF s
         LOOP
             v_available[v_row.n] := v_row.available;
             v_moves_at[v_row.n] := v_row.moves_at;
+            v_shelf_at[v_row.n] := v_row.at;
         END LOOP;
     END LOOP;
 
@@ -403,159 +413,174 @@ BEGIN
         IF v_row.k > 0 THEN
             v_chosen[v_row.n] := v_row.k;
         ELSIF v_outcome[v_row.n] = 'written' AND (p_items[v_row.n]).takes THEN
+            v_item := p_items[v_row.n];
             v_outcome[v_row.n] := 'lost';
+            IF v_item.revision = 0 THEN
+                DELETE FROM orders o
+                WHERE o.cell = p_cell AND o.client = v_item.client AND o.order_id = v_item.order_id;
+            END IF;
         END IF;
     END LOOP;
-    DELETE FROM orders o
-    USING unnest(p_items) WITH ORDINALITY AS i
-    WHERE o.cell = p_cell AND o.client = i.client AND o.order_id = i.order_id
-      AND i.revision = 0 AND v_outcome[i.ordinality] = 'lost' AND v_allowed[i.ordinality] > 0;
 
     -- What it comes to, by store and shelf row.
     FOR n IN 1 .. cardinality(p_items) LOOP
         CONTINUE WHEN v_outcome[n] <> 'written';
         v_item := p_items[n];
-        IF v_item.old_store > 0 THEN
-            IF v_item.closes_one THEN v_opens[v_item.old_store] := v_opens[v_item.old_store] - 1; END IF;
-            v_closed_until[v_item.old_store] := greatest(v_closed_until[v_item.old_store], v_item.closed_until);
-            v_busy_s[v_item.old_store] := greatest(v_busy_s[v_item.old_store], v_item.busy_s);
+        IF v_item.takes THEN
+            v_option := p_options[v_chosen[n]];
+            v_opens[v_option.store] := v_opens[v_option.store] + 1;
+            FOR l IN v_option.first_line .. v_option.last_line LOOP
+                v_reserves[(p_lines[l]).shelf] := v_reserves[(p_lines[l]).shelf] + (p_lines[l]).quantity;
+            END LOOP;
         END IF;
-        CONTINUE WHEN NOT v_item.takes;
-        v_option := p_options[v_chosen[n]];
-        v_opens[v_option.store] := v_opens[v_option.store] + 1;
-        FOR l IN v_option.first_line .. v_option.last_line LOOP
-            v_reserves[(p_lines[l]).shelf] := v_reserves[(p_lines[l]).shelf] + (p_lines[l]).quantity;
-        END LOOP;
-    END LOOP;
-    IF cardinality(p_touches) > 0 THEN
-        FOREACH v_cell IN ARRAY v_cells LOOP
-            -- Reservations that end. Those that the till's own movements have ended already are not there any more.
+        CONTINUE WHEN v_item.old_store = 0;
+        v_store := p_stores[v_item.old_store];
+        IF v_item.closes_one THEN v_opens[v_item.old_store] := v_opens[v_item.old_store] - 1; END IF;
+        v_closed_until[v_item.old_store] := greatest(v_closed_until[v_item.old_store], v_item.closed_until);
+        v_busy_s[v_item.old_store] := greatest(v_busy_s[v_item.old_store], v_item.busy_s);
+        IF v_item.goods IN ('release', 'leave', 'put_back') THEN
+            -- A reservation that the till's own movement has ended already is not there any more.
             FOR v_row IN
                 WITH ended AS (
                     DELETE FROM reservations r
-                    USING unnest(p_items) WITH ORDINALITY AS i
-                    JOIN unnest(p_stores) WITH ORDINALITY AS u ON u.ordinality = i.old_store
-                    WHERE r.cell = v_cell AND u.cell = v_cell AND r.store_no = u.store_no AND r.client = i.client
-                      AND r.order_id = i.order_id AND r.order_cell = p_cell
-                      AND v_outcome[i.ordinality] = 'written' AND i.goods IN ('release', 'leave', 'put_back')
-                    RETURNING i.old_store, i.goods, i.attempt, r.store_no, r.client, r.order_id, r.sku_no, r.quantity)
-                SELECT e.*, h.ordinality AS n, k.sku
-                FROM ended e
-                JOIN skus k ON k.sku_no = e.sku_no
-                LEFT JOIN unnest(p_shelves) WITH ORDINALITY AS h ON h.store = e.old_store AND h.sku_no = e.sku_no
+                    WHERE r.cell = v_store.cell AND r.store_no = v_store.store_no AND r.client = v_item.client
+                      AND r.order_id = v_item.order_id AND r.order_cell = p_cell
+                    RETURNING r.sku_no, r.quantity)
+                SELECT e.sku_no, e.quantity, k.sku, t.shelf
+                FROM ended e JOIN skus k ON k.sku_no = e.sku_no
+                LEFT JOIN unnest(p_touches) AS t ON t.item = n AND (p_shelves[t.shelf]).sku_no = e.sku_no
             LOOP
-                IF v_row.n IS NULL THEN RAISE EXCEPTION 'a reservation of a shelf row that was not named'; END IF;
-                v_reserves[v_row.n] := v_reserves[v_row.n] - v_row.quantity;
-                CONTINUE WHEN v_row.goods <> 'leave';
-                v_moves[v_row.n] := v_moves[v_row.n] - v_row.quantity;
+                IF v_row.shelf IS NULL THEN RAISE EXCEPTION 'a reservation of a shelf row that was not named'; END IF;
+                v_reserves[v_row.shelf] := v_reserves[v_row.shelf] - v_row.quantity;
+                CONTINUE WHEN v_item.goods <> 'leave';
+                v_moves[v_row.shelf] := v_moves[v_row.shelf] - v_row.quantity;
                 v_movements := v_movements || ROW(
-                    v_cell, v_row.store_no,
-                    'order:' || v_row.client || ':' || v_row.order_id || ':' || v_row.sku
-                        || CASE WHEN v_row.attempt > 1 THEN ':' || v_row.attempt ELSE '' END,
-                    v_row.sku_no, -v_row.quantity, NULL, v_moves_at[v_row.n], 'order', v_row.client, v_row.order_id,
-                    v_now)::movements;
+                    v_store.cell, v_store.store_no,
+                    concat('order:', v_item.client, ':', v_item.order_id, ':', v_row.sku,
+                           CASE WHEN v_item.attempt > 1 THEN ':' || v_item.attempt END),
+                    v_row.sku_no, -v_row.quantity, NULL, v_moves_at[v_row.shelf], 'order', v_item.client,
+                    v_item.order_id, v_now)::movements;
             END LOOP;
-            UPDATE reservations r SET short = false
-            FROM unnest(p_items) WITH ORDINALITY AS i
-            JOIN unnest(p_stores) WITH ORDINALITY AS u ON u.ordinality = i.old_store
-            WHERE r.cell = v_cell AND u.cell = v_cell AND r.store_no = u.store_no AND r.client = i.client
-              AND r.order_id = i.order_id AND r.order_cell = p_cell AND r.short
-              AND v_outcome[i.ordinality] = 'written' AND i.goods = 'told_short';
-            -- Goods that come back: as much as has left for the order.
+        END IF;
+        IF v_item.goods = 'put_back' THEN
+            -- As much as has left for the order, whoever has counted it.
             FOR v_row IN
-                SELECT h.ordinality AS n, i.attempt, m.store_no, m.client, m.order_id, m.sku_no, k.sku,
-                       sum(m.delta)::integer AS gone
-                FROM unnest(p_items) WITH ORDINALITY AS i
-                JOIN unnest(p_stores) WITH ORDINALITY AS u ON u.ordinality = i.old_store
-                JOIN movements m ON m.cell = v_cell AND m.store_no = u.store_no AND m.client = i.client
-                    AND m.order_id = i.order_id
-                JOIN skus k ON k.sku_no = m.sku_no
-                LEFT JOIN unnest(p_shelves) WITH ORDINALITY AS h ON h.store = i.old_store AND h.sku_no = m.sku_no
-                WHERE u.cell = v_cell AND v_outcome[i.ordinality] = 'written' AND i.goods = 'put_back'
-                GROUP BY h.ordinality, i.attempt, m.store_no, m.client, m.order_id, m.sku_no, k.sku
-                HAVING sum(m.delta) <> 0
+                SELECT m.sku_no, k.sku, t.shelf, sum(m.delta)::integer AS gone
+                FROM movements m JOIN skus k ON k.sku_no = m.sku_no
+                LEFT JOIN unnest(p_touches) AS t ON t.item = n AND (p_shelves[t.shelf]).sku_no = m.sku_no
+                WHERE m.cell = v_store.cell AND m.store_no = v_store.store_no AND m.order_id = v_item.order_id
+                  AND m.client = v_item.client
+                GROUP BY m.sku_no, k.sku, t.shelf HAVING sum(m.delta) <> 0
             LOOP
-                IF v_row.n IS NULL THEN RAISE EXCEPTION 'a movement of a shelf row that was not named'; END IF;
-                v_moves[v_row.n] := v_moves[v_row.n] - v_row.gone;
+                IF v_row.shelf IS NULL THEN RAISE EXCEPTION 'a movement of a shelf row that was not named'; END IF;
+                v_moves[v_row.shelf] := v_moves[v_row.shelf] - v_row.gone;
                 v_movements := v_movements || ROW(
-                    v_cell, v_row.store_no,
-                    'order:' || v_row.client || ':' || v_row.order_id || ':' || v_row.sku || ':back:' || v_row.attempt,
-                    v_row.sku_no, -v_row.gone, NULL, v_moves_at[v_row.n], 'order_returned', v_row.client,
-                    v_row.order_id, v_now)::movements;
+                    v_store.cell, v_store.store_no,
+                    concat('order:', v_item.client, ':', v_item.order_id, ':', v_row.sku, ':back:', v_item.attempt),
+                    v_row.sku_no, -v_row.gone, NULL, v_moves_at[v_row.shelf], 'order_returned', v_item.client,
+                    v_item.order_id, v_now)::movements;
             END LOOP;
-        END LOOP;
-    END IF;
+        ELSIF v_item.goods = 'told_short' THEN
+            UPDATE reservations r SET short = false
+            WHERE r.cell = v_store.cell AND r.store_no = v_store.store_no AND r.client = v_item.client
+              AND r.order_id = v_item.order_id AND r.order_cell = p_cell AND r.short;
+        END IF;
+    END LOOP;
 
     -- Write it.
-    FOREACH v_cell IN ARRAY v_cells LOOP
-        WITH written AS (
+    FOREACH v_cell IN ARRAY v_store_cells LOOP
+        v_at := ARRAY(SELECT v_store_at[u.ordinality] FROM unnest(p_stores) WITH ORDINALITY AS u
+                      WHERE u.cell = v_cell AND (v_opens[u.ordinality] <> 0 OR v_closed_until[u.ordinality] IS NOT NULL
+                                                 OR v_busy_s[u.ordinality] IS NOT NULL));
+        v_n := 0;
+        FOR v_row IN
             UPDATE stores s SET
-                open_orders = s.open_orders + v_opens[u.ordinality],
-                closed_until = greatest(s.closed_until, v_closed_until[u.ordinality]),
-                busy_until = greatest(s.busy_until, v_now + v_busy_s[u.ordinality] * interval '1 s')
-            FROM unnest(p_stores) WITH ORDINALITY AS u
-            WHERE s.cell = v_cell AND u.cell = v_cell AND s.store_no = u.store_no
-              AND (v_opens[u.ordinality] <> 0 OR v_closed_until[u.ordinality] IS NOT NULL
-                   OR v_busy_s[u.ordinality] IS NOT NULL)
-            RETURNING s.store_no, s.open_orders,
-                      v_closed_until[u.ordinality] IS NOT NULL OR v_busy_s[u.ordinality] IS NOT NULL AS pauses)
-        SELECT array_agg(ROW(v_cell, 0, 0, CASE WHEN pauses THEN 'store' ELSE 'load' END, store_no, NULL, NULL, NULL,
-                             NULL, NULL, v_now, CASE WHEN NOT pauses THEN open_orders END)::changes)
-        INTO v_new FROM written;
-        v_changes := v_changes || v_new;
-        WITH written AS (
+                open_orders = s.open_orders + v_opens[array_position(v_store_at, s.ctid)],
+                closed_until = greatest(s.closed_until, v_closed_until[array_position(v_store_at, s.ctid)]),
+                busy_until = greatest(s.busy_until,
+                                      v_now + v_busy_s[array_position(v_store_at, s.ctid)] * interval '1 s')
+            WHERE s.cell = v_cell AND s.ctid = ANY (v_at)
+            RETURNING s.store_no, s.open_orders
+        LOOP
+            v_n := v_n + 1;
+            v_changes := v_changes || ROW(v_cell, 0, 0, 'load', v_row.store_no, NULL, NULL, NULL, NULL, NULL, v_now,
+                                          v_row.open_orders)::changes;
+        END LOOP;
+        IF v_n <> cardinality(v_at) THEN RAISE EXCEPTION 'a store is not where it was locked'; END IF;
+        v_at := ARRAY(SELECT v_shelf_at[h.ordinality] FROM unnest(p_shelves) WITH ORDINALITY AS h
+                      WHERE h.cell = v_cell AND (v_reserves[h.ordinality] <> 0 OR v_moves[h.ordinality] <> 0
+                                                 OR v_withholds[h.ordinality]));
+        v_n := 0;
+        FOR v_row IN
             UPDATE shelves s SET
-                reserved = s.reserved + v_reserves[h.ordinality],
-                on_hand = s.on_hand + v_moves[h.ordinality],
-                moved_at = CASE WHEN v_moves[h.ordinality] = 0 THEN s.moved_at
-                                ELSE greatest(s.moved_at, v_moves_at[h.ordinality]) END,
-                withheld = CASE WHEN NOT v_withholds[h.ordinality] THEN s.withheld ELSE greatest(s.on_hand + v_moves[h.ordinality], 0) END,
-                withheld_until = CASE WHEN NOT v_withholds[h.ordinality] THEN s.withheld_until
-                                      WHEN s.on_hand + v_moves[h.ordinality] > 0 THEN v_now + interval '24 hours' END
-            FROM unnest(p_shelves) WITH ORDINALITY AS h
-            WHERE s.cell = v_cell AND h.cell = v_cell AND s.store_no = h.store_no AND s.sku_no = h.sku_no
-              AND (v_reserves[h.ordinality] <> 0 OR v_moves[h.ordinality] <> 0 OR v_withholds[h.ordinality])
-            RETURNING s.*)
-        SELECT array_agg(ROW(v_cell, 0, 0, 'shelf', store_no, sku_no,
-                             greatest(0::bigint, on_hand::bigint - reserved - safety_stock - withheld),
-                             price_minor, currency, greatest(as_of, moved_at), v_now, NULL)::changes)
-        INTO v_new FROM written;
-        v_changes := v_changes || v_new;
-        INSERT INTO reservations (cell, store_no, client, order_id, order_cell, sku_no, quantity, held_at)
-        SELECT v_cell, (p_shelves[l.shelf]).store_no, (p_items[(p_options[l.option]).item]).client,
-               (p_items[(p_options[l.option]).item]).order_id, p_cell, (p_shelves[l.shelf]).sku_no, l.quantity, v_now
-        FROM unnest(p_lines) AS l
-        WHERE (p_shelves[l.shelf]).cell = v_cell AND v_chosen[(p_options[l.option]).item] = l.option
-          AND v_outcome[(p_options[l.option]).item] = 'written';
-        INSERT INTO movements (cell, store_no, movement_id, sku_no, delta, reported, at, reason, client, order_id,
-                               written_at)
-        SELECT m.* FROM unnest(v_movements) AS m WHERE m.cell = v_cell;
+                reserved = s.reserved + v_reserves[array_position(v_shelf_at, s.ctid)],
+                on_hand = s.on_hand + v_moves[array_position(v_shelf_at, s.ctid)],
+                moved_at = CASE WHEN v_moves[array_position(v_shelf_at, s.ctid)] = 0 THEN s.moved_at
+                                ELSE greatest(s.moved_at, v_moves_at[array_position(v_shelf_at, s.ctid)]) END,
+                withheld = CASE WHEN v_withholds[array_position(v_shelf_at, s.ctid)]
+                                THEN greatest(s.on_hand + v_moves[array_position(v_shelf_at, s.ctid)], 0)
+                                ELSE s.withheld END,
+                withheld_until = CASE WHEN NOT v_withholds[array_position(v_shelf_at, s.ctid)] THEN s.withheld_until
+                                      WHEN s.on_hand + v_moves[array_position(v_shelf_at, s.ctid)] > 0
+                                      THEN v_now + interval '24 hours' END
+            WHERE s.cell = v_cell AND s.ctid = ANY (v_at)
+            RETURNING s.*
+        LOOP
+            v_n := v_n + 1;
+            v_changes := v_changes || ROW(
+                v_cell, 0, 0, 'shelf', v_row.store_no, v_row.sku_no,
+                greatest(0::bigint, v_row.on_hand::bigint - v_row.reserved - v_row.safety_stock - v_row.withheld),
+                v_row.price_minor, v_row.currency, greatest(v_row.as_of, v_row.moved_at), v_now, NULL)::changes;
+        END LOOP;
+        IF v_n <> cardinality(v_at) THEN RAISE EXCEPTION 'a shelf row is not where it was locked'; END IF;
     END LOOP;
-    UPDATE orders o SET
-        revision = o.revision + (SELECT count(*) FROM unnest(p_events) AS e WHERE e.item = i.ordinality),
-        status = i.status,
-        attempt = i.attempt,
-        store_cell = CASE WHEN i.status = 'unfulfillable' THEN NULL WHEN i.takes THEN s.cell ELSE o.store_cell END,
-        store_no = CASE WHEN i.status = 'unfulfillable' THEN NULL WHEN i.takes THEN s.store_no ELSE o.store_no END,
-        store = CASE WHEN i.status = 'unfulfillable' THEN NULL WHEN i.takes THEN p.store_told ELSE o.store END,
-        eta = CASE WHEN i.status = 'unfulfillable' THEN NULL ELSE coalesce(p.eta, o.eta) END,
-        due_at = CASE WHEN i.status = o.status AND (i.status = 'held' OR NOT i.takes) THEN o.due_at
-                      ELSE v_now + i.due_s * interval '1 s' END,
-        hold_expires_at = CASE WHEN i.status IN ('held', 'expired') THEN o.hold_expires_at END,
-        promised_by = CASE WHEN i.status <> 'held' THEN coalesce(o.promised_by, p.promised_by) END,
-        updated_at = CASE WHEN i.status = 'expired' THEN o.hold_expires_at WHEN i.goods = 'told_short' THEN o.updated_at
-                          ELSE v_now END,
-        declined_by = coalesce(i.declined_by, o.declined_by)
-    FROM unnest(p_items) WITH ORDINALITY AS i
-    LEFT JOIN unnest(p_options) WITH ORDINALITY AS p ON p.ordinality = v_chosen[i.ordinality]
-    LEFT JOIN unnest(p_stores) WITH ORDINALITY AS s ON s.ordinality = p.store
-    WHERE o.cell = p_cell AND o.client = i.client AND o.order_id = i.order_id
-      AND i.revision > 0 AND v_outcome[i.ordinality] = 'written';
+    FOR n IN 1 .. cardinality(p_stores) LOOP
+        CONTINUE WHEN v_closed_until[n] IS NULL AND v_busy_s[n] IS NULL;
+        v_changes := v_changes || ROW((p_stores[n]).cell, 0, 0, 'store', (p_stores[n]).store_no, NULL, NULL, NULL, NULL,
+                                      NULL, v_now, NULL)::changes;
+    END LOOP;
+    INSERT INTO reservations (cell, store_no, client, order_id, order_cell, sku_no, quantity, held_at)
+    SELECT (p_shelves[l.shelf]).cell, (p_shelves[l.shelf]).store_no, (p_items[(p_options[l.option]).item]).client,
+           (p_items[(p_options[l.option]).item]).order_id, p_cell, (p_shelves[l.shelf]).sku_no, l.quantity, v_now
+    FROM unnest(p_lines) AS l
+    WHERE v_chosen[(p_options[l.option]).item] = l.option AND v_outcome[(p_options[l.option]).item] = 'written';
+    INSERT INTO movements (cell, store_no, movement_id, sku_no, delta, reported, at, reason, client, order_id, written_at)
+    SELECT m.* FROM unnest(v_movements) AS m;
+    FOR v_n IN SELECT e.item FROM unnest(p_events) AS e LOOP
+        v_events[v_n] := v_events[v_n] + 1;
+    END LOOP;
+    FOR n IN 1 .. cardinality(p_items) LOOP
+        v_item := p_items[n];
+        CONTINUE WHEN v_outcome[n] <> 'written' OR v_item.revision = 0;
+        v_option := p_options[v_chosen[n]];
+        v_store := p_stores[v_option.store];
+        UPDATE orders o SET
+            revision = o.revision + v_events[n],
+            status = v_item.status,
+            attempt = v_item.attempt,
+            store_cell = CASE WHEN v_item.status = 'unfulfillable' THEN NULL WHEN v_item.takes THEN v_store.cell
+                              ELSE o.store_cell END,
+            store_no = CASE WHEN v_item.status = 'unfulfillable' THEN NULL WHEN v_item.takes THEN v_store.store_no
+                            ELSE o.store_no END,
+            store = CASE WHEN v_item.status = 'unfulfillable' THEN NULL WHEN v_item.takes THEN v_option.store_told
+                         ELSE o.store END,
+            eta = CASE WHEN v_item.status = 'unfulfillable' THEN NULL ELSE coalesce(v_option.eta, o.eta) END,
+            due_at = CASE WHEN v_item.status = o.status AND (o.status = 'held' OR NOT v_item.takes) THEN o.due_at
+                          ELSE v_now + v_item.due_s * interval '1 s' END,
+            hold_expires_at = CASE WHEN v_item.status IN ('held', 'expired') THEN o.hold_expires_at END,
+            promised_by = CASE WHEN v_item.status <> 'held' THEN coalesce(o.promised_by, v_option.promised_by) END,
+            updated_at = CASE WHEN v_item.status = 'expired' THEN o.hold_expires_at
+                              WHEN v_item.goods = 'told_short' THEN o.updated_at ELSE v_now END,
+            declined_by = coalesce(v_item.declined_by, o.declined_by)
+        WHERE o.cell = p_cell AND o.client = v_item.client AND o.order_id = v_item.order_id;
+    END LOOP;
 
     -- The heads, last and ascending; from here on everything is small.
-    v_cells := ARRAY(SELECT DISTINCT c FROM unnest(v_cells || p_cell) AS c ORDER BY c);
+    v_cells := ARRAY(SELECT DISTINCT c.cell FROM (SELECT s.cell FROM unnest(p_stores) AS s UNION SELECT p_cell) AS c
+                     ORDER BY c.cell);
     FOREACH v_cell IN ARRAY v_cells LOOP
-        IF v_cell = p_cell AND 'written' = ANY (v_outcome) OR EXISTS (SELECT FROM unnest(v_changes) AS c WHERE c.cell = v_cell) THEN
+        IF v_cell = p_cell AND 'written' = ANY (v_outcome)
+           OR EXISTS (SELECT FROM unnest(v_changes) AS c WHERE c.cell = v_cell) THEN
             INSERT INTO cell_heads AS h (cell, seq) VALUES (v_cell, 1)
             ON CONFLICT (cell) DO UPDATE SET seq = h.seq + 1
             RETURNING seq INTO v_seq;
