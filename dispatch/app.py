@@ -24,9 +24,7 @@ from dispatch.services.housekeeping import keep_house
 from dispatch.services.orders.ordering import Ordering
 from dispatch.services.orders.sweeping import keep_sweeping
 from dispatch.settings import Settings, load_settings
-from dispatch.storage.group_commit import GroupCommit
 from dispatch.storage.hot_writes import writers_on
-from dispatch.storage.orders import write_orders
 from dispatch.storage.pool import Database
 from geo.travel import Mode
 from geo.travel.estimate import EstimateTravel, ModeSpeed
@@ -110,7 +108,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         ordering = Ordering(
             database=database,
             follower=follower,
-            commits=GroupCommit(writes, write_orders, wait_s=settings.write_wait_s),
+            writer=writers.orders,
             clock=clock,
             accept_s=settings.accept_s,
             wait_s=settings.write_wait_s,

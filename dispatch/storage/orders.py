@@ -9,6 +9,7 @@ import asyncpg
 
 from dispatch.domain.orders import GoodsLeave, Status
 from dispatch.domain.versions import Version
+from dispatch.storage.group_commit import GroupCommit
 from dispatch.storage.order_writes import NewOrder, Option, OrderWrite, StoreAt, arguments_of
 from dispatch.storage.pool import Connection, Database
 from dispatch.storage.sql import sql
@@ -74,6 +75,9 @@ class OrderWritten:
     outcome: str
     order: StoredOrder | None
     version: Version = field(default_factory=Version)
+
+
+type OrderWriter = GroupCommit[OrderWrite, OrderWritten]
 
 
 async def write_orders(

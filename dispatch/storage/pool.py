@@ -40,6 +40,17 @@ _GONE = (
 _ALL_BUT_GONE = (TimeoutError, asyncpg.QueryCanceledError)
 
 
+class _Connection(asyncpg.Connection):
+    """A connection that leaves nothing behind in its session, so that nothing need be asked of the server to clear it.
+
+    A transaction that is still open is rolled back all the same. With asyncpg's own query every use of a connection
+    costs one round trip more.
+    """
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
 class Database:
     """A pool on one PostgreSQL. Open it with ``await Database.open(url, …)``, close it with ``await close()``."""
 
@@ -59,6 +70,7 @@ class Database:
                 command_timeout=_COMMAND_TIMEOUT_S,
                 timeout=_CONNECT_TIMEOUT_S,
                 init=_prepare_connection,
+                connection_class=_Connection,
                 server_settings={"application_name": "lifecircle", "TimeZone": "UTC", **(server_settings or {})},
             )
         except (*_LOST, ValueError) as error:

@@ -23,9 +23,8 @@ from dispatch.replica.follower import Follower
 from dispatch.replica.replica import Replica
 from dispatch.services.orders.options import Found, find_options, sku_nos_of
 from dispatch.services.orders.wishes import wish_of, without
-from dispatch.storage.group_commit import GroupCommit
 from dispatch.storage.order_writes import NewEvent, OrderWrite
-from dispatch.storage.orders import OrderWritten, StoredOrder, expired_holds_at, find_orders, read_settled
+from dispatch.storage.orders import OrderWriter, OrderWritten, StoredOrder, expired_holds_at, find_orders, read_settled
 from dispatch.storage.pool import Database
 from geo.cells import cells_within
 
@@ -41,7 +40,7 @@ class Ordering:
 
     database: Database
     follower: Follower
-    commits: GroupCommit[OrderWrite, OrderWritten]
+    writer: OrderWriter
     clock: Callable[[], datetime]
     accept_s: int
     wait_s: float
@@ -80,7 +79,7 @@ class Ordering:
     async def write(self, write: OrderWrite, deadline: float) -> OrderWritten:
         """Have it written with whatever else is. Raises Busy, DatabaseUnavailable, OutcomeUnknown."""
         key = (write.client, write.order_id)
-        return await self.commits.submit(write.cell, key, write, wait_s=max(0.0, deadline - time.monotonic()))
+        return await self.writer.submit(write.cell, key, write, wait_s=max(0.0, deadline - time.monotonic()))
 
 
 class Hunt:

@@ -15,6 +15,7 @@ from dispatch.services.orders.ordering import Ordering, expire, touched
 from dispatch.services.orders.wishes import text_of
 from dispatch.storage.order_writes import NewEvent, OrderWrite
 from dispatch.storage.orders import StoredOrder, due_orders, short_lines, short_orders
+from dispatch.storage.withholding import release_withheld, withheld_due
 
 # Goods of a hold that has run out are free within 2 s.
 EVERY_S: Final = 0.5
@@ -44,7 +45,11 @@ async def sweep(ordering: Ordering) -> int:
     await _all(_fall_due(ordering, order) for order in due)
     short = await short_orders(ordering.database, _MOST_AT_ONCE)
     await _all(tell_shortage(ordering, order) for order in short)
-    return max(len(due), len(short))
+    released = [
+        await release_withheld(ordering.database, cell, most=_MOST_AT_ONCE)
+        for cell in await withheld_due(ordering.database)
+    ]
+    return max(len(due), len(short), *released, 0)
 
 
 async def _all(works: Iterable[Awaitable[object]]) -> None:
