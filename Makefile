@@ -56,7 +56,7 @@ type: setup ## check types (mypy --strict)
 bench: setup ## print the figures that DESIGN.md and the documentation quote
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-faults: setup ## kill workers and the database under load, and see that nothing is lost (ARGS="kills --seed 1")
+faults: setup ## race, slow down and kill it on purpose, and see that nothing is lost (ARGS="kills --seed 1")
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 fmt: setup ## put the code into form

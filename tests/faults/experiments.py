@@ -30,10 +30,10 @@ type Experiment = Callable[[Ground], Coroutine[Any, Any, Outcome]]
 EXPERIMENTS: Final[dict[str, Experiment]] = {}
 
 
-def experiment(name: str) -> Callable[[Experiment], Experiment]:
-    """Register an experiment under a name of its own."""
+def experiment[E: Experiment](name: str) -> Callable[[E], E]:
+    """Register an experiment under a name of its own. What it takes besides the ground has defaults."""
 
-    def register(run: Experiment) -> Experiment:
+    def register(run: E) -> E:
         assert name not in EXPERIMENTS, f"{name} stands twice"
         EXPERIMENTS[name] = run
         return run
