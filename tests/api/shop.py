@@ -78,7 +78,7 @@ async def open_orders(api: Api, store_id: str) -> int:
     return int(answer.json()["open_orders"])
 
 
-async def with_shops(api: Api, *on_hand: int, **fields: object) -> None:
+async def with_shops(api: Api, *on_hand: int, **fields: Any) -> None:
     """As many shops as counts of tea: near, middle, far."""
     for i, (store_id, count) in enumerate(zip(SHOPS, on_hand, strict=False)):
         await api.put_store(store_id, *north(100 + 200 * i), **fields)

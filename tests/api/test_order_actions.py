@@ -353,7 +353,7 @@ async def test_a_store_cannot_lack_what_was_not_ordered(app_client: Api) -> None
 async def test_a_store_that_says_it_is_closed_is_closed_until_its_next_opening(app_client: Api, clock: Clock) -> None:
     opens = (clock.now - timedelta(hours=1)).strftime("%H:%M")
     closes = (clock.now + timedelta(hours=8)).strftime("%H:%M")
-    hours = {"timezone": "UTC", "opening_hours": f"Mo-Su {opens}-{closes}"}
+    hours: dict[str, Any] = {"timezone": "UTC", "opening_hours": f"Mo-Su {opens}-{closes}"}
     next_opening = (clock.now + timedelta(hours=23)).replace(second=0)
     for i, store_id in enumerate(("near", "middle")):
         await app_client.put_store(store_id, *north(100 + 200 * i), **hours)
@@ -423,7 +423,7 @@ async def test_confirming_makes_the_eta_anew_and_fixes_the_promise(app_client: A
 async def test_an_order_whose_store_has_closed_meanwhile_is_confirmed_at_another(app_client: Api, clock: Clock) -> None:
     opens = (clock.now - timedelta(hours=2)).strftime("%H:%M")
     closes = (clock.now + timedelta(minutes=40)).strftime("%H:%M")
-    hours = {"timezone": "UTC", "opening_hours": f"Mo-Su {opens}-{closes}"}
+    hours: dict[str, Any] = {"timezone": "UTC", "opening_hours": f"Mo-Su {opens}-{closes}"}
     await app_client.put_store("near", *north(100), **hours)
     await app_client.put_store("middle", *north(300))
     for store_id in ("near", "middle"):
