@@ -207,7 +207,7 @@ async def test_a_reader_of_the_feed_misses_nothing_and_reads_nothing_twice_while
                 api, order_id = rng.choice((one, other)), f"{number}-{i}"
                 assert (await put_order(api, order_id, order_of(hold_s=rng.choice((0, 900))))).status_code == 201
                 for action in rng.choice((("confirm", "accept"), ("cancel",), ("confirm", "decline"))):
-                    body = {"attempt": 1} if action in ("accept", "decline") else {}
+                    body: dict[str, Any] = {"attempt": 1} if action in ("accept", "decline") else {}
                     body |= {"reason": "other"} if action == "decline" else {}
                     assert (await act(rng.choice((one, other)), order_id, action, **body)).status_code == 200
 
@@ -215,7 +215,7 @@ async def test_a_reader_of_the_feed_misses_nothing_and_reads_nothing_twice_while
             after: dict[str, Any] = {}
             while True:
                 last = done.is_set()
-                answer = (await other.send("GET", "/v1/events", params={"limit": 7, **after})).json()
+                answer = (await other.send("GET", "/v1/events", params={"limit": 7} | after)).json()
                 read.extend(answer["events"])
                 after = {"after": answer["after"]}
                 if last and not answer["events"]:
