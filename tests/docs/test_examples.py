@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from data.demo_city import write_demo
-from dispatch.api.schemas import QuoteIn, ShelfIn, StoreIn
+from dispatch.api.schemas import OrderIn, OrdersIn, QuoteIn, ShelfIn, StoreIn
 from dispatch.app import create_app
 from dispatch.cli import run
 from dispatch.settings import load_settings
@@ -22,7 +22,14 @@ from tests.docs.playing import Reader, curl_request, difference, without_times
 
 README = page("README.md")
 THREE_STORES = {name: text for block in README.blocks("sh") for name, text in here_documents(block.text).items()}
-BODIES: dict[str, type[BaseModel]] = {"/v1/quotes": QuoteIn, "/v1/stores/A1/stock": ShelfIn, "/v1/stores/A4": StoreIn}
+BODIES: dict[str, type[BaseModel]] = {
+    "/v1/quotes": QuoteIn,
+    "/v1/orders/shop-1001": OrderIn,
+    "/v1/orders/my-first": OrderIn,
+    "/v1/orders/batch": OrdersIn,
+    "/v1/stores/A1/stock": ShelfIn,
+    "/v1/stores/A4": StoreIn,
+}
 
 
 @pytest.fixture
@@ -43,7 +50,7 @@ async def with_the_three_stores(api: Api) -> Reader:
     return reader
 
 
-@pytest.mark.parametrize("name", ["docs/find.md", "docs/stock.md", "docs/upload.md"])
+@pytest.mark.parametrize("name", ["docs/find.md", "docs/order.md", "docs/stock.md", "docs/upload.md"])
 async def test_answers_are_those_that_are_documented(api: Api, name: str) -> None:
     reader = await with_the_three_stores(api)
     shown = page(name)
@@ -58,11 +65,26 @@ async def test_the_readme_shows_what_the_demo_city_answers(api: Api, tmp_path: P
     assert (await api.import_file("stores", stores))["failed"] == 0
     assert (await api.import_file("stock", stock, as_of="now"))["failed"] == 0
     reader = Reader(api)
-    [curl] = [words for block in README.blocks("sh") for words in shell_commands(block.text) if words[0] == "curl"]
+    [curl] = [words for words in curls_of(README) if curl_request(words).url == "/v1/quotes"]
     asked = (await reader.send(curl)).json()
     [(_, documented, real)] = [pair for pair in await reader.follow(README) if pair[0] == " ".join(curl)]
     assert difference(documented, real) is None
     assert asked["store"] == real["store"]
+
+
+def curls_of(shown: Page) -> list[list[str]]:
+    return [words for block in shown.blocks("sh") for words in shell_commands(block.text) if words[0] == "curl"]
+
+
+async def test_the_readmes_order_is_held_confirmed_and_moves_on(api: Api) -> None:
+    reader = await with_the_three_stores(api)
+    curls = [words for words in curls_of(README) if curl_request(words).url.startswith("/v1/orders/")]
+    placed, confirmed, moved, events = [(await reader.send(words)).json() for words in curls]
+    assert (placed["status"], placed["store"]["store_id"]) == ("held", "A3")
+    assert confirmed["status"] == "confirmed"
+    assert (moved["status"], moved["store"]["store_id"]) == ("confirmed", "A2")
+    assert moved["promised_by"] == confirmed["promised_by"] == "2026-11-20T03:00:00+00:00"
+    assert [event["event"] for event in events["events"]] == ["held", "confirmed", "declined", "moved"]
 
 
 def demo_around_the_centre(folder: Path, shown: Page) -> tuple[str, str]:
@@ -130,13 +152,7 @@ def test_the_errors_file_is_as_shown(
 def test_requests_shown_are_ones_that_the_openapi_document_knows() -> None:
     document = create_app(load_settings()).openapi()
     paths = [(re.sub(r"\{\w+\}", "[^/]+", path), operations) for path, operations in document["paths"].items()]
-    curls = [
-        curl_request(words)
-        for shown in pages()
-        for block in shown.blocks("sh")
-        for words in shell_commands(block.text)
-        if words[0] == "curl"
-    ]
+    curls = [curl_request(words) for shown in pages() for words in curls_of(shown)]
     assert len(curls) > 10
     for asked in curls:
         path, _, query = asked.url.partition("?")

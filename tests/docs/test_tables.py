@@ -10,10 +10,22 @@ import numpy as np
 import pytest
 
 from dispatch.api import problems
-from dispatch.api.schemas import ImportAsked, NearbyIn, QuoteIn, ShelfIn, ShelfItemIn
+from dispatch.api.schemas import (
+    DeclineIn,
+    ImportAsked,
+    NearbyIn,
+    OrderIn,
+    OrderLineIn,
+    OrdersAsked,
+    QuoteIn,
+    ReassignIn,
+    ShelfIn,
+    ShelfItemIn,
+)
 from dispatch.api.stock_schemas import MovementIn, PartnerIn
-from dispatch.domain import errors
+from dispatch.domain import errors, orders
 from dispatch.domain.movements import MovementStatus
+from dispatch.domain.orders import ASKED, WITH_ATTEMPT, Action, DeclineReason, Status, allowed_in
 from dispatch.domain.question import Reason
 from dispatch.ingest.problems import FILE_CODES, ROW_CODES, WARNING_CODES
 from dispatch.ingest.profiles import fold_name, load_profile
@@ -25,7 +37,7 @@ from geo.travel.estimate import DEFAULT_SPEEDS, EstimateTravel, ModeSpeed
 from tests.docs.commands import options_of
 from tests.docs.pages import ROOT, page
 
-FIND, START, UPLOAD, STOCK = (page(f"docs/{name}.md") for name in ("find", "start", "upload", "stock"))
+FIND, ORDER, START, UPLOAD, STOCK = (page(f"docs/{name}.md") for name in ("find", "order", "start", "upload", "stock"))
 
 
 def names_of(rows: list[dict[str, str]], column: str) -> list[str]:
@@ -115,6 +127,8 @@ def test_the_reasons_stand_in_the_order_of_the_tests() -> None:
         ("The request", QuoteIn, FIND),
         ("Its request", NearbyIn, FIND),
         ("Count the whole shelf", (ShelfIn, ShelfItemIn), STOCK),
+        ("The request", (OrderIn, OrderLineIn), ORDER),
+        ("Read orders", OrdersAsked, ORDER),
         ("Movements", MovementIn, STOCK),
         ("Partners", PartnerIn, STOCK),
         ("Send a file", ImportAsked, UPLOAD),
@@ -124,13 +138,14 @@ def test_the_fields_of_requests_are_those_that_are_taken(heading: str, model: An
     models = model if isinstance(model, tuple) else (model,)
     taken = {name for one in models for name in one.model_fields} - {"sku"}
     named = set(names_of(document.table(heading), document_column(heading)))
-    assert named - {"sku"} == taken
+    assert named - {"sku"} == taken - ({"quantity"} if OrderLineIn in models else set())
 
 
 def document_column(heading: str) -> str:
     others = {
         "Its request": "parameter",
         "Send a file": "parameter",
+        "Read orders": "parameter",
         "Count the whole shelf": "field of the request",
         "Movements": "field of the movement",
         "Partners": "field of the terms",
@@ -184,9 +199,40 @@ def test_the_options_of_imports_exist(kind: str) -> None:
     assert options - (of_stores_alone if kind == "stock" else of_stock_alone) <= known
 
 
+def test_the_statuses_and_actions_of_orders_are_those_of_the_state_machine() -> None:
+    assert [row["status"] for row in ORDER.table("Statuses")] == list(Status)
+    rows = {row["action"]: row for row in ORDER.table("Actions")}
+    assert set(rows) == set(ASKED)
+    for action, row in rows.items():
+        allowed = {status for status in Status if action in allowed_in(status)}
+        assert set(names_of([row], "from")) == allowed, action
+        assert ("attempt" in names_of([row], "body")) == (Action(action) in WITH_ATTEMPT), action
+    assert set(names_of([rows["decline"]], "body")) == set(DeclineIn.model_fields)
+    assert set(names_of([rows["reassign"]], "body")) == set(ReassignIn.model_fields)
+    assert [row["reason"] for row in ORDER.table("Decline")] == list(DeclineReason)
+
+
+def test_the_events_of_orders_are_those_that_are_written() -> None:
+    documented = set(names_of(ORDER.table("Events"), "event"))
+    written: set[str] = set(Status)
+    for path in sorted((ROOT / "dispatch" / "services").rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        written |= set(re.findall(r"NewEvent\(\s*\"(\w+)\"", text))
+        written |= set(re.findall(r"Action\.\w+: \"(\w+)\"", text))
+    assert documented == written
+
+
+def test_the_503s_of_orders_are_told_with_what_to_do() -> None:
+    documented = {row["code"] for row in ORDER.table("When it does not work at once")}
+    of_writes = {errors.Busy, errors.OutcomeUnknown, errors.DatabaseUnavailable, errors.ReplicaNotReady}
+    assert documented == {error.code for error in of_writes}
+
+
 def test_the_problems_are_those_that_can_be_answered() -> None:
     documented = {row["code"]: int(row["status"]) for row in FIND.table("Problems")}
     known = {"internal_error": problems.fault().status}
+    for state in (orders.WrongAttempt("x"), orders.InvalidTransition(Action.READY, Status.HELD)):
+        known[state.code] = problems.problem_of(state).status
     for kind in vars(errors).values():
         if inspect.isclass(kind) and issubclass(kind, errors.DispatchError) and kind is not errors.DispatchError:
             error = kind([("", "x")]) if kind is errors.InvalidInput else kind("x")
