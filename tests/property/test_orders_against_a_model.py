@@ -145,7 +145,7 @@ class Orders(RuleBasedStateMachine):
         return f"t{self.town}-{store}"
 
     def order_id(self, n: int) -> str:
-        return f"t{self.town}-{n}"
+        return f"t{self.town}-{n:02}"
 
     def chosen(self, pick: tuple[int, tuple[str, ...]]) -> int | None:
         number, statuses = pick
@@ -203,6 +203,7 @@ class Orders(RuleBasedStateMachine):
     def step(self, n: int, action: str, status: str) -> None:
         self.asked(n, action, attempt=self.model.orders[n].attempt)
         self.model.orders[n].status = status
+        Orders.seen.add(status)
 
     @rule(
         pick=orders_in("confirmed", "accepted", "ready", "picked_up", "failed"),
@@ -307,12 +308,12 @@ class Orders(RuleBasedStateMachine):
             rows = await connection.fetch(
                 "SELECT store_id, on_hand, reserved, withheld, open_orders"
                 " FROM shelves JOIN stores USING (cell, store_no) WHERE starts_with(store_id, $1) ORDER BY store_id",
-                self.store_id(0)[:-1],
+                f"t{self.town}-",
             )
             orders = await connection.fetch(
                 "SELECT order_id, status, attempt, store_id FROM orders_now WHERE starts_with(order_id, $1)"
                 " ORDER BY order_id",
-                self.order_id(0)[:-1],
+                f"t{self.town}-",
             )
             await assert_books_balance(connection)
         model = self.model
