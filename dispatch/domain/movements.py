@@ -123,6 +123,10 @@ class OrderAtStore:
         """Whether one client has placed two orders of this id."""
         return len({order_cell for order_cell, _ in self.reserved}) > 1
 
+    def is_of(self, sku_no: int) -> bool:
+        """Whether any of that sku was held for it; what is rung up beside it comes back by the till alone."""
+        return sku_no in self.pieces or any(of == sku_no for _, of in self.reserved)
+
 
 @dataclass(slots=True)
 class StoreBook:
@@ -149,6 +153,8 @@ class StoreBook:
         row = self._row(sku_no)
         counted = movement.at <= row.as_of
         [(client, order)] = orders.items() or [(None, None)]
+        if order is not None and not order.is_of(sku_no):
+            client, order = None, None
         pieces = OrderPieces() if order is None else replace(order.pieces.get(sku_no, OrderPieces()))
         effective = movement.delta if order is None else pieces.count(movement.delta)
         if not counted and abs(row.on_hand + effective) > MAX_ON_HAND:
@@ -224,7 +230,7 @@ def _taken_over(order: OrderAtStore, sku_no: int, pieces: int) -> int:
 
 def _told_of_order(movement: Movement, effective: int, order: OrderAtStore | None) -> str | None:
     if order is None:
-        return f"this store holds nothing for an order {movement.order_id}; counted as a movement of its own"
+        return f"this store holds none of it for an order {movement.order_id}; counted as a movement of its own"
     what = "pick-up" if movement.delta < 0 else "return"
     if effective == 0:
         return f"the order's {what} has it in it"

@@ -327,7 +327,22 @@ async def test_a_return_is_counted_once_and_never_brings_more_than_has_gone(till
 async def test_what_names_no_order_of_the_store_is_a_sale_all_the_same(till: Till) -> None:
     [result] = await till.send(moved("tea", -2, order_id="elsewhere"))
     assert (result.status, result.on_hand) == ("applied", 8)
-    assert result.detail == "this store holds nothing for an order elsewhere; counted as a movement of its own"
+    assert result.detail == "this store holds none of it for an order elsewhere; counted as a movement of its own"
+
+
+async def test_what_is_rung_up_beside_an_order_is_no_part_of_it(till: Till, database: Database) -> None:
+    await till.count({"gum": 5}, at=ago(60))
+    async with database.connection() as connection:
+        await hold(connection, "o", 2)
+        beside, _ = await till.send(moved("gum", -1, order_id="o"), moved("tea", -2, order_id="o"))
+        assert (beside.status, beside.on_hand) == ("applied", 4)
+        # Returning the order brings back what its movements have taken, and knows its own lines only.
+        of_order = await connection.fetch(
+            "SELECT k.sku FROM movements m JOIN skus k USING (sku_no) WHERE client IS NOT NULL"
+        )
+        assert [row["sku"] for row in of_order] == ["tea"]
+    [back] = await till.send(moved("gum", 1, order_id="o"))
+    assert (back.status, back.on_hand) == ("applied", 5)
 
 
 async def test_an_order_id_of_two_clients_is_refused(till: Till, database: Database) -> None:
