@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +24,7 @@ from rich.table import Table
 
 from dispatch.postgres import acquire
 from dispatch.storage.migrate import migrate
+from tests.bench import order_http, order_writes
 from tests.bench.database import fill
 from tests.bench.world import World
 
@@ -35,18 +38,44 @@ def main() -> None:
     asked.add_argument("--skus", type=int, default=10_000)
     asked.add_argument("--per-store", type=int, default=400)
     asked.add_argument("--data-dir", type=Path, help="keep the database here, and use it again; default: thrown away")
+    asked.add_argument("--only", choices=("quotes", "orders"), help="quotes and the replica, or orders; default: both")
     asked.add_argument("--json", type=Path, help="write the figures here, too")
     options = asked.parse_args()
-    world = World(options.stores, options.skus, options.per_store)
-    folder = options.data_dir or Path(tempfile.mkdtemp(prefix="lifecircle-bench-"))
-    try:
-        figures = run(world, folder)
-    finally:
-        if options.data_dir is None:
-            shutil.rmtree(folder, ignore_errors=True)
-    show(figures)
+    figures: dict[str, Any] = {"machine": machine()}
+    if options.only != "orders":
+        world = World(options.stores, options.skus, options.per_store)
+        with _folder(options.data_dir) as folder:
+            figures |= run(world, folder)
+        show(figures)
+    if options.only != "quotes":
+        figures["orders"] = run_orders()
+        show_orders(figures["orders"])
+    about = figures["machine"]
+    console.print(f"{about['cores']} cores, {about['processor']}, Python {about['python']}")
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1))
+
+
+@contextlib.contextmanager
+def _folder(kept: Path | None) -> Iterator[Path]:
+    """A data directory: the one to be kept, or one that is thrown away."""
+    folder = kept or Path(tempfile.mkdtemp(prefix="lifecircle-bench-"))
+    try:
+        yield folder
+    finally:
+        if kept is None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def run_orders() -> dict[str, Any]:
+    """Orders at the storage layer, and over HTTP; commits wait for the disk."""
+    console.print("placing orders, one by one and in group commits …")
+    with _folder(None) as folder, acquire(folder) as server:
+        asyncio.run(migrate(server.url))
+        storage = asyncio.run(order_writes.measure(server.url))
+    console.print("placing orders over HTTP …")
+    with _folder(None) as folder:
+        return {"storage": storage, "http": order_http.measure(folder)}
 
 
 def run(world: World, folder: Path) -> dict[str, Any]:
@@ -76,7 +105,6 @@ def run(world: World, folder: Path) -> dict[str, Any]:
     figures: dict[str, Any] = json.loads(done.stdout)
     console.print("starting the service on it …")
     figures["ready_s"] = seconds_until_ready(folder)
-    figures["machine"] = machine()
     return figures
 
 
@@ -133,8 +161,25 @@ def show(figures: dict[str, Any]) -> None:
     size.add_row("loaded from PostgreSQL in", f"{figures['load_s']:.1f} s")
     size.add_row("dispatch serve ready after", f"{figures['ready_s']:.1f} s")
     console.print(size)
-    about = figures["machine"]
-    console.print(f"{about['cores']} cores, {about['processor']}, Python {about['python']}")
+
+
+def show_orders(figures: dict[str, Any]) -> None:
+    storage, http = figures["storage"], figures["http"]
+    orders = Table(title=f"Orders of {order_writes.LINES} lines, durable")
+    for name in ("how", "a second (spread)"):
+        orders.add_column(name)
+    for how, figure, spread in (
+        (f"storage, one by one, {order_writes.CONNECTIONS} connections", "one_by_one_per_s", storage),
+        (f"storage, group commit, {order_writes.CLIENTS} clients", "group_commit_per_s", storage),
+        (f"HTTP, {order_http.WORKERS} workers, {order_http.CONNECTIONS} connections", "orders_per_s", http),
+        ("HTTP, a route of the same shape that does nothing", "nothing_per_s", http),
+    ):
+        low, high = spread[figure.replace("_per_s", "_spread_per_s")]
+        orders.add_row(how, f"{spread[figure]:,.0f} ({low:,.0f}…{high:,.0f})")
+    console.print(orders)
+    console.print(
+        f"group commit ÷ one by one: {storage['ratio']:.1f}; orders ÷ nothing, over HTTP: {http['share']:.2f}"
+    )
 
 
 if __name__ == "__main__":

@@ -102,8 +102,9 @@ def _serving(folder: Path) -> Iterator[int]:
     try:
         began = time.perf_counter()
         while True:
-            with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(
-                f"http://127.0.0.1:{port}/readyz", timeout=5
+            with (
+                contextlib.suppress(urllib.error.URLError, OSError),
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5),
             ):
                 break
             if server.poll() is not None or time.perf_counter() - began > _READY_TIMEOUT_S:

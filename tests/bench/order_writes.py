@@ -27,7 +27,10 @@ CLIENTS: Final = 64
 ROUNDS: Final = 5
 ROUND_S: Final = 3.0
 _PLACE: Final = LatLon(lat=37.87, lon=112.55)
-_TOLD: Final = '{"store_id":"S-000","name":"somewhere in the city","address":"1 Some Road","lat":37.87,"lon":112.55,"distance_m":412.7}'
+_TOLD: Final = (
+    '{"store_id":"S-000","name":"somewhere in the city","address":"1 Some Road","lat":37.87,"lon":112.55,'
+    '"distance_m":412.7}'
+)
 _ETA: Final = (
     '{"prepare_s":390,"queue_s":0,"courier_s":60,"travel_s":240,"handover_s":120,"total_s":810,'
     '"pickup_by":"2026-11-20T10:07:30+08:00","deliver_by":"2026-11-20T10:13:30+08:00","travel_source":"estimate"}'
