@@ -220,7 +220,8 @@ async def get_orders(
         service.database,
         store_no=store_no,
         status=asked.status,
-        since=asked.since or _FIRST_MOMENT,
+        # The database knows no moment as early or late as some that can be written.
+        since=min(max(asked.since or _FIRST_MOMENT, _FIRST_MOMENT), _LAST_MOMENT),
         before=cursors.position() or (_LAST_MOMENT, _LAST, _LAST),
         limit=asked.limit + 1,
     )
