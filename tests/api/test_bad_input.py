@@ -297,3 +297,146 @@ async def test_a_deep_zone_is_refused_not_followed(api: Api) -> None:
         deep = [deep]
     sent = {"lat": 25.0, "lon": 121.5, "delivery_zone": {"type": "Polygon", "coordinates": deep}}
     assert_problem(await api.send("PUT", "/v1/stores/b", json=sent), 422, pointers=["/delivery_zone"])
+
+
+# ── orders ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+ORDER: dict[str, Any] = {"destination": {"lat": 25.0, "lon": 121.5}, "lines": [{"sku": "tea", "quantity": 1}]}
+ACTIONS = ("confirm", "cancel", "accept", "decline", "ready", "pick-up", "deliver", "fail", "return", "reassign")
+
+
+async def test_orders_whose_fields_are_none(api: Api) -> None:
+    wrong: dict[str, tuple[Any, ...]] = {
+        "destination": (None, [], "here", {"lat": 1}, {"lat": 0, "lon": 0}, {"lat": 121.5, "lon": 25.0}),
+        "lines": (
+            None, [], [{"sku": "tea"}], [{"sku": "tea", "quantity": 0}], [{"sku": "\0", "quantity": 1}],
+            [{"sku": "tea", "quantity": 1, "max_price": -1}], [{"sku": "tea", "quantity": 1, "max_price": 1.5}],
+            [{"sku": "tea", "quantity": 1, "max_price": 10**13}], [{"sku": "tea", "quantity": 1, "price": 1}],
+            [{"sku": "tea", "quantity": 1}] * 201,
+        ),
+        "hold_s": (-1, 3601, 1.5, "900", None, True, 10**400),
+        "customer": ([], "Lin", {"name": 1}, {"name": "\0"}, {"phone": "a\x1bb"}, {"age": 5}, {"note": "x" * 5000}),
+        "promise_minutes": (4, 241, None),
+        "datum": ("wgs72", None),
+        "strategy": ("slowest",),
+        "mode": ("boat",),
+        "channel": ("", LONG, "\0"),
+        "campaign": ("", LONG, 1),
+        "only_stores": (None, ["a/b"], ["a"] * 1001),
+        "at": ("2026-11-20T10:00:00+08:00", None),
+        "order_id": ("o-1",),
+        "colour": ("red",),
+    }  # fmt: skip
+    for field, values in wrong.items():
+        for value in values:
+            answer = await api.send("PUT", "/v1/orders/o-1", content=json.dumps(ORDER | {field: value}), headers=JSON)
+            if value == 10**400:
+                assert answer.status_code in (400, 422)
+                continue
+            problem = assert_problem(answer, 422)
+            assert all(error["pointer"].startswith(f"/{field}") for error in problem["errors"]), (field, value, problem)
+    assert_problem(await api.send("GET", "/v1/orders/o-1"), 404, "order_not_found")
+
+
+async def test_ids_of_orders_that_are_none(api: Api) -> None:
+    cases: list[Case] = []
+    for step in ("x" * 65, "%20a", "a%20", "-a", ".a", "_a", ":a", "a+b", "a%25", "%E8%8C%B6", "a%0A", "%00"):
+        cases.append(("PUT", f"/v1/orders/{step}", {"json": ORDER}, 422, "/path/order_id"))
+        cases.append(("GET", f"/v1/orders/{step}", {}, 422, "/path/order_id"))
+        cases.append(("GET", f"/v1/orders/{step}/events", {}, 422, "/path/order_id"))
+        cases.append(("POST", f"/v1/orders/{step}/cancel", {}, 422, "/path/order_id"))
+        if "%" not in step:
+            one = {"orders": [ORDER | {"order_id": step}]}
+            cases.append(("POST", "/v1/orders/batch", {"json": one}, 422, "/orders/0/order_id"))
+    for step in ("%FF", "%C3%28", "%ED%A0%80"):
+        cases += [
+            ("PUT", f"/v1/orders/{step}", {"json": ORDER}, 400, None),
+            ("GET", f"/v1/orders/{step}", {}, 400, None),
+        ]
+    for step in ("a%2Fb", "%2F", "a/b/c"):
+        cases.append(("PUT", f"/v1/orders/{step}", {"json": ORDER}, (404, 405), None))
+    no_ids: tuple[Any, ...] = ("", None, 5, [], "\0", "a b")
+    for order_id in no_ids:
+        one = {"orders": [ORDER | {"order_id": order_id}]}
+        cases.append(("POST", "/v1/orders/batch", {"json": one}, 422, "/orders/0/order_id"))
+    await refused(api, cases)
+
+
+async def test_actions_that_are_asked_wrongly(api: Api) -> None:
+    cases: list[Case] = []
+    for action in ("fly", "Confirm", "pick_up", "expire", "miss", "%00", "x" * 500):
+        cases.append(("POST", f"/v1/orders/o-1/{action}", {"json": {"attempt": 1}}, 404, None))
+    for action in ACTIONS:
+        url = f"/v1/orders/o-1/{action}"
+        for text in ("null", "[]", "1", '"x"'):
+            cases.append(("POST", url, body(text), 422, ""))
+        for broken in ("{", "nul", '{"attempt":1,}', b"\xff"):
+            cases.append(("POST", url, body(broken), 400, None))
+        cases.append(("POST", url, body('{"colour":"red"}'), 422, "/colour"))
+        cases.append(("GET", url, {}, 405, None))
+        if action in ("confirm", "cancel"):
+            cases.append(("POST", url, body('{"attempt":1}'), 422, "/attempt"))
+            continue
+        cases.append(("POST", url, body("{}"), 422, "/attempt"))
+        cases.append(("POST", url, {}, 400, None))
+        for text in (*NO_WHOLE_NUMBERS, "0", "1000001"):
+            sent = '{"attempt":@,"reason":"other"}' if action == "decline" else '{"attempt":@}'
+            cases.append(("POST", url, body(sent.replace("@", text)), (400, 422), "/attempt"))
+    no_reasons: tuple[Any, ...] = ("", "broken", "OTHER", 1, None, [])
+    for reason in no_reasons:
+        cases.append(("POST", "/v1/orders/o-1/decline", {"json": {"attempt": 1, "reason": reason}}, 422, "/reason"))
+    for skus, pointer in (
+        (None, "/skus"),
+        ("tea", "/skus"),
+        ([1], "/skus/0"),
+        (["\0"], "/skus/0"),
+        (["t"] * 201, "/skus"),
+    ):
+        sent_skus = {"attempt": 1, "reason": "out_of_stock", "skus": skus}
+        cases.append(("POST", "/v1/orders/o-1/decline", {"json": sent_skus}, 422, pointer))
+    for store_id in ("", "a/b", 1, "x" * 65, "nearby"):
+        named = {"attempt": 1, "store_id": store_id}
+        cases.append(("POST", "/v1/orders/o-1/reassign", {"json": named}, 422, "/store_id"))
+    await refused(api, cases)
+
+
+async def test_lists_batches_and_feeds_of_orders_that_are_asked_wrongly(api: Api) -> None:
+    cases: list[Case] = []
+    for query, name in (
+        ("limit=0", "limit"), ("limit=201", "limit"), ("limit=x", "limit"), ("status=gone", "status"),
+        ("status=", "status"),
+        ("store_id=a%2Fb", "store_id"), ("store_id=", "store_id"), ("datum=wgs72", "datum"), ("since=", "since"),
+        ("since=2026-11-21", "since"), ("since=now", "since"), ("since=2026-11-21T10:00:00", "since"),
+        (f"cursor={'A' * 513}", "cursor"), ("colour=red", "colour"), ("limit=5&limit=5", "limit"),
+    ):  # fmt: skip
+        cases.append(("GET", f"/v1/orders?{query}", {}, 422, f"/query/{name}"))
+    for since in ("0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00Z"):
+        answer = await api.send("GET", f"/v1/orders?since={since}")
+        assert answer.json() == {"orders": [], "next_cursor": None}
+    for query in ("cursor=x", "cursor=%C3%A9", "cursor=W10%3D"):
+        cases.append(("GET", f"/v1/orders?{query}", {}, 400, None))
+    for query, name in (
+        ("limit=0", "limit"),
+        ("limit=5001", "limit"),
+        ("since=x", "since"),
+        ("after=a&after=b", "after"),
+    ):
+        cases.append(("GET", f"/v1/events?{query}", {}, 422, f"/query/{name}"))
+    for after in ("x", "v1.%00", "v9.AAAA", "%C3%A9", "A" * 3000):
+        cases.append(("GET", f"/v1/events?after={after}", {}, (400, 422), None))
+    for url in ("/v1/orders/o-1?", "/v1/orders/o-1/events?", "/v1/orders?", "/v1/events?"):
+        cases.append(("GET", f"{url}colour=red", {}, 422, "/query/colour"))
+    one = ORDER | {"order_id": "o-1"}
+    wrong_batches: list[tuple[Any, str]] = [
+        ({}, "/orders"), ({"orders": None}, "/orders"), ({"orders": [one] * 501}, "/orders"),
+        ({"orders": [5]}, "/orders/0"),
+        ({"orders": [one], "assignment": "best"}, "/assignment"), ({"orders": [one], "colour": 1}, "/colour"),
+        ({"orders": [one | {"hold_s": -1}]}, "/orders/0/hold_s"), ({"orders": [one | {"at": None}]}, "/orders/0/at"),
+    ]  # fmt: skip
+    cases += [("POST", "/v1/orders/batch", {"json": sent}, 422, pointer) for sent, pointer in wrong_batches]
+    for method, url in (("PUT", "/v1/orders/o-1"), ("POST", "/v1/orders/batch"), ("POST", "/v1/orders/o-1/accept")):
+        for text in ("", "{", "{}{}", "[" * 100_000, b"\xff\xfe{\x00}\x00"):
+            cases.append((method, url, body(text), (400, 422), None))
+        cases.append((method, url, {"content": b"{}", "headers": {"Content-Type": "text/plain"}}, 415, None))
+        cases.append((method, f"{url}?colour=red", {"json": {}}, 422, None))
+    await refused(api, cases)
