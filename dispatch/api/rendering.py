@@ -3,7 +3,7 @@
 from typing import Any
 
 from dispatch.api.places import lon_lat, told, zone_told
-from dispatch.domain.answer import Candidate, Certificate, PassedOver, Selection
+from dispatch.domain.answer import Candidate, PassedOver, Selection, stock_age_s
 from dispatch.domain.market import NO_LIMIT
 from dispatch.domain.moments import moment
 from dispatch.domain.question import UNKNOWN_SKU, Question
@@ -32,7 +32,7 @@ class QuoteAnswer:
             answer["alternatives"] = [self._offer(candidate) for candidate in selection.alternatives]
         else:
             answer = {"outcome": "unfulfillable", **self._refusal(selection)}
-        answer["certificate"] = self._certificate(selection.certificate, selection.stock_age_s, selection.unknown_sku)
+        answer["certificate"] = self._certificate(selection)
         if self._question.explain:
             passed_over = selection.passed_over or []
             reasons = selection.passed_over_reasons or {}
@@ -75,9 +75,8 @@ class QuoteAnswer:
             },
         }
 
-    def _certificate(
-        self, certificate: Certificate | None, stock_age_s: int | None, unknown_sku: str | None
-    ) -> dict[str, Any]:
+    def _certificate(self, selection: Selection) -> dict[str, Any]:
+        certificate, winner = selection.certificate, selection.winner
         key = "travel_s" if self._question.strategy == "nearest" else "total_s"
         return {
             "plan": certificate.plan.value if certificate else "stock_first",
@@ -86,8 +85,8 @@ class QuoteAnswer:
             "examined": certificate.examined if certificate else 0,
             "next_bound_s": certificate.next_bound_s if certificate else None,
             # Without a search: every store lacks the sku that none has ever had.
-            "rest_lacks": certificate.rest_lacks if certificate else unknown_sku,
-            "stock_age_s": stock_age_s,
+            "rest_lacks": certificate.rest_lacks if certificate else selection.unknown_sku,
+            "stock_age_s": stock_age_s(self._replica.stock, self._question, winner.slot) if winner else None,
             "replica_lag_s": round(self._lag_s, 3),
             "version": self._replica.version_around(self._question.destination).encode(),
         }

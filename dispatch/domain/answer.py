@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from dispatch.domain.market import StockView
 from dispatch.domain.promise import Eta
-from dispatch.domain.question import Reason
+from dispatch.domain.question import Question, Reason
 
 
 class Plan(StrEnum):
@@ -52,6 +53,13 @@ class PassedOver:
     eta: Eta
 
 
+def stock_age_s(stock: StockView, question: Question, slot: int) -> int:
+    """Seconds since the oldest of a store's lines was counted or moved; the store has them all."""
+    numbers = [number for line in question.lines if (number := stock.number(line.sku)) is not None]
+    fresh_s = [moment_s for number in numbers if (moment_s := stock.fresh_s(number, slot)) is not None]
+    return max(0, question.now_s - min(fresh_s))
+
+
 @dataclass(slots=True)
 class Selection:
     """The answer to a question. Without ``winner`` there is ``unknown_sku`` or, unless no store exists, ``miss``."""
@@ -59,7 +67,6 @@ class Selection:
     winner: Candidate | None = None
     alternatives: list[Candidate] = field(default_factory=list)
     certificate: Certificate | None = None
-    stock_age_s: int | None = None
     miss: PassedOver | None = None
     unknown_sku: str | None = None
     passed_over: list[PassedOver] | None = None

@@ -152,13 +152,12 @@ class Examiner:
         prepare_s += line_s * len(self._lines)
         queue_s = per_order_s * int(columns.open_orders[slot])
         ready_s = prepare_s + queue_s + courier_s
-        at = np.array([slot])
-        states = market.schedules.states(
-            columns.schedule[at], question.start_s, planned=question.start_s != question.now_s
+        is_open, until_s = market.schedules.state(
+            int(columns.schedule[slot]), question.start_s, planned=question.start_s != question.now_s
         )
-        if not states.is_open[0] or question.start_s + question.hold_s + ready_s > states.until_s[0]:
+        if not is_open or question.start_s + question.hold_s + ready_s > until_s:
             return None
-        travel_s = int(self._travel_s(at, np.array([distance_m]), np.array([ready_s]))[0])
+        travel_s = int(self._travel_s(np.array([slot]), np.array([distance_m]), np.array([ready_s]))[0])
         total_s = ready_s + travel_s + handover_s
         if travel_s >= UNREACHABLE_S or total_s > question.promise_s:
             return None
@@ -208,11 +207,6 @@ class Examiner:
                 return {"total_s": int(examined.total_s[index]), "promise_s": question.promise_s}
             case _:
                 return {}
-
-    def stock_age_s(self, slot: int) -> int:
-        """Seconds since the oldest of a store's lines was counted or moved."""
-        fresh_s = [self._market.stock.fresh_s(line.number, slot) for line in self._lines]
-        return max(0, self._question.now_s - min(moment_s for moment_s in fresh_s if moment_s is not None))
 
     def _slots(self, store_ids: frozenset[str]) -> IntArray:
         slots = [slot for slot in map(self._market.slot, store_ids) if slot is not None]

@@ -206,8 +206,8 @@ def elsewhere(change: Change, status: Status) -> Change:
 
 
 def _given_up(status: Status) -> Goods:
-    """Before a store has accepted, nothing can have left its shelf."""
-    return Goods.RELEASE if status in (Status.HELD, Status.CONFIRMED) else Goods.PUT_BACK
+    """Nobody knows of a hold but who has it; of what is confirmed a till may have rung up some already."""
+    return Goods.RELEASE if status is Status.HELD else Goods.PUT_BACK
 
 
 def _leaving(till_reports_orders: bool) -> Goods:

@@ -112,7 +112,6 @@ class _Search:
         selection = Selection(certificate=Certificate(plan, found.examined, key_s, found.next_bound_s, rest_lacks))
         if found.best:
             selection.winner, *selection.alternatives = found.best
-            selection.stock_age_s = self._examiner.stock_age_s(selection.winner.slot)
         else:
             selection.miss = self._nearest_miss(found)
         if self._question.explain:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import asyncpg
 import numpy as np
@@ -76,8 +77,9 @@ class StoreRow:
     busy_until_s: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
+    """A row of the feed; a tuple, since they come by the thousand."""
+
     seq: int
     kind: str
     store_no: int
@@ -152,7 +154,7 @@ class FeedReader:
         if upto - after > _MOST_CHANGES:
             return None
         rows = await self._connection.fetch(sql("changes_between"), cell, after, upto)
-        changes = [Change(*row) for row in rows]
+        changes = [Change._make(row) for row in rows]
         return changes if len({change.seq for change in changes}) == upto - after else None
 
     async def _copied(self, query: str, *arguments: object) -> AsyncIterator[ShelfColumns]:

@@ -72,26 +72,21 @@ class GroupCommit[Item, Result]:
         Raises the error that ``write`` returned; after ``wait_s`` Busy or DatabaseUnavailable if the database has not
         been given it, and OutcomeUnknown if it has.
         """
-        entry = _Waiting(key, item, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        entry = _Waiting(key, item, loop.create_future())
         lane = self._lanes.setdefault(cell, _Lane())
         lane.waiting.append(entry)
         if lane.task is None:
             lane.task = asyncio.create_task(self._run(cell, lane), name=f"group commit of cell {cell:x}")
+        # A timer of its own: asyncio's time-outs cost several times as much.
+        timer = loop.call_later(self._wait_s if wait_s is None else wait_s, _give_up, entry)
         try:
-            return await asyncio.wait_for(asyncio.shield(entry.done), self._wait_s if wait_s is None else wait_s)
-        except TimeoutError:
-            if entry.done.done():  # a time-out that the write itself raised
-                result: Result = entry.done.result()
-                return result
-            if entry.sent:
-                raise OutcomeUnknown("the database has not said what became of it; send the same again") from None
-            if isinstance(entry.failure, DatabaseUnavailable):
-                raise entry.failure from None
-            raise Busy("too much is waiting to be written; nothing of this was, so try again") from None
+            result: Result = await entry.done
+            return result
         finally:
+            timer.cancel()
             if not entry.sent and entry in lane.waiting:
                 lane.waiting.remove(entry)
-            entry.done.cancel()
 
     async def _run(self, cell: int, lane: _Lane[Item, Result]) -> None:
         try:
@@ -145,6 +140,19 @@ class GroupCommit[Item, Result]:
         """Wait for what is under way."""
         tasks: list[asyncio.Task[Any]] = [lane.task for lane in self._lanes.values() if lane.task is not None]
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _give_up(entry: _Waiting[Any, Any]) -> None:
+    """Its time is over: say what is known of it."""
+    if entry.done.done():
+        return
+    if entry.sent:
+        error: Exception = OutcomeUnknown("the database has not said what became of it; send the same again")
+    elif isinstance(entry.failure, DatabaseUnavailable):
+        error = entry.failure
+    else:
+        error = Busy("too much is waiting to be written; nothing of this was, so try again")
+    entry.done.set_exception(error)
 
 
 def _next_batch[Item, Result](waiting: list[_Waiting[Item, Result]], most: int) -> list[_Waiting[Item, Result]]:

@@ -56,7 +56,7 @@ class NewEvent:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: to make it would take twice as long
 class OrderWrite:
     """One order to be written: a new one (``revision`` 0), or a change of one that must still have ``revision``."""
 

@@ -13,7 +13,7 @@ from dispatch.api.bodies import body_of
 from dispatch.api.envelope import Envelope
 from dispatch.api.problems import answer_with_problems
 from dispatch.api.schemas import OrderId, OrderIn
-from dispatch.commands.server import config_of
+from dispatch.commands.server import config_of, settle_memory
 
 
 class _Limits:
@@ -55,6 +55,7 @@ def app() -> FastAPI:
 
 def main() -> None:
     with socket.socket(fileno=int(sys.argv[1])) as listener:
+        settle_memory()
         uvicorn.Server(config_of(app(), "warning")).run([listener])
 
 

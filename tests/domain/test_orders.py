@@ -85,16 +85,16 @@ def test_each_action_in_each_status_leads_where_the_table_says(status: str, acti
 
 @pytest.mark.parametrize("status", Status)
 def test_only_a_hold_expires_and_only_what_is_confirmed_can_fail_to_be_accepted(status: Status) -> None:
-    for action, from_status, to, already in (
-        (Action.EXPIRE, Status.HELD, Status.EXPIRED, Status.EXPIRED),
-        (Action.MISS, Status.CONFIRMED, Status.CONFIRMED, Status.UNFULFILLABLE),
+    for action, from_status, to, already, goods in (
+        (Action.EXPIRE, Status.HELD, Status.EXPIRED, Status.EXPIRED, Goods.RELEASE),
+        (Action.MISS, Status.CONFIRMED, Status.CONFIRMED, Status.UNFULFILLABLE, Goods.PUT_BACK),
     ):
         if status is already:
             assert decided(status, action) is None
         elif status is from_status:
             change = decided(status, action)
             assert change is not None
-            assert (change.status, change.closes_one, change.goods) == (to, True, Goods.RELEASE)
+            assert (change.status, change.closes_one, change.goods) == (to, True, goods)
             assert (change.search is Search.OTHER_STORE) == (action is Action.MISS)
         else:
             with pytest.raises(InvalidTransition):
@@ -142,11 +142,11 @@ def test_only_the_attempt_that_is_now_is_acted_on(status: Status, action: Action
 EFFECTS = {
     (Action.CONFIRM, Status.HELD): (Goods.KEEP, Goods.KEEP, Goods.KEEP),
     (Action.CANCEL, Status.HELD): (Goods.RELEASE, Goods.RELEASE, Goods.RELEASE),
-    (Action.CANCEL, Status.CONFIRMED): (Goods.RELEASE, Goods.RELEASE, Goods.RELEASE),
+    (Action.CANCEL, Status.CONFIRMED): (Goods.PUT_BACK, Goods.PUT_BACK, Goods.PUT_BACK),
     (Action.CANCEL, Status.ACCEPTED): (Goods.PUT_BACK, Goods.PUT_BACK, Goods.PUT_BACK),
     (Action.CANCEL, Status.READY): (Goods.PUT_BACK, Goods.PUT_BACK, Goods.PUT_BACK),
     (Action.ACCEPT, Status.CONFIRMED): (Goods.KEEP, Goods.KEEP, Goods.KEEP),
-    (Action.DECLINE, Status.CONFIRMED): (Goods.RELEASE, Goods.RELEASE, Goods.RELEASE),
+    (Action.DECLINE, Status.CONFIRMED): (Goods.PUT_BACK, Goods.PUT_BACK, Goods.PUT_BACK),
     (Action.DECLINE, Status.ACCEPTED): (Goods.PUT_BACK, Goods.PUT_BACK, Goods.PUT_BACK),
     (Action.DECLINE, Status.READY): (Goods.PUT_BACK, Goods.PUT_BACK, Goods.PUT_BACK),
     (Action.READY, Status.ACCEPTED): (Goods.KEEP, Goods.LEAVE, Goods.KEEP),
@@ -197,7 +197,7 @@ def test_an_order_whose_own_store_cannot_keep_it_leaves_it_as_if_declined(status
     moved = elsewhere(confirm, status)
     assert (moved.action, moved.status, moved.search) == (Action.CONFIRM, Status.CONFIRMED, Search.OTHER_STORE)
     assert moved.closes_one
-    assert moved.goods is (Goods.PUT_BACK if status is Status.ACCEPTED else Goods.RELEASE)
+    assert moved.goods is (Goods.PUT_BACK if status is not Status.HELD else Goods.RELEASE)
 
 
 # ── walks ──────────────────────────────────────────────────────────────────────────────────────────────────────────

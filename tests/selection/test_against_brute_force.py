@@ -94,7 +94,7 @@ def test_stores_at_one_place_are_taken_in_order_of_their_ids_whatever_their_orde
     here = stocked(rows, tea=[0, 1, 2, 3, 4, 5])
     asked = replace(asking(), alternatives=5)
     assert difference(here, asked) is None
-    answer = plain(select(here.replica, asked))
+    answer = plain(select(here.replica, asked), here.replica, asked)
     assert answer.winner
     assert [answer.winner.store_id, *(found.store_id for found in answer.alternatives)] == sorted(
         ["b", "a10", "c", "a9", "Z", "ä"]

@@ -68,10 +68,10 @@ def test_looking_at_stores_one_by_one_gives_the_same_answer_as_by_batches(
             asked = replace(question(rng, here.rows), strategy=Strategy.NEAREST, mode=Mode.EBIKE, alternatives=0)
             with monkeypatch.context() as patched:
                 patched.setattr(selection, "_FEW_IN_ORDER", 1000)
-                first = plain(select(here.replica, asked))
+                first = plain(select(here.replica, asked), here.replica, asked)
             with monkeypatch.context() as patched:
                 patched.setattr(selection, "_FEW_IN_ORDER", 0)
-                second = plain(select(here.replica, asked))
+                second = plain(select(here.replica, asked), here.replica, asked)
             assert first == second, f"{name}, seed {SEED}, world {seed}: {asked}"
             one_by_one += first.winner is not None
     print(f"{name}, seed {SEED}: {one_by_one} winners")

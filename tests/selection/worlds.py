@@ -7,7 +7,7 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from dispatch.domain.answer import Candidate, PassedOver, Selection
+from dispatch.domain.answer import Candidate, PassedOver, Selection, stock_age_s
 from dispatch.domain.promise import PromiseDefaults
 from dispatch.domain.question import Line, Question, Reason, Strategy, summed
 from dispatch.domain.selection import select
@@ -255,7 +255,7 @@ def question(rng: np.random.Generator, rows: list[StoreRow], *, skus: tuple[str,
     )
 
 
-def plain(selection: Selection) -> Answer:
+def plain(selection: Selection, replica: Replica, question: Question) -> Answer:
     """What the search found, in the oracle's terms."""
 
     def chosen(found: Candidate | PassedOver) -> dict[str, object]:
@@ -265,12 +265,13 @@ def plain(selection: Selection) -> Answer:
     def refused(found: PassedOver) -> Refused:
         return Refused(**chosen(found), reason=found.reason.text, detail=found.detail)  # type: ignore[arg-type]
 
+    winner = selection.winner
     reasons, listed = selection.passed_over_reasons, selection.passed_over
     return Answer(
         unknown_sku=selection.unknown_sku,
         winner=Chosen(**chosen(selection.winner)) if selection.winner else None,  # type: ignore[arg-type]
         alternatives=[Chosen(**chosen(found)) for found in selection.alternatives],  # type: ignore[arg-type]
-        stock_age_s=selection.stock_age_s,
+        stock_age_s=stock_age_s(replica.stock, question, winner.slot) if winner else None,
         miss=refused(selection.miss) if selection.miss else None,
         passed_over=None if listed is None else [refused(found) for found in listed],
         passed_over_total=selection.passed_over_total,
@@ -281,7 +282,7 @@ def plain(selection: Selection) -> Answer:
 def difference(world: World, question: Question, *, search: Search = select) -> str | None:
     """Which fields of the search's answer are not the oracle's, and both; None when all agree."""
     expected = world.oracle.answer(question)
-    answer = forgiven(plain(search(world.replica, question)), expected)
+    answer = forgiven(plain(search(world.replica, question), world.replica, question), expected)
     for name in (field.name for field in fields(Answer)):
         found, right = getattr(answer, name), getattr(expected, name)
         if name == "miss" and beyond_the_horizon(found) and beyond_the_horizon(right):

@@ -193,6 +193,12 @@ CREATE FUNCTION room_of(
                 ELSE coalesce(p_max_open_orders, 2147483647) - p_open_orders END
 $$;
 
+-- The id of an order's own movement of a sku. An order id may hold colons; no other part may, or two could be the same.
+CREATE FUNCTION movement_id_of(p_client text, p_order_id text, p_sku text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT concat('order:', replace(replace(p_client, '%', '%25'), ':', '%3A'), ':', p_order_id, ':',
+                  replace(replace(replace(p_sku, '%', '%25'), ':', '%3A'), '#', '%23'))
+$$;
+
 -- Gives each item the first of its options for which room and stock suffice, first come first served.
 -- p_allowed: by item, the only option to be looked at; -1: all of them; 0: none. Returns each item's option, 0 for none.
 CREATE FUNCTION choose_options(
@@ -456,8 +462,8 @@ BEGIN
                 v_moves[v_row.shelf] := v_moves[v_row.shelf] - v_row.quantity;
                 v_movements := v_movements || ROW(
                     v_store.cell, v_store.store_no,
-                    concat('order:', v_item.client, ':', v_item.order_id, ':', v_row.sku,
-                           CASE WHEN v_item.attempt > 1 THEN ':' || v_item.attempt END),
+                    concat(movement_id_of(v_item.client, v_item.order_id, v_row.sku),
+                           CASE WHEN v_item.attempt > 1 THEN '#' || v_item.attempt END),
                     v_row.sku_no, -v_row.quantity, NULL, v_moves_at[v_row.shelf], 'order', v_item.client,
                     v_item.order_id, v_now)::movements;
             END LOOP;
@@ -476,7 +482,7 @@ BEGIN
                 v_moves[v_row.shelf] := v_moves[v_row.shelf] - v_row.gone;
                 v_movements := v_movements || ROW(
                     v_store.cell, v_store.store_no,
-                    concat('order:', v_item.client, ':', v_item.order_id, ':', v_row.sku, ':back:', v_item.attempt),
+                    concat(movement_id_of(v_item.client, v_item.order_id, v_row.sku), '#back', v_item.attempt),
                     v_row.sku_no, -v_row.gone, NULL, v_moves_at[v_row.shelf], 'order_returned', v_item.client,
                     v_item.order_id, v_now)::movements;
             END LOOP;
