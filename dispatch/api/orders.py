@@ -36,6 +36,7 @@ from dispatch.domain.errors import DispatchError, InvalidInput, NoStoreCanFulfil
 from dispatch.domain.orders import ASKED, Action
 from dispatch.domain.versions import Version, VersionError
 from dispatch.services.orders.acting import Asked, act
+from dispatch.services.orders.ordering import Ordering
 from dispatch.services.orders.placing import OrderRequest, Refusal, place_order
 from dispatch.services.orders.wishes import Wish, WishedLine, text_of
 from dispatch.storage.order_events import events_after, events_of_order
@@ -82,11 +83,13 @@ type InPath = Annotated[OrderId, Path(description="The caller's own id, unique a
     ),
 )
 async def put_order(
-    order_id: InPath, sent: Annotated[OrderIn, Depends(body_of(OrderIn))], service: TheService
+    order_id: InPath, sent: Annotated[OrderIn, Depends(body_of(OrderIn))], request: Request
 ) -> Response:
     """Chooses the store, makes the promise and holds the goods, all or nothing. The same again changes nothing."""
+    # Not as a dependency, which would look for doubled parameters: the body's reading has refused any.
+    ordering: Ordering = request.app.state.service.ordering
     try:
-        placed = await place_order(service.ordering, _request_of(order_id, sent))
+        placed = await place_order(ordering, _request_of(order_id, sent))
     except NoStoreCanFulfil as error:
         raise _refused(error, sent.datum) from error
     return _answer(placed.order, placed.version, sent.datum, status=201 if placed.created else 200)

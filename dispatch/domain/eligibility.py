@@ -11,6 +11,7 @@ from dispatch.domain.question import Question, Reason, Strategy
 from geo.travel import MODE_CODES
 
 UNREACHABLE_S: Final = 1 << 40
+_NONE: Final = np.empty(0, dtype=np.int64)
 # Up to so many stores all lines are asked at once.
 _FEW: Final = 64
 
@@ -48,7 +49,7 @@ class Examiner:
         self._excluded = self._slots(question.exclude_stores)
         self._declined = self._slots(question.declined_by)
         self._only = None if question.only_stores is None else self._slots(question.only_stores)
-        self._barred = frozenset(self._excluded.tolist()) | frozenset(self._declined.tolist())
+        self._barred = frozenset([*self._excluded.tolist(), *self._declined.tolist()])
         self._among = None if self._only is None else frozenset(self._only.tolist())
         self._containing: IntArray | None = None
         self._wanted = [(line.number, line.quantity) for line in lines]
@@ -209,6 +210,8 @@ class Examiner:
                 return {}
 
     def _slots(self, store_ids: frozenset[str]) -> IntArray:
+        if not store_ids:
+            return _NONE
         slots = [slot for slot in map(self._market.slot, store_ids) if slot is not None]
         return np.array(sorted(slots), dtype=np.int64)
 

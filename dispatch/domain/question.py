@@ -58,7 +58,7 @@ def summed(lines: Sequence[Line]) -> tuple[Line, ...]:
     return tuple(Line(sku, quantity) for sku, quantity in quantities.items())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: to make it would take three times as long
 class Question:
     """Who can bring these lines to this place, within the promise?
 

@@ -119,6 +119,7 @@ class Catalogue:
         self._slots_by_number = Numbering()
         self._brands: dict[str | None, int] = {}
         self._modes: set[int] = {MODE_CODES[defaults.promise.mode]}
+        self._mode_codes: IntArray = np.empty(0, dtype=np.int64)
         self._timezone_ids: set[int] = set()
         self._hour_sets: dict[tuple[int, int], IntArray] = {}
         self._extreme_times: tuple[list[int], list[int], int] | None = None
@@ -181,7 +182,9 @@ class Catalogue:
     @property
     def modes(self) -> IntArray:
         """The codes of the modes that stores use."""
-        return np.array(sorted(self._modes), dtype=np.int64)
+        if len(self._mode_codes) != len(self._modes):
+            self._mode_codes = np.array(sorted(self._modes), dtype=np.int64)
+        return self._mode_codes
 
     def least_fixed_s(self, n_lines: int) -> int:
         """A lower bound of preparing, courier and handover at any store."""

@@ -7,14 +7,14 @@ everybody locks them.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from dispatch.domain.orders import Goods, Status
 
 type _Row = tuple[object, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StoreAt:
+class StoreAt(NamedTuple):
     """Where a store's rows lie."""
 
     cell: int
@@ -22,8 +22,7 @@ class StoreAt:
     store_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class NewOrder:
+class NewOrder(NamedTuple):
     """What a new order has besides what changes."""
 
     fingerprint: bytes
@@ -33,8 +32,7 @@ class NewOrder:
     customer: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """A store that could take the order: (number of sku, quantity) of its lines, and what is then told."""
 
     store: StoreAt
@@ -45,8 +43,7 @@ class Option:
     promised_by: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
+class NewEvent(NamedTuple):
     """``store_id`` None: that of the option taken."""
 
     event: str

@@ -109,6 +109,9 @@ async def write_orders(
         order = read.get((write.client, write.order_id))
         if outcome == "written" and write.new is not None:
             order = _as_placed(write, write.new, options[option - 1], row["written_at"])
+        if len(version) <= 1:
+            results[i] = OrderWritten(outcome, order, version)
+            continue
         concerned = {cell} | {o.store.cell for o in write.options} | ({write.at.cell} if write.at else set())
         of_it = Version({c: seq for c, seq in version.items() if c in concerned})
         results[i] = OrderWritten(outcome, order, of_it)

@@ -110,7 +110,9 @@ class Hunt:
             if self._lost:
                 question = replace(question, alternatives=_OPTIONS_AFTER_LOSS - 1)
             found = await find_options(replica, question, self._most_prices)
-            self._proposed_at = dict(replica.cursors)
+            self._proposed_at = {
+                option.store.cell: replica.cursors.get(option.store.cell, 0) for option in found.options
+            }
             if found.options or not await self._learn(question):
                 return found
 
