@@ -262,7 +262,7 @@ async def test_real_answers_of_every_route_are_as_the_document_says(small: Api) 
         await send("POST", "/v1/quotes", json={"destination": here, **question})
     quotes = [{"destination": here, "lines": lines}, {"destination": here, "lines": [{"sku": "x", "quantity": 1}]}, 5]
     await send("POST", "/v1/quotes/batch", json={"quotes": quotes})
-    order = {"destination": here, "lines": lines}
+    order: dict[str, Any] = {"destination": here, "lines": lines}
     await send("PUT", "/v1/orders/o-1", json=order | {"customer": {"name": "A"}, "channel": "app"})
     await send("PUT", "/v1/orders/o-1", json=order | {"customer": {"name": "A"}, "channel": "app"})
     await send("PUT", "/v1/orders/o-1", json=order)
