@@ -166,6 +166,19 @@ async def test_an_action_many_times_at_once_is_done_once(database_url: str, tmp_
         assert len(await events_of(one, "o-1")) == 5
 
 
+async def test_a_worker_that_has_not_heard_of_the_goods_yet_acts_on_their_order_all_the_same(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with (
+        worker(database_url, tmp_path / "a", clock=clock_of_now()) as one,
+        worker(database_url, tmp_path / "b", clock=clock_of_now(), follow_every_s=2) as other,
+    ):
+        await with_shops(one, 5)
+        await placed(one, "o-1")
+        assert (await acted(other, "o-1", "cancel"))["status"] == "cancelled"
+        assert await figures(one, "near") == (5, 0)
+
+
 async def test_of_two_actions_that_exclude_each_other_one_is_done(database_url: str, tmp_path: Path) -> None:
     async with (
         worker(database_url, tmp_path / "a", clock=clock_of_now()) as one,
