@@ -24,6 +24,7 @@ from geo.travel import TravelModel
 _log = structlog.get_logger(__name__)
 
 # A lost database is mostly back within a second or two, and whoever waits for the replica waits for this too.
+_LEAST_PAUSE_S = 0.004
 _RETRY_FIRST_S = 0.1
 _RETRY_MOST_S = 0.25
 # Shelves read at once when many stores of a cell have changed.
@@ -123,6 +124,7 @@ class Follower:
     async def _run(self) -> None:
         retry_s = _RETRY_FIRST_S
         while True:
+            began = self._monotonic()
             try:
                 await self.step()
             except DatabaseUnavailable as error:
@@ -145,6 +147,8 @@ class Follower:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), self._every_s)
             self._hurry.clear()
+            # Many that are in a hurry share one look: each for itself would leave no time for anything else.
+            await asyncio.sleep(max(0.0, began + _LEAST_PAUSE_S - self._monotonic()))
 
     async def step(self) -> None:
         """Load the replica if there is none, else catch up with the database once."""

@@ -113,26 +113,30 @@ class Hunt:
             self._proposed_at = {
                 option.store.cell: replica.cursors.get(option.store.cell, 0) for option in found.options
             }
-            if found.options or not await self._learn(question):
+            if found.options or not await self._learn(replica, question, found):
                 return found
 
-    async def _learn(self, question: Question) -> bool:
-        """Look whether the database knows better; False if it does not."""
+    async def _learn(self, replica: Replica, question: Question, found: Found) -> bool:
+        """Look whether the database knows better than the replica that was asked; False if it does not."""
+        cells = cells_within(question.destination, reach_m(replica, question))
         if not self._fresh:
+            asked_at = [replica.cursors.get(cell) for cell in cells]
             left_s = self._deadline - time.monotonic()
             if not await self._ordering.follower.read_since(self._began, at_most_s=max(0.0, left_s)):
                 raise Busy("the database was not heard of in time, so nobody knows who could; nothing is held")
             self._fresh = True
-            return True
+            now = self._ordering.follower.replica
+            # A look at prices takes pauses, in which the replica moves on.
+            if found.too_dear or now is not replica or asked_at != [now.cursors.get(cell) for cell in cells]:
+                return True
+            # Nothing has changed around here, so to ask again would be answered the same.
         if self._freeings >= _MOST_FREEINGS:
             return False
         self._freeings += 1
-        return await self._free_expired(question)
+        return await self._free_expired(cells)
 
-    async def _free_expired(self, question: Question) -> bool:
-        """Free what holds that have run out still keep around the destination; whether there was anything."""
-        replica = self._ordering.follower.replica
-        cells = cells_within(question.destination, reach_m(replica, question))
+    async def _free_expired(self, cells: list[int]) -> bool:
+        """Free what holds that have run out still keep in these cells; whether there was anything."""
         expired = await expired_holds_at(self._ordering.database, cells, _MOST_FREED_AT_ONCE)
         if not expired:
             return False
