@@ -47,13 +47,13 @@ ORDER BY created_at, client, order_id
 -- Holds that have run out, and orders that nobody has accepted in time, at random, so that several who look at once
 -- do not all take the same.
 SELECT * FROM (
-    SELECT * FROM orders_now WHERE due_at <= clock_timestamp() ORDER BY due_at LIMIT 8 * $1
+    SELECT * FROM orders_now WHERE due_at <= now() ORDER BY due_at LIMIT 8 * $1
 ) AS due ORDER BY random() LIMIT $1
 
 -- name: expired_holds_at
 -- Holds that have run out on stores of these cells, but whose goods are not free yet.
 SELECT * FROM orders_now
-WHERE due_at <= clock_timestamp() AND written_status = 'held' AND store_cell = ANY ($1::bigint[])
+WHERE due_at <= now() AND written_status = 'held' AND store_cell = ANY ($1::bigint[])
 ORDER BY due_at LIMIT $2
 
 -- name: short_orders
