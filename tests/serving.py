@@ -142,8 +142,8 @@ def workers_of(data_dir: Path) -> list[int]:
 
 def nursery_of(data_dir: Path) -> list[int]:
     """The pid of the process that the workers are forked from."""
-    forking = _forking(data_dir)
-    return [pid for pid in forking if _parent(pid) not in forking]
+    servers = [int(line.split()[0]) for line in processes_of(data_dir) if " serve " in line]
+    return [pid for pid in _forking(data_dir) if _parent(pid) in servers]
 
 
 def _forking(data_dir: Path) -> list[int]:

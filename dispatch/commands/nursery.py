@@ -1,11 +1,13 @@
-"""The process that workers are forked from: ``python -m dispatch.commands.nursery LISTENER_FD``, by commands.workers.
+"""The process that workers are forked from, by commands.workers.
+
+``python -m dispatch.commands.nursery LISTENER_FD LIFELINE_FD``: what the workers listen on, and what ends when they
+shall.
 
 Importing everything takes more than a second of a processor, and a killed worker's place must not stand empty for so
 long: here it is imported once. This process has one thread and no event loop, so that it may fork.
 
 It takes a line on standard input for each worker that is wanted, and tells, a line each, on standard output:
-``started PID``, ``ready PID`` (written by the worker itself), ``ended PID CODE``. When standard input ends, or this
-process does, so do the workers.
+``started PID``, ``ready PID`` (written by the worker itself), ``ended PID CODE``. It ends when standard input does.
 """
 
 import contextlib
@@ -23,7 +25,6 @@ def main() -> NoReturn:
     """Fork workers until standard input ends."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # it ends when told, not in between
-    lifeline, held = os.pipe()
     woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
@@ -39,10 +40,10 @@ def main() -> NoReturn:
             if not asked:
                 os._exit(0)
             for _ in range(asked.count(b"\n")):
-                _fork(lifeline, held, woken, wake)
+                _fork(woken, wake)
 
 
-def _fork(lifeline: int, held: int, woken: int, wake: int) -> None:
+def _fork(woken: int, wake: int) -> None:
     pid = os.fork()
     if pid:
         say(f"started {pid}")
@@ -52,10 +53,11 @@ def _fork(lifeline: int, held: int, woken: int, wake: int) -> None:
         signal.set_wakeup_fd(-1)
         for of_nursery in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
             signal.signal(of_nursery, signal.SIG_DFL)
+        listener, lifeline = int(sys.argv[1]), int(sys.argv[2])
         os.dup2(lifeline, 0)
-        for number in (lifeline, held, woken, wake):
+        for number in (lifeline, woken, wake):
             os.close(number)
-        code = worker.run(int(sys.argv[1]))
+        code = worker.run(listener)
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:

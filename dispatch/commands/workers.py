@@ -1,8 +1,8 @@
 """Several processes that answer on one socket, and the one that looks after them.
 
-They are forked by another process, the nursery (commands.nursery), in which everything is imported already. Its
-standard input is a pipe of this process: when this one dies, however it dies, the pipe ends, and so do the nursery and
-the workers.
+They are forked by another process, the nursery (commands.nursery), in which everything is imported already. It and they
+have pipes of this process for their standard input: when this one dies, however it dies, the pipes end, and so do they.
+When the nursery dies, the workers live on, and there is another one for the next.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ import structlog
 
 from dispatch.commands.server import GRACE_S, WhenReady
 from dispatch.commands.session import CommandError
+from dispatch.processes import is_alive
 from dispatch.settings import ENV_PREFIX, Settings
 
 # The embedded server takes 200 connections; what workers leave is for the command line beside them.
@@ -29,6 +30,7 @@ _MOST_CONNECTIONS: Final = 160
 # Between a worker that dies before it is ready and the next. One that was ready is followed at once.
 _RESTART_FIRST_S: Final = 0.1
 _RESTART_MOST_S: Final = 2.0
+_POLL_S: Final = 0.05
 
 _log = structlog.get_logger(__name__)
 
@@ -59,6 +61,12 @@ class _Worker:
         finally:
             for task in waiting:
                 task.cancel()
+
+    async def watch(self) -> None:
+        """Notice its end without being told."""
+        while is_alive(self.pid):
+            await asyncio.sleep(_POLL_S)
+        self.ended.set()
 
     def signal(self, number: signal.Signals) -> None:
         if not self.ended.is_set():
@@ -141,57 +149,72 @@ class _Nursery:
         self._process: asyncio.subprocess.Process | None = None
         self._listening: asyncio.Task[None] | None = None
         self._workers: dict[int, _Worker] = {}
+        self._orphans: set[asyncio.Task[None]] = set()
         self._wanted: deque[asyncio.Future[_Worker]] = deque()
         self._beginning = asyncio.Lock()
         self._has_forked = False
+        self._is_over = False
+        self._lifeline, self._held = -1, -1
 
     async def __aenter__(self) -> Self:
+        self._lifeline, self._held = os.pipe()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
-        if self._listening is not None:
-            await self._listening
+        self._is_over = True
+        listening = None
+        while self._listening is not listening:  # one that has just died may have begun the next
+            listening = self._listening
+            if self._process is not None and self._process.stdin is not None:
+                self._process.stdin.close()
+            if listening is not None:
+                await listening
+        os.close(self._lifeline)
+        os.close(self._held)
 
     async def start(self) -> _Worker:
         """A worker that has just been forked. Raises CommandError if none ever can be."""
         while True:
-            async with self._beginning:
-                if self._process is None:
-                    await self._begin()
-            assert self._process is not None, "it has begun"
-            assert self._process.stdin is not None, "it was asked for"
+            process = await self._begun()
+            assert process.stdin is not None, "it was asked for"
             wanted: asyncio.Future[_Worker] = asyncio.get_running_loop().create_future()
             self._wanted.append(wanted)
-            self._process.stdin.write(b"start\n")
+            process.stdin.write(b"start\n")
             try:
                 return await wanted
             except _NurseryDied:
                 if not self._has_forked:
                     raise CommandError("the workers cannot be started; what they said stands above") from None
+                await asyncio.sleep(_RESTART_FIRST_S)
 
-    async def _begin(self) -> None:
+    async def _begun(self) -> asyncio.subprocess.Process:
+        async with self._beginning:
+            if self._process is None:
+                self._process = await self._begin()
+                self._listening = asyncio.create_task(self._listen(self._process), name="nursery")
+            return self._process
+
+    async def _begin(self) -> asyncio.subprocess.Process:
         # A session of its own keeps Ctrl-C from it and from the workers: they end when this process tells them to.
-        self._process = await asyncio.create_subprocess_exec(
+        return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "dispatch.commands.nursery",
             str(self._listener.fileno()),
+            str(self._lifeline),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            pass_fds=(self._listener.fileno(),),
+            pass_fds=(self._listener.fileno(), self._lifeline),
             env=dict(self._environment),
             start_new_session=True,
         )
-        self._listening = asyncio.create_task(self._listen(self._process), name="nursery")
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
-        """Take what it tells until it ends; its workers end with it."""
+        """Take what it tells until it ends."""
         assert process.stdout is not None, "it was asked for"
-        ended = asyncio.create_task(process.wait())
+        ended = asyncio.create_task(_exited(process))
         while True:
             line = asyncio.create_task(process.stdout.readline())
             await asyncio.wait((line, ended), return_when=asyncio.FIRST_COMPLETED)
@@ -202,19 +225,29 @@ class _Nursery:
         await ended
         self._process = None
         for worker in self._workers.values():
-            worker.signal(signal.SIGKILL)  # it would end by itself, though not as fast
-            worker.ended.set()
+            self._adopt(worker)
         self._workers.clear()
         while self._wanted:
             if not (wanted := self._wanted.popleft()).done():
                 wanted.set_exception(_NurseryDied())
+        if not self._is_over and self._has_forked:
+            _log.warning("nursery_died", pid=process.pid, code=process.returncode)
+            await self._begun()  # now, so that it is there when the next worker is wanted
+
+    def _adopt(self, worker: _Worker) -> None:
+        """Watch a worker whose nursery has died. One that is not ready yet is ended: nobody would hear it say so."""
+        if not worker.ready.is_set():
+            worker.signal(signal.SIGKILL)
+        task = asyncio.create_task(worker.watch(), name=f"orphan {worker.pid}")
+        self._orphans.add(task)
+        task.add_done_callback(self._orphans.discard)
 
     def _take(self, told: Sequence[str]) -> None:
         match told:
             case ["started", pid]:
                 worker = self._workers[int(pid)] = _Worker(int(pid))
                 wanted = self._wanted.popleft()
-                if not wanted.done():  # else who wanted it has been cancelled; it ends with the nursery
+                if not wanted.done():  # else who wanted it has been cancelled; it ends with this process
                     wanted.set_result(worker)
                 self._has_forked = True
             case ["ready", pid] if int(pid) in self._workers:
@@ -223,6 +256,12 @@ class _Nursery:
                 worker = self._workers.pop(int(pid))
                 worker.code = int(code)
                 worker.ended.set()
+
+
+async def _exited(process: asyncio.subprocess.Process) -> None:
+    # Its own wait() would wait for the end of its standard output, too, which the workers hold open.
+    while process.returncode is None:
+        await asyncio.sleep(_POLL_S)
 
 
 class _NurseryDied(Exception):

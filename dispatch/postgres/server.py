@@ -29,6 +29,7 @@ from urllib.parse import quote
 
 from dispatch.postgres.data_dir import PostgresError, disk_full, in_one_line, locked, prepared
 from dispatch.postgres.programs import Programs
+from dispatch.processes import is_alive
 
 DATABASE = "dispatch"
 SUPERUSER = "postgres"
@@ -227,7 +228,7 @@ class EmbeddedPostgres:
     def _await_ready(self, pid: int, begin: int) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._answers():
-            if not _is_alive(pid) and not self._answers():  # it also gives way to one that a killed process started
+            if not is_alive(pid) and not self._answers():  # it also gives way to one that a killed process started
                 raise self._failure("does not start", self._log_since(begin))
             if time.monotonic() > deadline:
                 raise self._failure(f"was not ready within {START_TIMEOUT_S:.0f} s", self._log_since(begin))
@@ -279,7 +280,7 @@ class EmbeddedPostgres:
         try:
             return Path(os.readlink(f"/proc/{pid}/cwd")) == self.cluster
         except OSError:
-            return not Path("/proc/self/cwd").exists() and _is_alive(pid)  # no /proc here (macOS): believe the pid
+            return not Path("/proc/self/cwd").exists() and is_alive(pid)  # no /proc here (macOS): believe the pid
 
     def _orphans(self) -> list[int]:
         """Processes of this cluster's servers. With no server running they are what a killed one has left."""
@@ -366,17 +367,3 @@ def _listed(folder: str) -> list[str]:
         return os.listdir(folder)
     except OSError:  # no /proc here (macOS)
         return []
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    try:
-        # A container may have nobody who buries orphans: a process in state Z is dead all the same.
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1] != b"Z"
-    except OSError:
-        return not Path("/proc/self/stat").exists()

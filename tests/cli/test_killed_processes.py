@@ -63,8 +63,14 @@ def test_workers_and_database_that_are_killed_again_and_again_come_back(data_dir
         for pid in workers_of(data_dir):
             os.kill(pid, signal.SIGKILL)
         until(lambda: all(_ready(server) for _ in range(8)), BACK_S)
-        for pid in nursery_of(data_dir):
-            os.kill(pid, signal.SIGKILL)
-        until(lambda: len(workers_of(data_dir)) == 2 and all(_ready(server) for _ in range(8)), BACK_S)
+
+        workers, nursery = workers_of(data_dir), nursery_of(data_dir)
+        os.kill(nursery[0], signal.SIGKILL)
+        until(lambda: nursery_of(data_dir) not in ([], nursery), BACK_S)
+        assert sorted(workers_of(data_dir)) == sorted(workers), "they have lived on"
+        assert _ready(server)
+        os.kill(workers[0], signal.SIGKILL)
+        until(lambda: len(workers_of(data_dir)) == 2 and workers[0] not in workers_of(data_dir), BACK_S)
+        until(lambda: all(_ready(server) for _ in range(8)), BACK_S)
         assert server.end() == 0
     assert processes_of(data_dir) == []

@@ -30,6 +30,7 @@ WORKERS: Final = 2
 BACK_WITHIN_S: Final = 5.0
 _GIVEN_UP_S: Final = 60.0
 _PAUSE_S: Final = (0.1, 1.5)
+_POLL_S: Final = 0.02
 
 
 @experiment("kills")
@@ -61,7 +62,8 @@ async def _kill_again_and_again(ground: Ground, data_dir: Path, clients: Clients
     back_s: dict[str, list[float]] = {kind: [] for kind in _KINDS}
     for number, kind in enumerate(order[:KILLS], 1):
         await asyncio.sleep(ground.chance.uniform(*_PAUSE_S))
-        victims = _KINDS[kind](ground, data_dir)
+        while not (victims := _KINDS[kind](ground, data_dir)):  # they are just being started
+            await asyncio.sleep(_POLL_S)
         killed_at = time.monotonic()
         for pid in victims:
             os.kill(pid, signal.SIGKILL)
