@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from tests.faults.experiments import Ground, Outcome, experiment
-from tests.faults.load import Clients
+from tests.faults.load import Clients, Load
+from tests.faults.order_load import OrderLoad
 from tests.faults.stock_load import StockLoad
 from tests.serving import (
     CITY,
@@ -35,11 +36,21 @@ _POLL_S: Final = 0.02
 
 @experiment("kills")
 async def kills(ground: Ground) -> Outcome:
-    """See the module."""
+    """With clients that place orders, and ask again by the same id until they are answered."""
+    return await _killed_under(OrderLoad(CLIENTS), ground)
+
+
+@experiment("kills-of-counts")
+async def kills_of_counts(ground: Ground) -> Outcome:
+    """With clients that count shelves."""
+    return await _killed_under(StockLoad(CLIENTS), ground)
+
+
+async def _killed_under(load: Load, ground: Ground) -> Outcome:
     data_dir = ground.directory / "data"
     with serving(data_dir, "--demo", "--workers", str(WORKERS), city=CITY) as server:
         await asyncio.to_thread(server.until, "Ctrl-C stops it.")
-        clients = Clients(StockLoad(CLIENTS), server.address, CLIENTS)
+        clients = Clients(load, server.address, CLIENTS)
         async with clients.running():
             back_s = await _kill_again_and_again(ground, data_dir, clients)
         problems = await clients.problems()
