@@ -33,6 +33,7 @@ class _Hold:
     order_id: str
     placed: Answer
     said: list[tuple[str, Answer]] = field(default_factory=list)
+    again: int = 0
 
     def told(self, action: str) -> list[Answer]:
         return [answer for name, answer in self.said if name == action]
@@ -61,6 +62,7 @@ async def ends(ground: Ground, *, workers: int = WORKERS, holds: int = HOLDS) ->
         await connection.close()
     wrong = books.wrong[:]
     how: Counter[str] = Counter()
+    again = sum(hold.again for hold in done)
     for hold in done:
         end, faults = _judged(hold, events[hold.order_id])
         how[end] += 1
@@ -78,7 +80,7 @@ async def ends(ground: Ground, *, workers: int = WORKERS, holds: int = HOLDS) ->
     return Outcome(
         f"{len(done):,} holds under racing confirm, cancel, decline, expiry",
         f"one end each: {_counted(how)}; told: {_counted(said)}; expiry written down after {latest_s:.2f} s at most;"
-        f" {books}",
+        f" {again} placed at a second try; {books}",
         tuple(wrong),
     )
 
@@ -94,7 +96,11 @@ async def _hold(city: City, order_id: str) -> _Hold:
     lines = {sku: rng.randint(1, 2) for sku in rng.sample([f"sku-{k}" for k in range(5)], 2)}
     wanted = city.wanted(lines, hold_s=3600 if kind == "at once" else 1)
     hold = _Hold(order_id, await city.wires.send("PUT", f"/v1/orders/{order_id}", wanted))
-    assert hold.placed.status == 201, hold.placed
+    while hold.placed.status == 503:  # busy, or nobody knows: the same again tells
+        hold.again += 1
+        await asyncio.sleep(0.1)
+        hold.placed = await city.wires.send("PUT", f"/v1/orders/{order_id}", wanted)
+    assert hold.placed.status in (200, 201), hold.placed
     asked = ["confirm", "cancel", *rng.choices(("confirm", "cancel", "decline"), k=rng.randint(0, 2))]
     if rng.random() < 0.3:
         asked = asked[:1] * 2  # nobody cancels it
@@ -154,12 +160,14 @@ def _judged(hold: _Hold, events: Sequence[Any]) -> tuple[str, list[str]]:
             wrong.append(f"is {event} {names.count(event)} times")
         if any(answer.status == 200 for answer in told) and event not in names:
             wrong.append(f"was told that it is {event}, but {names}")
-        if sum("dispatch-version" in answer.headers for answer in told) != names.count(event):
+        unknown = sum(answer.code == "outcome_unknown" for answer in told)
+        done = sum("dispatch-version" in answer.headers for answer in told)
+        if not done <= names.count(event) <= done + unknown:
             wrong.append(f"is {event} {names.count(event)} times, which was told otherwise: {told}")
         for answer in told:
             if answer.status == 409 and answer.json["order_status"] not in statuses:
                 wrong.append(f"was told to be {answer.json['order_status']}, but {statuses}")
-            if answer.status not in (200, 409):
+            if answer.status not in (200, 409, 503):
                 wrong.append(f"was answered {answer.status} {answer.code}")
     if end == "expired" and any(answer.status == 200 for _, answer in hold.said):
         wrong.append("is expired, but somebody was told that it is not")

@@ -60,8 +60,10 @@ class _Writers:
         """Change one row after the other until the end, or for as long as the others may."""
         place = _PLACES[number]
         rows = await self._rows(f"f-{number}")
-        while time.monotonic() < self.until:
+        while True:
             await self.go.wait()
+            if time.monotonic() >= self.until:
+                return  # whatever came now would be compared with nothing any more
             self.under_way += 1
             await self._change(CELLS[place], self.rng.choice(rows), slow=self.rng.random() < SLOW_SHARE)
             self.under_way -= 1
