@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -52,6 +52,7 @@ REPLAY_HEADER: Final = "Idempotent-Replay"
 _LAST: Final = "\U0010ffff"
 _FIRST_MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _LAST_MOMENT: Final = datetime(9999, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 _BODIES: Final[dict[Action, type[BaseModel]]] = {
     Action.CONFIRM: NothingIn,
     Action.CANCEL: NothingIn,
@@ -214,7 +215,7 @@ async def get_orders(
     asked: Annotated[OrdersAsked, Query()], service: TheService, _min_version: TheMinVersion
 ) -> Response:
     """By ``created_at``; those of a store, of a status, or since a moment, if asked for."""
-    cursors = Cursors(asked, tuple[datetime, str, str])
+    cursors = Cursors(asked, tuple[int, str, str])
     store_no = None
     if asked.store_id is not None:
         async with service.database.connection() as connection:
@@ -225,14 +226,29 @@ async def get_orders(
         status=asked.status,
         # The database knows no moment as early or late as some that can be written.
         since=min(max(asked.since or _FIRST_MOMENT, _FIRST_MOMENT), _LAST_MOMENT),
-        before=cursors.position() or (_LAST_MOMENT, _LAST, _LAST),
+        before=_before(cursors.position()),
         limit=asked.limit + 1,
     )
     shown = found[: asked.limit]
     last = shown[-1] if len(found) > asked.limit else None
-    next_cursor = None if last is None else cursors.after((last.created_at, last.client, last.order_id))
+    next_cursor = None if last is None else cursors.after((_us(last.created_at), last.client, last.order_id))
     body = {"orders": [order_told(order, asked.datum) for order in shown], "next_cursor": next_cursor}
     return Response(_json(body), media_type="application/json")
+
+
+def _us(moment: datetime) -> int:
+    """Microseconds since the first moment that a list knows; the database has no finer ones."""
+    return (moment - _FIRST_MOMENT) // _MICROSECOND
+
+
+def _before(position: tuple[int, str, str] | None) -> tuple[datetime, str, str]:
+    """Where a list goes on. Raises Problem 400 for a cursor that was never given out."""
+    if position is None:
+        return _LAST_MOMENT, _LAST, _LAST
+    us, client, order_id = position
+    if not 0 <= us <= _us(_LAST_MOMENT) or "\0" in client + order_id:
+        raise Problem(400, "invalid_cursor", "the cursor is damaged; begin again without it")
+    return _FIRST_MOMENT + us * _MICROSECOND, client, order_id
 
 
 @router.get(

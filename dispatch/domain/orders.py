@@ -97,9 +97,10 @@ _STEPS: Final[dict[Action, tuple[Status, tuple[Status, ...]]]] = {
 }
 # A step that lies behind an order was taken: asking for it again, late, changes nothing and is no fault.
 _BEHIND: Final[dict[Action, frozenset[Status]]] = {
+    # A confirmation that no store could keep any more ended the order; asked again, it is told the same.
     Action.CONFIRM: frozenset(
         {Status.CONFIRMED, Status.ACCEPTED, Status.READY, Status.PICKED_UP, Status.DELIVERED, Status.FAILED,
-         Status.RETURNED}
+         Status.RETURNED, Status.UNFULFILLABLE}
     ),
     Action.CANCEL: frozenset({Status.CANCELLED}),
     Action.ACCEPT: frozenset(

@@ -1,6 +1,8 @@
 """GET /v1/orders, GET /v1/orders/{order_id}/events, GET /v1/events: all orders, and all that has happened to them."""
 
 import asyncio
+import base64
+import json
 import random
 from collections import defaultdict
 from datetime import datetime, timedelta
@@ -119,6 +121,10 @@ async def test_a_cursor_is_bound_to_its_query(app_client: Api) -> None:
         assert_problem(await app_client.get("/v1/orders", cursor=cursor, **more), 400, "invalid_cursor")
     for damaged in ("x", cursor[:-4], cursor[:-5] + "AAAAA"):
         assert_problem(await app_client.get("/v1/orders", cursor=damaged), 400, "invalid_cursor")
+    query, (us, client, order_id) = json.loads(base64.urlsafe_b64decode(cursor))
+    for forged in ((-1, client, order_id), (10**30, client, order_id), (us, "\0", order_id), (us, client, 1)):
+        packed = base64.urlsafe_b64encode(json.dumps([query, forged]).encode()).decode()
+        assert_problem(await app_client.get("/v1/orders", cursor=packed), 400, "invalid_cursor")
 
 
 # ── events ─────────────────────────────────────────────────────────────────────────────────────────────────────────

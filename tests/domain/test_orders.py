@@ -39,7 +39,7 @@ failed        =           .          =         .           =      =          .  
 returned      =           .          =         .           =      =          .          =       =         .
 cancelled     .           =          .         .           .      .          .          .       .         .
 expired       .           .          .         .           .      .          .          .       .         .
-unfulfillable .           .          .         =           .      .          .          .       .         .
+unfulfillable =           .          .         =           .      .          .          .       .         .
 """
 HEADER, *ROWS = [line.split() for line in TABLE.strip().splitlines()]
 CELLS = [(row[0], action, cell) for row in ROWS for action, cell in zip(HEADER, row[1:], strict=True)]
