@@ -38,6 +38,9 @@ _OF_HOT_WRITES = {"statement_timeout": "5s", "lock_timeout": "2s"}
 # The longest of the others is an import's sum of a large file.
 _OF_OTHERS = {"statement_timeout": "900s", "lock_timeout": "10s"}
 
+# Less than anybody's patience; a replica that takes longer is told of by /readyz.
+_SOON_S = 2.0
+
 type Clock = Callable[[], datetime]
 
 
@@ -129,6 +132,8 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
             ),
         )
         follower.start()
+        # A replica that is loaded soon is waited for: whoever comes then waits with it, rather than being refused.
+        await follower.read_since(0.0, at_most_s=_SOON_S)
         background.start(keep_house(database), name="housekeeping")
         background.start(keep_sweeping(ordering), name="sweeper")
         try:
