@@ -19,6 +19,7 @@ import sys
 from typing import NoReturn
 
 from dispatch.commands import worker
+from geo.coordinates import LatLon, timezone_of
 
 
 def main() -> NoReturn:
@@ -28,6 +29,8 @@ def main() -> NoReturn:
     woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    # The first look-up, of any place, unpacks the map of time zones: 0.2 s.
+    timezone_of(LatLon(lat=25.03, lon=121.56))
     gc.freeze()  # what is there now is shared for good: collecting would copy its pages
     while True:
         readable, _, _ = select.select([0, woken], [], [])

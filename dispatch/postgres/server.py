@@ -288,10 +288,14 @@ class EmbeddedPostgres:
 
     def _is_of_cluster(self, pid: str) -> bool:
         try:
-            program, place = os.readlink(f"/proc/{pid}/exe"), os.readlink(f"/proc/{pid}/cwd")
+            if Path(os.readlink(f"/proc/{pid}/cwd")) != self.cluster:
+                return False
         except OSError:
             return False
-        return Path(program).name.startswith("postgres") and Path(place) == self.cluster
+        try:
+            return Path(os.readlink(f"/proc/{pid}/exe")).name.startswith("postgres")
+        except OSError:
+            return True  # it is about to be gone, and until it is it may still have the shared memory
 
     def _answers(self) -> bool:
         """Whether the server runs and takes connections. Waits for one that is starting or stopping."""

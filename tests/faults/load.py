@@ -11,7 +11,7 @@ import httpx
 
 WRITE_TIMEOUT_S: Final = 5.0
 _BETWEEN_WRITES_S: Final = 0.01
-_AFTER_FAILURE_S: Final = 0.02
+_AFTER_FAILURE_S: Final = 0.1
 _SETTLED_S: Final = 0.5
 
 
