@@ -43,17 +43,30 @@ class Wire:
         content = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         head = f"{method} {path} HTTP/1.1\r\nHost: dispatch.test\r\nContent-Length: {len(content)}\r\n"
         head += f"Content-Type: {kind}\r\n\r\n" if body is not None else "\r\n"
+        request = head.encode() + content
+        # A server ends connections that were idle for seconds, be it at the very moment of the next request. Then
+        # HTTP's clients send again what may be sent twice (RFC 9110, 9.2.2), and so does this one, once.
+        may_repeat = self._streams is not None and method in ("GET", "PUT")
         try:
             async with asyncio.timeout(wait_s):
-                reader, writer = await self._connected()
-                writer.write(head.encode() + content)
-                return await _read(reader)
+                try:
+                    return await self._answered(request)
+                except (ConnectionError, asyncio.IncompleteReadError):
+                    if not may_repeat:
+                        raise
+                    await self.close()
+                    return await self._answered(request)
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             await self.close()
             raise Unanswered(f"{method} {path}: {type(error).__name__}") from error
         except BaseException:
             await self.close()  # what is still to come would be taken for the next answer
             raise
+
+    async def _answered(self, request: bytes) -> Answer:
+        reader, writer = await self._connected()
+        writer.write(request)
+        return await _read(reader)
 
     async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if self._streams is None:
