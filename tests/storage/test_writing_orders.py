@@ -227,6 +227,21 @@ async def test_only_the_databases_clock_decides_whether_a_hold_has_run_out(datab
     assert await shops.figures("a") == {"tea": (5, 0)}
 
 
+async def test_what_runs_out_while_the_others_of_its_batch_are_waited_for_is_not_confirmed(database: Database) -> None:
+    """All of a batch is decided, and told, as of one moment: no history says that a hold was confirmed too late."""
+    shops = await Shops.made(database, a={"tea": 5})
+    short = await shops.placed("a-short", shops.option("a", tea=1), hold_s=1)
+    long = await shops.placed("b-long", shops.option("a", tea=1))
+    async with database.transaction() as connection:
+        await connection.execute("SELECT FROM orders WHERE order_id = 'b-long' FOR UPDATE")
+        confirming = asyncio.create_task(
+            shops.outcomes(*(shops.change(order, Status.CONFIRMED, due_s=300) for order in (short, long)))
+        )
+        await asyncio.sleep(1.2)
+        assert not confirming.done()
+    assert await confirming == ["changed", "written"]
+
+
 async def test_an_order_moves_whole_or_stays_whole(database: Database) -> None:
     shops = await Shops.made(database, a={"tea": 5}, b={"tea": 5}, kyoto={"tea": 5})
     order = await shops.placed("o", shops.option("a", tea=2), hold_s=0)

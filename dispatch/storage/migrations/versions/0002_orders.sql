@@ -259,6 +259,7 @@ DECLARE
     v_store order_store;
     -- By item.
     v_outcome text[];
+    v_due_at timestamptz[] := array_fill(NULL::timestamptz, ARRAY[cardinality(p_items)]);
     v_allowed integer[] := array_fill(0, ARRAY[cardinality(p_items)]);
     v_chosen integer[] := v_allowed;
     v_events integer[] := v_allowed;
@@ -295,12 +296,16 @@ BEGIN
           AND o.revision = v_item.revision
         FOR NO KEY UPDATE;
         CONTINUE WHEN NOT FOUND;
-        v_now := clock_timestamp();
-        CONTINUE WHEN v_item.when_due AND v_row.due_at > v_now;
-        CONTINUE WHEN NOT v_item.when_due AND v_row.status = 'held' AND v_row.due_at <= v_now;
         v_outcome[v_n] := 'written';
+        IF v_item.when_due OR v_row.status = 'held' THEN v_due_at[v_n] := v_row.due_at; END IF;
     END LOOP;
+    -- Decided once all are locked, at the moment that is written down: waiting for one, another may have run out.
     v_now := clock_timestamp();
+    IF 'written' = ANY (v_outcome) THEN
+        FOR n IN 1 .. cardinality(p_items) LOOP
+            IF (p_items[n]).when_due <> (v_due_at[n] <= v_now) THEN v_outcome[n] := 'changed'; END IF;
+        END LOOP;
+    END IF;
 
     -- Choose without locks, where there is a choice, whatever seems to suffice.
     FOR k IN REVERSE cardinality(p_options) .. 1 LOOP
