@@ -31,6 +31,8 @@ class _Waiting[Item, Result]:
     done: asyncio.Future[Result]
     # Whether the database may have it: then only it can tell what became of it.
     sent: bool = False
+    # Whether a connection was lost with it: it may yet come to stand, whatever becomes of a later try.
+    in_doubt: bool = False
     failure: Exception | None = None
 
 
@@ -106,15 +108,15 @@ class GroupCommit[Item, Result]:
                         entry.sent = True
                     await self._send(connection, cell, batch)
         except LOST_TURN as error:
-            # Nothing of it stands.
+            # Nothing of this try stands.
             for entry in batch:
-                entry.sent, entry.failure = False, error
+                entry.sent, entry.failure = entry.in_doubt, error
             _log.info("group_commit_lost_its_turn", cell=cell, items=len(batch), reason=type(error).__name__)
             await self._put_back(lane, batch)
         except DatabaseUnavailable as error:
             # If it was sent it may stand, or come to stand: only the same write again, which waits for it, can tell.
             for entry in batch:
-                entry.failure = error
+                entry.in_doubt, entry.failure = entry.sent, error
             await self._put_back(lane, batch)
         except Exception as error:
             if len(batch) == 1:
@@ -123,7 +125,7 @@ class GroupCommit[Item, Result]:
             # One bad item must not spoil its neighbours.
             _log.warning("group_commit_splits", cell=cell, items=len(batch), exc_info=error)
             for entry in batch:
-                entry.sent = False
+                entry.sent = entry.in_doubt
                 await self._attempt(cell, lane, [entry])
 
     async def _send(self, connection: Connection, cell: int, batch: list[_Waiting[Item, Result]]) -> None:

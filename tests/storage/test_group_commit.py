@@ -197,6 +197,17 @@ async def test_a_turn_lost_until_the_end_of_the_time_is_busy_for_nothing_of_it_s
     assert len(script.batches) > 1
 
 
+async def test_what_a_lost_connection_has_left_in_doubt_stays_so_though_later_tries_lose_their_turn(
+    script: Scripted,
+) -> None:
+    script.fails = [DatabaseUnavailable("gone"), *[asyncpg.LockNotAvailableError("the lost one has it")] * 1000]
+    commits = script.commits()
+    with pytest.raises(OutcomeUnknown):
+        await commits.submit(CELL, "a", "a", wait_s=0.1)
+    script.fails = []
+    assert await commits.submit(CELL, "a", "a") == "done a"
+
+
 async def test_what_a_caller_has_given_up_before_it_was_sent_is_not_written(script: Scripted) -> None:
     commits = script.commits()
     script.gate.clear()
