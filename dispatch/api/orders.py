@@ -93,7 +93,8 @@ async def put_order(
         placed = await place_order(ordering, _request_of(order_id, sent))
     except NoStoreCanFulfil as error:
         raise _refused(error, sent.datum) from error
-    return _answer(placed.order, placed.version, sent.datum, status=201 if placed.created else 200)
+    status = 201 if placed.created else 200
+    return _answer(placed.order, placed.version, sent.datum, changed=placed.created, status=status)
 
 
 def _request_of(order_id: str, sent: OrderIn) -> OrderRequest:
@@ -130,8 +131,10 @@ def _refused(error: NoStoreCanFulfil, datum: Datum) -> Problem:
     return problem
 
 
-def _answer(order: StoredOrder, version: Version, datum: Datum, *, status: int = 200) -> Response:
-    headers = {VERSION_HEADER: version.encode()} if version else {REPLAY_HEADER: "true"}
+def _answer(order: StoredOrder, version: Version, datum: Datum, *, changed: bool, status: int = 200) -> Response:
+    headers = {VERSION_HEADER: version.encode()}
+    if not changed:
+        headers[REPLAY_HEADER] = "true"
     return Response(_json(order_told(order, datum)), status_code=status, media_type="application/json", headers=headers)
 
 
@@ -200,7 +203,7 @@ async def post_action(
         acted = await act(service.ordering, DEFAULT_CLIENT, order_id, asked)
     except NoStoreCanFulfil as error:
         raise _refused(error, Datum.WGS84) from error
-    return _answer(acted.order, acted.version, Datum.WGS84)
+    return _answer(acted.order, acted.version, Datum.WGS84, changed=acted.changed)
 
 
 # ── many ───────────────────────────────────────────────────────────────────────────────────────────────────────────

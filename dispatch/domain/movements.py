@@ -5,7 +5,7 @@ order is that order's pick-up or return, counted once, whether the till tells of
 """
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -13,6 +13,8 @@ from dispatch.domain.stores import MAX_ON_HAND
 
 # Whatever says that it was earlier has its date wrong. A row that has never been counted was at 0 then.
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+# How long a store is believed that says it does not have what the book says it has.
+WITHHELD_FOR: Final = timedelta(hours=24)
 MAX_DELTA: Final = 1_000_000_000
 # Movements that the service itself writes: of orders' goods, and of what stays behind when a store moves.
 OWN_PREFIXES: Final = ("order:", "moved:")
@@ -213,9 +215,14 @@ class StoreBook:
 def _move(row: ShelfFigures, effective: int, at: datetime) -> None:
     row.on_hand += effective
     row.moved_at = at if row.moved_at is None else max(row.moved_at, at)
-    if effective > 0:
+    if effective <= 0 or row.withheld_until is None:
+        return
+    if at > row.withheld_until - WITHHELD_FOR:
         # What a store has said it does not have has come.
         row.withheld, row.withheld_until = 0, None
+    else:
+        # It had come before the store said so.
+        row.withheld += effective
 
 
 def _taken_over(order: OrderAtStore, sku_no: int, pieces: int) -> int:

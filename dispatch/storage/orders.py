@@ -7,11 +7,13 @@ from typing import Final
 
 import asyncpg
 
+from dispatch.domain.errors import OrderIdAmbiguous
 from dispatch.domain.orders import GoodsLeave, Status
 from dispatch.domain.versions import Version
 from dispatch.storage.group_commit import GroupCommit
 from dispatch.storage.order_writes import NewOrder, Option, OrderWrite, StoreAt, arguments_of
 from dispatch.storage.pool import Connection, Database
+from dispatch.storage.retrying import in_transaction
 from dispatch.storage.sql import sql
 
 DEFAULT_CLIENT: Final = "default"
@@ -86,9 +88,7 @@ async def write_orders(
     """Write orders of one cell, each succeeding or failing alone, in one transaction; for a GroupCommit."""
     there = await _of_new_ones(connection, writes)
     results: list[OrderWritten | Exception | None] = [
-        OrderWritten("exists", there[write.client, write.order_id])
-        if write.new is not None and (write.client, write.order_id) in there
-        else None
+        None if (found := there.get((write.client, write.order_id))) is None else _exists(found, write)
         for write in writes
     ]
     left = [i for i, result in enumerate(results) if result is None]
@@ -122,13 +122,17 @@ def _flat_options(writes: Sequence[OrderWrite]) -> list[Option]:
     return [option for write in writes for option in write.options]
 
 
-async def _of_new_ones(connection: Connection, writes: Sequence[OrderWrite]) -> dict[tuple[str, str], StoredOrder]:
+async def _of_new_ones(
+    connection: Connection, writes: Sequence[OrderWrite]
+) -> dict[tuple[str, str], list[StoredOrder]]:
     """The orders that have the ids of new ones already; a first PUT looks everywhere before it places."""
     new = [write for write in writes if write.new is not None]
     if not new:
         return {}
-    rows = await connection.fetch(sql("find_orders"), [w.client for w in new], [w.order_id for w in new])
-    return {(row["client"], row["order_id"]): order_of(row) for row in rows}
+    there: dict[tuple[str, str], list[StoredOrder]] = {}
+    for row in await connection.fetch(sql("find_orders"), [w.client for w in new], [w.order_id for w in new]):
+        there.setdefault((row["client"], row["order_id"]), []).append(order_of(row))
+    return there
 
 
 async def _read(connection: Connection, cell: int, writes: Sequence[OrderWrite]) -> dict[tuple[str, str], StoredOrder]:
@@ -138,6 +142,26 @@ async def _read(connection: Connection, cell: int, writes: Sequence[OrderWrite])
         sql("read_orders"), cell, [write.client for write in writes], [write.order_id for write in writes]
     )
     return {(row["client"], row["order_id"]): order_of(row) for row in rows}
+
+
+def _exists(found: Sequence[StoredOrder], write: OrderWrite) -> OrderWritten | Exception:
+    try:
+        return OrderWritten("exists", meant(found, None if write.new is None else write.new.fingerprint))
+    except OrderIdAmbiguous as error:
+        return error
+
+
+def meant(found: Sequence[StoredOrder], fingerprint: bytes | None) -> StoredOrder | None:
+    """The order that is meant: the only one, or of two of one id the one of this request. Raises OrderIdAmbiguous."""
+    if len(found) <= 1:
+        return found[0] if found else None
+    for order in found:
+        if order.fingerprint == fingerprint:
+            return order
+    raise OrderIdAmbiguous(
+        f"two orders have the id {found[0].order_id}, sent at the same moment to places far apart; cancel neither by"
+        " this id, and use another from now on"
+    )
 
 
 def _as_placed(write: OrderWrite, new: NewOrder, option: Option, at: datetime) -> StoredOrder:
@@ -192,13 +216,24 @@ async def read_settled(database: Database, order: StoredOrder) -> StoredOrder:
     """A hold that had run out when it was read, as it is once nobody is writing it any more.
 
     Whoever began to confirm or cancel it just in time may be at it still. Later nobody can, so that what is read then
-    is final.
+    is final. Raises Busy if it is not told in time.
     """
-    async with database.transaction() as connection:
+
+    async def work(connection: Connection) -> StoredOrder:
         await connection.fetch(sql("await_order"), order.cell, order.client, order.order_id)
         # A statement of its own, for it has to see what was waited for.
         [row] = await connection.fetch(sql("read_orders"), order.cell, [order.client], [order.order_id])
-    return order_of(row)
+        return order_of(row)
+
+    return await in_transaction(database, work)
+
+
+async def version_of(database: Database, order: StoredOrder) -> Version:
+    """Where the cells of an order are: what a read must have seen to see it as it is, or later."""
+    cells = [order.cell] if order.store_cell is None else [order.cell, order.store_cell]
+    async with database.connection() as connection:
+        rows = await connection.fetch(sql("heads_of"), cells)
+    return Version.of((row["cell"], row["seq"]) for row in rows)
 
 
 async def list_orders(

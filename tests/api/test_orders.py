@@ -1,6 +1,7 @@
 """PUT /v1/orders/{order_id}: what is placed, promised and held; what the same request says again; what is refused."""
 
 import asyncio
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,11 @@ from typing import Any
 import h3
 import pytest
 
+from dispatch.domain.errors import Busy
+from dispatch.domain.question import Line, Question
+from dispatch.services.orders import ordering
+from dispatch.services.orders.options import find_options
+from geo.coordinates import LatLon
 from tests.api.client import Api, Clock, assert_problem, worker
 from tests.api.shop import (
     DOOR,
@@ -203,7 +209,7 @@ async def test_the_same_request_again_is_answered_in_the_same_bytes_and_changes_
         answer = await put_order(app_client, "o-1", again)
         assert (answer.status_code, answer.headers["idempotent-replay"]) == (200, "true")
         assert answer.content == first.content
-        assert "dispatch-version" not in answer.headers
+        assert answer.headers["dispatch-version"] == first.headers["dispatch-version"]
     assert await reserved(app_client, "near") == 2
     assert len(await events_of(app_client, "o-1")) == 1
 
@@ -278,8 +284,16 @@ async def test_an_id_that_two_orders_have_is_told_as_ambiguous(app_client: Api) 
                 hold_expires_at, created_at, updated_at, fingerprint, request, store, eta, lines FROM orders
             """
         )
+        await connection.execute(
+            "UPDATE orders SET fingerprint = 'another' WHERE cell = (SELECT max(cell) FROM orders)"
+        )
     for method, url in (("GET", "/v1/orders/o-1"), ("GET", "/v1/orders/o-1/events"), ("POST", "/v1/orders/o-1/cancel")):
         assert_problem(await app_client.send(method, url), 409, "order_id_ambiguous")
+    # Whoever sends one of the two again is told that one; a third can be neither.
+    for left in (8, 0):
+        await app_client.put_stock("near", tea=left)
+        assert (await put_order(app_client, "o-1")).status_code == 200
+        assert_problem(await put_order(app_client, "o-1", order_of(quantity=2)), 409, "order_id_ambiguous")
 
 
 # ── refused ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -336,6 +350,21 @@ async def test_a_store_that_asks_more_than_max_price_is_skipped_and_when_all_do_
     assert (await placed(app_client, "d", at_most(300, ["s2"])))["lines"][0]["price"] == 300
     # Now none has any left: that is said before prices are.
     assert_problem(await put_order(app_client, "e", at_most(299, ["s2"])), 409, "no_store_can_fulfil")
+
+
+async def test_many_dear_stores_are_passed_over_in_time_or_nobody_is_refused(app_client: Api) -> None:
+    for i in range(60):
+        await app_client.put_store(f"s{i:02}", *north(100 + 10 * i))
+        items = [{"sku": "tea", "on_hand": 1, "price": 500 if i < 59 else 100, "currency": "TWD"}]
+        await app_client.write("PUT", f"/v1/stores/s{i:02}/stock", {"items": items})
+    lines = [{"sku": "tea", "quantity": 1, "max_price": 100}]
+    replica = app_client.app.state.service.follower.replica
+    now_s = int(app_client.clock.now.timestamp())
+    place = LatLon(lat=DOOR[0], lon=DOOR[1])
+    question = Question(destination=place, lines=(Line("tea", 1),), promise_s=3600, now_s=now_s, start_s=now_s)
+    with pytest.raises(Busy):
+        await find_options(replica, question, {"tea": 100}, deadline=time.monotonic())
+    assert (await placed(app_client, "o-1", order_of(lines=lines)))["store"]["store_id"] == "s59"
 
 
 async def test_of_two_lines_of_one_sku_the_lower_max_price_holds(app_client: Api) -> None:
@@ -406,6 +435,18 @@ async def test_an_expired_hold_cannot_be_confirmed_and_its_goods_are_given_to_wh
     assert (await placed(app_client, "o-2"))["store"]["store_id"] == "near"
     assert await reserved(app_client, "near") == 1
     assert [event["event"] for event in await events_of(app_client, "o-1")] == ["held", "expired"]
+
+
+async def test_a_refusal_is_not_said_while_any_hold_that_has_run_out_keeps_goods(
+    app_client: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await app_client.app.state.service.background.stop()
+    monkeypatch.setattr(ordering, "_MOST_FREED_AT_ONCE", 1)
+    await with_shops(app_client, 6)
+    for n in range(6):
+        await placed(app_client, f"o-{n}", order_of(hold_s=1))
+    await asyncio.sleep(1.02)
+    assert (await placed(app_client, "all", order_of(quantity=6)))["store"]["store_id"] == "near"
 
 
 # ── what others see ────────────────────────────────────────────────────────────────────────────────────────────────

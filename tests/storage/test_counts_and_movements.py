@@ -9,7 +9,7 @@ from datetime import datetime
 import pytest
 
 from dispatch.domain.errors import SnapshotTooOld
-from dispatch.domain.movements import Movement
+from dispatch.domain.movements import WITHHELD_FOR, Movement
 from dispatch.storage.pool import Database
 from dispatch.storage.shelves import put_shelf
 from dispatch.storage.sql import sql
@@ -105,7 +105,7 @@ async def test_withheld_ends_with_another_figure_and_stays_with_the_same(
     till: Till, database: Database, whole: bool
 ) -> None:
     async with database.connection() as connection:
-        await connection.execute("UPDATE shelves SET withheld = 10, withheld_until = now() + interval '1 day'")
+        await connection.execute("UPDATE shelves SET withheld = 10, withheld_until = $1", ago(700) + WITHHELD_FOR)
     await till.count({"tea": 10}, at=ago(600), whole=whole)
     assert (await till.shelf())["tea"].withheld == 10
     await till.send(moved("tea", -1, at=ago(100)))
@@ -115,11 +115,25 @@ async def test_withheld_ends_with_another_figure_and_stays_with_the_same(
     assert (await till.shelf())["tea"].withheld == 0
 
 
+@pytest.mark.parametrize("whole", [False, True], ids=["named", "whole"])
+async def test_a_count_made_before_the_store_said_it_has_none_withholds_what_it_finds(
+    till: Till, database: Database, whole: bool
+) -> None:
+    async with database.connection() as connection:
+        await connection.execute("UPDATE shelves SET withheld = 10, withheld_until = $1", ago(700) + WITHHELD_FOR)
+    for seconds, figure, withheld in ((900, 12, 12), (800, 7, 12), (699, 8, 0)):
+        await till.count({"tea": figure}, at=ago(seconds), whole=whole)
+        row = (await till.shelf())["tea"]
+        assert (row.on_hand, row.withheld, row.available) == (figure, withheld, 0 if withheld else 8)
+
+
 async def test_a_receipt_ends_withheld_and_a_sale_does_not(till: Till, database: Database) -> None:
     async with database.connection() as connection:
-        await connection.execute("UPDATE shelves SET withheld = 10, withheld_until = now() + interval '1 day'")
+        await connection.execute("UPDATE shelves SET withheld = 10, withheld_until = $1", ago(700) + WITHHELD_FOR)
     await till.send(moved("tea", -1), moved("tea", 4, at=ago(4000)))
     assert (await till.shelf())["tea"].withheld == 10
+    await till.send(moved("tea", 2, at=ago(701)))
+    assert (await till.shelf())["tea"].withheld == 12, "it had come before the store said so"
     await till.send(moved("tea", 1))
     assert (await till.shelf())["tea"].withheld == 0
 

@@ -3,6 +3,7 @@
 import re
 from datetime import datetime, timedelta, timezone
 
+from dispatch.domain.movements import WITHHELD_FOR
 from dispatch.storage.pool import Connection, Database
 from dispatch.storage.stores import put_store
 from tests.docs.pages import page
@@ -23,11 +24,11 @@ def moment(clock: str) -> datetime:
     return datetime(2026, 11, 20, hour, minute, tzinfo=timezone(timedelta(hours=8)))
 
 
-async def _decline(connection: Connection, order_id: str) -> None:
+async def _decline(connection: Connection, order_id: str, at: datetime) -> None:
     """As declining an order that was out of stock does."""
     await connection.execute("DELETE FROM reservations WHERE order_id = $1", order_id)
     await connection.execute(
-        "UPDATE shelves SET reserved = 0, withheld = on_hand, withheld_until = now() + interval '1 day'"
+        "UPDATE shelves SET reserved = 0, withheld = on_hand, withheld_until = $1", at + WITHHELD_FOR
     )
 
 
@@ -59,7 +60,7 @@ class Day:
         elif found := PICKED_UP.fullmatch(what):
             await pick_up(self._connection, found[1], at=moment(arrives))
         elif found := DECLINED.fullmatch(what):
-            await _decline(self._connection, found[1])
+            await _decline(self._connection, found[1], moment(arrives))
         else:
             raise AssertionError(f"what is meant by {what!r}?")
         return ""

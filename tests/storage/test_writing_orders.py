@@ -353,6 +353,25 @@ async def test_what_is_taken_between_the_choice_and_the_lock_goes_to_the_next_ro
     assert written.order.store_id == "b"
 
 
+async def test_a_decline_that_loses_its_next_store_withholds_nothing(database: Database) -> None:
+    shops = await Shops.made(database, a={"tea": 5}, b={"tea": 1})
+    order = await shops.placed("o", shops.option("a", tea=1), hold_s=0)
+    decline = shops.change(
+        order, Status.CONFIRMED, attempt=2, options=(shops.option("b", tea=1),), takes=True, due_s=300,
+        goods=Goods.RELEASE, closes_one=True, touched_sku_nos=(shops.sku_nos["tea"],),
+        withheld_sku_nos=frozenset({shops.sku_nos["tea"]}), closed_until=SOON, busy_s=900, declined_by='["a"]',
+    )  # fmt: skip
+    await shops.set(
+        "UPDATE shelves SET on_hand = 0 FROM stores t WHERE t.store_no = shelves.store_no AND store_id = 'b'"
+    )
+    [lost] = await shops.write(decline)
+    assert lost.outcome == "lost"
+    said = "SELECT sum(withheld), max(closed_until), max(busy_until) FROM shelves JOIN stores USING (cell, store_no)"
+    async with database.connection() as connection:
+        assert tuple(await connection.fetchrow(said) or ()) == (0, None, None)
+    assert await shops.figures("a") == {"tea": (5, 1)}
+
+
 async def test_the_tables_refuse_what_cannot_be(database: Database) -> None:
     shops = await Shops.made(database, a={"tea": 9})
     await shops.placed("o", shops.option("a", tea=1))

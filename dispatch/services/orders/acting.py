@@ -28,12 +28,14 @@ from dispatch.replica.replica import Replica
 from dispatch.services.orders.options import Found, option_of, promise_kept_by, reopens_at_s, sku_nos_of
 from dispatch.services.orders.ordering import Hunt, Ordering, refusal, skus_of, touched
 from dispatch.services.orders.placing import Refusal
-from dispatch.services.orders.wishes import text_of, wish_of
+from dispatch.services.orders.wishes import text_of, wish_of, without
 from dispatch.storage.order_writes import NewEvent, OrderWrite
 from dispatch.storage.orders import OrderWritten, StoredOrder
 
 # How long a store that is too busy gets no new orders.
 TOO_BUSY_S: Final = 900
+# Of an order that was written so lately a replica may not have heard yet.
+_JUST_NOW_S: Final = 2.0
 
 _EVENTS: Final = {
     Action.CONFIRM: "confirmed",
@@ -62,10 +64,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Acted:
-    """The order as it is now; an empty version says that nothing was changed."""
+    """The order as it is now, what a read must have seen to see it so, and whether this has changed it."""
 
     order: StoredOrder
     version: Version
+    changed: bool
 
 
 async def act(ordering: Ordering, client: str, order_id: str, asked: Asked) -> Acted:
@@ -85,10 +88,10 @@ async def act_on(ordering: Ordering, order: StoredOrder, asked: Asked) -> Acted:
     while True:
         written = await _Step(ordering, order, asked, hunt).taken(deadline)
         if written is None:
-            return Acted(order, Version())
+            return Acted(order, await ordering.version_of(order), False)
         if written.outcome == "written":
             assert written.order is not None, "an order that was changed is there"
-            return Acted(written.order, written.version)
+            return Acted(written.order, written.version, True)
         if time.monotonic() > deadline:
             raise Busy("others keep changing this order, or taking the goods for it; nothing was changed")
         if written.outcome == "changed":
@@ -122,7 +125,7 @@ class _Step:
         if change.search is Search.NOTHING:
             return await self._ordering.write(self._stay(change), deadline)
         if change.search is Search.ETA:
-            kept = self._kept()
+            kept = await self._kept()
             if kept is not None:
                 return await self._ordering.write(self._confirmed(change, kept), deadline)
             change = elsewhere(change, status)
@@ -138,32 +141,51 @@ class _Step:
 
     # ── who else ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _kept(self) -> tuple[Candidate, Replica, Question] | None:
-        """The store's promise, made anew from now; None if it cannot keep it any more."""
+    async def _kept(self) -> tuple[Candidate, Replica, Question] | None:
+        """The store's promise, made anew from now; None if it cannot keep it any more.
+
+        A replica that is behind must not say so, nor take the order for one that the store has not yet.
+        """
+        if self._ordering.now_s() - self._order.updated_at.timestamp() < _JUST_NOW_S:
+            await self._hunt.hear()
+        kept = self._promise_kept()
+        if kept is None and await self._hunt.hear():
+            kept = self._promise_kept()
+        return kept
+
+    def _promise_kept(self) -> tuple[Candidate, Replica, Question] | None:
         replica = self._ordering.follower.replica
         question = wish_of(self._order.request).question(now_s=self._ordering.now_s())
+        # The store has the order, perhaps by the word of whoever moved it there.
+        question = replace(question, exclude_stores=frozenset(), only_stores=None)
         promise = promise_kept_by(replica, question, self._order.store_id or "")
         return (promise, replica, question) if isinstance(promise, Candidate) else None
 
     def _elsewhere(self, _replica: Replica) -> Question | None:
         """Who else can, within what is left of the promise; None once nothing is left."""
         order, now_s = self._order, self._ordering.now_s()
-        wish = wish_of(order.request)
-        question = wish.question(now_s=now_s)
-        if order.promised_by is not None:
-            left_s = int(order.promised_by.timestamp()) - now_s
-            if left_s < 0:
-                return None
-            question = replace(question, promise_s=left_s)
         here = frozenset({order.store_id or ""})
+        question = wish_of(order.request).question(now_s=now_s)
         question = replace(question, declined_by=frozenset(json.loads(order.declined_by)))
+        left_s = None if order.promised_by is None else int(order.promised_by.timestamp()) - now_s
         if self._asked.action is Action.REASSIGN:
-            question = replace(question, exclude_stores=question.exclude_stores | here)
-            if self._asked.store_id is not None:
-                # Whoever names a store has asked it.
-                question = replace(question, only_stores=frozenset({self._asked.store_id}), declined_by=frozenset())
-            return question
-        return replace(question, declined_by=question.declined_by | here)
+            return self._reassigned(without(question, here), left_s)
+        if left_s is not None and left_s < 0:
+            return None
+        question = replace(question, declined_by=question.declined_by | here)
+        return question if left_s is None else replace(question, promise_s=left_s)
+
+    def _reassigned(self, question: Question, left_s: int | None) -> Question:
+        """Whom ops may give it to: whoever they name, or whoever keeps the promise while anybody can."""
+        order = self._order
+        if order.status is Status.HELD and order.hold_expires_at is not None:
+            # It may still be confirmed as late as its hold allows.
+            question = replace(question, hold_s=max(0, int(order.hold_expires_at.timestamp()) - question.now_s))
+        if self._asked.store_id is not None:
+            # Whoever names a store has asked it.
+            return replace(question, only_stores=frozenset({self._asked.store_id}), declined_by=frozenset())
+        # Late is better than never: what was promised stays written down.
+        return question if left_s is None or left_s < 0 else replace(question, promise_s=left_s)
 
     def _refusal(self, found: Found | None) -> Exception:
         follower = self._ordering.follower

@@ -1,6 +1,7 @@
 """The stores that could take an order, best first, as the database is told of them."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ import numpy as np
 
 from dispatch.domain.answer import Candidate, Selection
 from dispatch.domain.eligibility import Examiner, KnownLine
-from dispatch.domain.errors import ReplicaNotReady
+from dispatch.domain.errors import Busy, ReplicaNotReady
 from dispatch.domain.hours import FOREVER_S
 from dispatch.domain.promise import Eta
 from dispatch.domain.question import Question, Reason
@@ -21,8 +22,9 @@ from dispatch.services.orders.wishes import text_of, without
 from dispatch.storage.order_writes import Option, StoreAt
 from geo.geodesy import distance_m
 
-# With prices too high at so many stores, the next so many are looked at.
+# With prices too high at the best store, so many are looked at next, and each time twice as many, up to the most.
 _DEAR_AT_ONCE: Final = 20
+_MOST_DEAR_AT_ONCE: Final = 1280
 # A store that closes and names no hours is taken to open again after so long.
 _CLOSED_AT_MOST_S: Final = 86_400
 
@@ -37,10 +39,13 @@ class Found:
     too_dear: bool = False
 
 
-async def find_options(replica: Replica, question: Question, most_prices: dict[str, int]) -> Found:
-    """Ask who can, leaving out whoever asks more for a line than ``most_prices`` allow."""
+async def find_options(replica: Replica, question: Question, most_prices: dict[str, int], deadline: float) -> Found:
+    """Ask who can, leaving out whoever asks more for a line than ``most_prices`` allow.
+
+    Raises Busy when ``deadline`` (of time.monotonic) comes before an affordable store does.
+    """
     too_dear = False
-    asked = question
+    asked, at_once = question, _DEAR_AT_ONCE
     while True:
         selection = select(replica, asked)
         if selection.winner is None:
@@ -50,7 +55,10 @@ async def find_options(replica: Replica, question: Question, most_prices: dict[s
         if chosen:
             return Found(tuple(option_of(replica, question, c) for c in chosen), selection, question)
         too_dear = True
-        asked = replace(without(asked, frozenset(c.store_id for c in candidates)), alternatives=_DEAR_AT_ONCE)
+        if time.monotonic() > deadline:
+            raise Busy("more stores ask more than max_price than there was time to look at; nothing is held")
+        asked = replace(without(asked, frozenset(c.store_id for c in candidates)), alternatives=at_once)
+        at_once = min(2 * at_once, _MOST_DEAR_AT_ONCE)
         await asyncio.sleep(0)
 
 

@@ -10,7 +10,6 @@ from typing import Final
 from dispatch.domain.errors import (
     Busy,
     NoStoreCanFulfil,
-    OrderIdAmbiguous,
     OrderNotFound,
     PriceChanged,
     ReplicaBehind,
@@ -24,14 +23,22 @@ from dispatch.replica.replica import Replica
 from dispatch.services.orders.options import Found, find_options, sku_nos_of
 from dispatch.services.orders.wishes import wish_of, without
 from dispatch.storage.order_writes import NewEvent, OrderWrite
-from dispatch.storage.orders import OrderWriter, OrderWritten, StoredOrder, expired_holds_at, find_orders, read_settled
+from dispatch.storage.orders import (
+    OrderWriter,
+    OrderWritten,
+    StoredOrder,
+    expired_holds_at,
+    find_orders,
+    meant,
+    read_settled,
+    version_of,
+)
 from dispatch.storage.pool import Database
 from geo.cells import cells_within
 
 # Of an order that has lost its first choice, so many stores are sent at once.
 _OPTIONS_AFTER_LOSS: Final = 4
 _MOST_FREED_AT_ONCE: Final = 256
-_MOST_FREEINGS: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +55,14 @@ class Ordering:
     def now_s(self) -> int:
         return int(self.clock().timestamp())
 
-    async def find(self, client: str, order_id: str) -> StoredOrder | None:
-        """The order of that id, if there is one. Raises OrderIdAmbiguous."""
-        found = await find_orders(self.database, client, order_id)
-        if len(found) > 1:
-            raise OrderIdAmbiguous(
-                f"two orders have the id {order_id}, sent at the same moment to places far apart; cancel neither by"
-                " this id, and use another from now on"
-            )
-        return await self.settled(found[0]) if found else None
+    async def find(self, client: str, order_id: str, *, fingerprint: bytes | None = None) -> StoredOrder | None:
+        """The order of that id, if there is one; of two, the one of this fingerprint. Raises OrderIdAmbiguous."""
+        found = meant(await find_orders(self.database, client, order_id), fingerprint)
+        return None if found is None else await self.settled(found)
+
+    async def version_of(self, order: StoredOrder) -> Version:
+        """What a read must have seen to see the order as it is, or later."""
+        return await version_of(self.database, order)
 
     async def settled(self, order: StoredOrder) -> StoredOrder:
         """The order, read again if its hold had run out: somebody may be ending it who came in time."""
@@ -91,7 +97,6 @@ class Hunt:
         self._deadline = deadline
         self._began = time.monotonic()
         self._fresh = False
-        self._freeings = 0
         self._lost = False
         self._disproved: frozenset[str] = frozenset()
         self._proposed_at: dict[int, int] = {}
@@ -109,31 +114,43 @@ class Hunt:
             question = without(question, self._disproved)
             if self._lost:
                 question = replace(question, alternatives=_OPTIONS_AFTER_LOSS - 1)
-            found = await find_options(replica, question, self._most_prices)
+            found = await find_options(replica, question, self._most_prices, self._deadline)
             self._proposed_at = {
                 option.store.cell: replica.cursors.get(option.store.cell, 0) for option in found.options
             }
-            if found.options or not await self._learn(replica, question, found):
+            if found.options:
                 return found
+            if not await self._learn(replica, question, found):
+                if self._disproved:
+                    # By the replica they can, by the database they cannot: nobody may be refused for such a quarrel.
+                    raise Busy("stores that seem able to take it are not; nothing is held, so try again")
+                return found
+
+    async def hear(self) -> bool:
+        """Have the replica read the database since this hunt began; False if it has already. Raises Busy."""
+        if self._fresh:
+            return False
+        left_s = max(0.0, self._deadline - time.monotonic())
+        if not await self._ordering.follower.read_since(self._began, at_most_s=left_s):
+            raise Busy("the database was not heard of in time, so nobody knows who could; nothing is held")
+        self._fresh = True
+        return True
 
     async def _learn(self, replica: Replica, question: Question, found: Found) -> bool:
         """Look whether the database knows better than the replica that was asked; False if it does not."""
         cells = cells_within(question.destination, reach_m(replica, question))
-        if not self._fresh:
-            asked_at = [replica.cursors.get(cell) for cell in cells]
-            left_s = self._deadline - time.monotonic()
-            if not await self._ordering.follower.read_since(self._began, at_most_s=max(0.0, left_s)):
-                raise Busy("the database was not heard of in time, so nobody knows who could; nothing is held")
-            self._fresh = True
+        asked_at = [replica.cursors.get(cell) for cell in cells]
+        if await self.hear():
             now = self._ordering.follower.replica
             # A look at prices takes pauses, in which the replica moves on.
             if found.too_dear or now is not replica or asked_at != [now.cursors.get(cell) for cell in cells]:
                 return True
             # Nothing has changed around here, so to ask again would be answered the same.
-        if self._freeings >= _MOST_FREEINGS:
+        if not await self._free_expired(cells):
             return False
-        self._freeings += 1
-        return await self._free_expired(cells)
+        if time.monotonic() > self._deadline:
+            raise Busy("holds that have run out are still being freed; nothing is held, so try again")
+        return True
 
     async def _free_expired(self, cells: list[int]) -> bool:
         """Free what holds that have run out still keep in these cells; whether there was anything."""

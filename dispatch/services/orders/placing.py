@@ -34,7 +34,7 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """``created``: by this request; else it was there, and is told as it is now."""
+    """``created``: by this request; else it was there, and is told as it is now, which ``version`` shows."""
 
     order: StoredOrder
     created: bool
@@ -67,15 +67,15 @@ async def place_order(ordering: Ordering, request: OrderRequest) -> Placed:
         found = await hunt.options(ask)
         assert found is not None, "there is always something to ask"
         if not found.options:
-            there = await ordering.find(request.client, request.order_id)
+            there = await ordering.find(request.client, request.order_id, fingerprint=request.fingerprint)
             if there is not None:
-                return _again(there, request)
+                return await _again(ordering, there, request)
             raise refusal(found, Refusal(found, ordering.follower.replica, ordering.follower.lag_s))
         written = await ordering.write(_write(ordering, request, found), deadline)
         if written.outcome == "written" and written.order is not None:
             return Placed(written.order, True, written.version)
         if written.outcome == "exists" and written.order is not None:
-            return _again(await ordering.settled(written.order), request)
+            return await _again(ordering, await ordering.settled(written.order), request)
         await hunt.lost(written, found)
 
 
@@ -96,9 +96,9 @@ def _write(ordering: Ordering, request: OrderRequest, found: Found) -> OrderWrit
     )
 
 
-def _again(order: StoredOrder, request: OrderRequest) -> Placed:
+async def _again(ordering: Ordering, order: StoredOrder, request: OrderRequest) -> Placed:
     if order.fingerprint != request.fingerprint:
         raise OrderIdReused(
             f"there is an order {order.order_id}, and it was another request; choose a new id for a new order"
         )
-    return Placed(order, False, Version())
+    return Placed(order, False, await ordering.version_of(order))

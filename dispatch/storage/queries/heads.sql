@@ -25,6 +25,10 @@ WHERE s.cell = $1
 -- Where one cell is, for a write that found nothing to change.
 SELECT seq FROM cell_heads WHERE cell = $1
 
+-- name: heads_of
+-- Where some cells are.
+SELECT cell, seq FROM cell_heads WHERE cell = ANY ($1::bigint[])
+
 -- name: heads
 -- Where every cell is: polled by each follower, a few hundred small rows.
 SELECT cell, seq FROM cell_heads

@@ -124,7 +124,8 @@ WHERE r.cell = $1 AND r.store_no = hit.store_no AND r.client = hit.client AND r.
 
 -- name: apply_counts
 -- Takes the counts over into the shelves; one older than the row's own is kept out, reservations and moved_at stay. What
--- is withheld is believed to be there again once a count says another figure.
+-- is withheld is believed to be there again once a count says another figure, made after the store said it has none: a
+-- day before withheld_until.
 INSERT INTO shelves (cell, store_no, sku_no, price_minor, currency, as_of, on_hand, safety_stock)
 SELECT c.cell, c.store_no, c.sku_no, c.price_minor, c.currency, c.as_of, c.on_hand, c.safety_stock
 FROM counts_to_apply c
@@ -133,8 +134,12 @@ ORDER BY c.store_no, c.sku_no
 ON CONFLICT (cell, store_no, sku_no) DO UPDATE SET
     price_minor = excluded.price_minor, currency = excluded.currency, as_of = excluded.as_of,
     on_hand = excluded.on_hand, safety_stock = excluded.safety_stock,
-    withheld = CASE WHEN excluded.on_hand = shelves.on_hand THEN shelves.withheld ELSE 0 END,
-    withheld_until = CASE WHEN excluded.on_hand = shelves.on_hand THEN shelves.withheld_until END
+    withheld = CASE WHEN excluded.on_hand = shelves.on_hand THEN shelves.withheld
+                    WHEN excluded.as_of <= shelves.withheld_until - interval '24 hours'
+                    THEN greatest(shelves.withheld, excluded.on_hand) ELSE 0 END,
+    withheld_until = CASE WHEN excluded.on_hand = shelves.on_hand
+                            OR excluded.as_of <= shelves.withheld_until - interval '24 hours'
+                          THEN shelves.withheld_until END
 WHERE shelves.as_of <= excluded.as_of
 
 -- name: mark_whole_counts

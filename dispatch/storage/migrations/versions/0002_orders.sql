@@ -385,10 +385,9 @@ BEGIN
             v_locks_shelf[(p_lines[l]).shelf] := true;
         END LOOP;
     END LOOP;
-    FOR v_row IN SELECT t.shelf, t.item, t.withhold FROM unnest(p_touches) AS t LOOP
+    FOR v_row IN SELECT t.shelf, t.item FROM unnest(p_touches) AS t LOOP
         CONTINUE WHEN v_outcome[v_row.item] <> 'written';
         v_locks_shelf[v_row.shelf] := true;
-        IF v_row.withhold THEN v_withholds[v_row.shelf] := true; END IF;
     END LOOP;
     FOREACH v_cell IN ARRAY v_store_cells LOOP
         FOR v_row IN
@@ -434,6 +433,9 @@ BEGIN
     END LOOP;
 
     -- What it comes to, by store and shelf row.
+    FOR v_row IN SELECT t.shelf, t.item FROM unnest(p_touches) AS t WHERE t.withhold LOOP
+        IF v_outcome[v_row.item] = 'written' THEN v_withholds[v_row.shelf] := true; END IF;
+    END LOOP;
     FOR n IN 1 .. cardinality(p_items) LOOP
         CONTINUE WHEN v_outcome[n] <> 'written';
         v_item := p_items[n];
