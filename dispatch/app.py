@@ -34,7 +34,7 @@ VERSION = "0.1.0"
 # An import holds one connection for its staging and uses others now and then.
 _CONNECTIONS_AN_IMPORT = 3
 # A group commit takes milliseconds; whatever takes longer waits for somebody who holds on.
-_OF_HOT_WRITES = {"statement_timeout": "5s", "lock_timeout": "2s"}
+_OF_HOT_WRITES = {"statement_timeout": "5s", "lock_timeout": "1s"}
 # The longest of the others is an import's sum of a large file.
 _OF_OTHERS = {"statement_timeout": "900s", "lock_timeout": "10s"}
 

@@ -100,6 +100,10 @@ class NoStoreCanFulfil(DispatchError):
 
     code = "no_store_can_fulfil"
 
-    def __init__(self, refusal: object) -> None:
-        super().__init__("no store can fulfil this order now; reason and nearest_miss say why, and the id stays free")
+    def __init__(self, refusal: object, *, moving: bool = False) -> None:
+        super().__init__(
+            "no other store can take this order now; reason and nearest_miss say why, and it stays where it is"
+            if moving
+            else "no store can fulfil this order now; reason and nearest_miss say why, and the id stays free"
+        )
         self.refusal = refusal

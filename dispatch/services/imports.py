@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby, islice
 from typing import Any, Final
 from uuid import uuid4
@@ -281,8 +282,8 @@ class _Running:
             if self._request.dry_run:
                 self.outcome.counts.removed += len(store_nos)
                 continue
-            async with self._database.transaction() as connection:
-                removed, version = await remove_stores_of_cell(connection, cell, store_nos)
+            work = partial(remove_stores_of_cell, cell=cell, store_nos=store_nos)
+            removed, version = await in_transaction(self._database, work)
             self.outcome.counts.removed += removed
             self.outcome.version.merge(version)
 

@@ -153,7 +153,9 @@ class FeedReader:
         """
         if upto - after > _MOST_CHANGES:
             return None
-        rows = await self._connection.fetch(sql("changes_between"), cell, after, upto)
+        rows = await self._connection.fetch(sql("changes_between"), cell, after, upto, _MOST_CHANGES + 1)
+        if len(rows) > _MOST_CHANGES:
+            return None
         changes = [Change._make(row) for row in rows]
         return changes if len({change.seq for change in changes}) == upto - after else None
 

@@ -38,14 +38,22 @@ class _Waiting[Item, Result]:
 
 @dataclass(slots=True)
 class _Lane[Item, Result]:
-    """What waits for one cell, first come first served."""
+    """What waits for one cell, first come first served.
+
+    ``aside``: what has lost its turn to somebody who holds on to a row goes on one at a time, so that its neighbours,
+    which need other rows, do not wait with it again and again.
+    """
 
     waiting: list[_Waiting[Item, Result]] = field(default_factory=list)
     task: asyncio.Task[None] | None = None
+    aside: list[_Waiting[Item, Result]] = field(default_factory=list)
+    aside_task: asyncio.Task[None] | None = None
 
 
 class GroupCommit[Item, Result]:
     """Gathers writes by cell; one batch of a cell is under way at a time, while those of other cells go on.
+
+    A batch that loses its turn is written item by item, beside the next batch.
 
     ``write(connection, cell, items)`` writes a batch in a transaction of its own and returns a result, or an error, for
     each item in their order. It may be called again with the same items after a lost connection, when nobody knows
@@ -78,8 +86,7 @@ class GroupCommit[Item, Result]:
         entry = _Waiting(key, item, loop.create_future())
         lane = self._lanes.setdefault(cell, _Lane())
         lane.waiting.append(entry)
-        if lane.task is None:
-            lane.task = asyncio.create_task(self._run(cell, lane), name=f"group commit of cell {cell:x}")
+        self._wake(cell, lane)
         # A timer of its own: asyncio's time-outs cost several times as much.
         timer = loop.call_later(self._wait_s if wait_s is None else wait_s, _give_up, entry)
         try:
@@ -87,8 +94,12 @@ class GroupCommit[Item, Result]:
             return result
         finally:
             timer.cancel()
-            if not entry.sent and entry in lane.waiting:
-                lane.waiting.remove(entry)
+
+    def _wake(self, cell: int, lane: _Lane[Item, Result]) -> None:
+        if lane.waiting and lane.task is None:
+            lane.task = asyncio.create_task(self._run(cell, lane), name=f"group commit of cell {cell:x}")
+        if lane.aside and lane.aside_task is None:
+            lane.aside_task = asyncio.create_task(self._run_aside(cell, lane), name=f"aside of cell {cell:x}")
 
     async def _run(self, cell: int, lane: _Lane[Item, Result]) -> None:
         try:
@@ -96,8 +107,19 @@ class GroupCommit[Item, Result]:
                 await self._attempt(cell, lane, batch)
         finally:
             lane.task = None
-            if not lane.waiting:
-                self._lanes.pop(cell, None)
+            self._forget_if_idle(cell, lane)
+
+    async def _run_aside(self, cell: int, lane: _Lane[Item, Result]) -> None:
+        try:
+            while alone := _next_batch(lane.aside, 1):
+                await self._attempt(cell, lane, alone)
+        finally:
+            lane.aside_task = None
+            self._forget_if_idle(cell, lane)
+
+    def _forget_if_idle(self, cell: int, lane: _Lane[Item, Result]) -> None:
+        if lane.task is None and lane.aside_task is None and not lane.waiting and not lane.aside:
+            self._lanes.pop(cell, None)
 
     async def _attempt(self, cell: int, lane: _Lane[Item, Result], batch: list[_Waiting[Item, Result]]) -> None:
         try:
@@ -112,12 +134,16 @@ class GroupCommit[Item, Result]:
             for entry in batch:
                 entry.sent, entry.failure = entry.in_doubt, error
             _log.info("group_commit_lost_its_turn", cell=cell, items=len(batch), reason=type(error).__name__)
-            await self._put_back(lane, batch)
+            await _pause()
+            lane.aside += [entry for entry in batch if not entry.done.done()]
+            self._wake(cell, lane)
         except DatabaseUnavailable as error:
             # If it was sent it may stand, or come to stand: only the same write again, which waits for it, can tell.
             for entry in batch:
                 entry.in_doubt, entry.failure = entry.sent, error
-            await self._put_back(lane, batch)
+            await _pause()
+            lane.waiting[:0] = [entry for entry in batch if not entry.done.done()]
+            self._wake(cell, lane)
         except Exception as error:
             if len(batch) == 1:
                 _settle(batch[0], error)
@@ -134,14 +160,14 @@ class GroupCommit[Item, Result]:
         for entry, result in zip(batch, results, strict=True):
             _settle(entry, result)
 
-    async def _put_back(self, lane: _Lane[Item, Result], batch: list[_Waiting[Item, Result]]) -> None:
-        await asyncio.sleep(random.uniform(_PAUSE_S / 4, _PAUSE_S))
-        lane.waiting[:0] = [entry for entry in batch if not entry.done.done()]
-
     async def stop(self) -> None:
         """Wait for what is under way."""
-        tasks: list[asyncio.Task[Any]] = [lane.task for lane in self._lanes.values() if lane.task is not None]
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while tasks := [t for lane in self._lanes.values() for t in (lane.task, lane.aside_task) if t is not None]:
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _pause() -> None:
+    await asyncio.sleep(random.uniform(_PAUSE_S / 4, _PAUSE_S))
 
 
 def _give_up(entry: _Waiting[Any, Any]) -> None:

@@ -261,10 +261,10 @@ async def open_orders_of_store(database: Database, store_no: int) -> list[Stored
         return [order_of(row) for row in await connection.fetch(sql("open_orders_of_store"), store_no)]
 
 
-async def due_orders(database: Database, limit: int) -> list[StoredOrder]:
-    """Some of the holds that have run out, and of the orders that nobody has accepted in time."""
+async def due_orders(database: Database, status: Status, limit: int) -> list[StoredOrder]:
+    """Some of the orders that are due: held, the hold has run out; confirmed, nobody has accepted them in time."""
     async with database.connection() as connection:
-        return [order_of(row) for row in await connection.fetch(sql("due_orders"), limit)]
+        return [order_of(row) for row in await connection.fetch(sql("due_orders"), limit, status)]
 
 
 async def expired_holds_at(database: Database, cells: Sequence[int], limit: int) -> list[StoredOrder]:

@@ -158,11 +158,38 @@ async def test_of_what_the_database_was_given_and_did_not_answer_in_time_the_out
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable("gone"), asyncpg.DeadlockDetectedError("met another")])
 async def test_a_batch_whose_connection_or_turn_is_lost_is_written_again(script: Scripted, error: Exception) -> None:
-    script.fails = [error, None, error]
+    script.fails = [error]
     commits = script.commits()
     assert await several(commits, ["a", "b"]) == ["done a", "done b"]
+    script.fails = [error]
     assert await commits.submit(CELL, "c", "c") == "done c"
-    assert script.batches == [(CELL, ["a", "b"]), (CELL, ["a", "b"]), (CELL, ["c"]), (CELL, ["c"])]
+    again = [["a", "b"]] if isinstance(error, DatabaseUnavailable) else [["a"], ["b"]]
+    assert [items for _, items in script.batches] == [["a", "b"], *again, ["c"], ["c"]]
+
+
+async def test_neighbours_of_one_whose_row_somebody_holds_on_to_are_not_held_up_with_it(script: Scripted) -> None:
+    """It takes those with it that it was in a batch with, but nobody who comes later."""
+    let_go = asyncio.Event()
+
+    async def write(connection: Connection, cell: int, items: Sequence[str]) -> list[str | Exception]:
+        if "stuck" in items and not let_go.is_set():
+            if len(items) == 1:
+                await let_go.wait()
+            raise asyncpg.LockNotAvailableError("somebody holds on to its row")
+        return await script.write(connection, cell, items)
+
+    commits: GroupCommit[str, str] = GroupCommit(cast(Database, script), write, wait_s=5.0)
+    before = asyncio.create_task(commits.submit(CELL, "before", "before"))
+    await asyncio.sleep(0)
+    stuck = asyncio.create_task(commits.submit(CELL, "stuck", "stuck"))
+    with_it = asyncio.create_task(commits.submit(CELL, "with it", "with it"))
+    assert await before == "done before"
+    for n in range(20):
+        assert await commits.submit(CELL, n, str(n)) == f"done {n}"
+    assert not stuck.done()
+    let_go.set()
+    assert (await stuck, await with_it) == ("done stuck", "done with it")
+    await commits.stop()
 
 
 async def test_with_no_connection_to_be_had_nothing_was_given_and_the_database_is_unavailable(script: Scripted) -> None:

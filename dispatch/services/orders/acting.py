@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from dispatch.domain.answer import Candidate
-from dispatch.domain.errors import Busy, InvalidInput, NoStoreCanFulfil
+from dispatch.domain.errors import Busy, InvalidInput
 from dispatch.domain.orders import (
     Action,
     Change,
@@ -131,8 +131,9 @@ class _Step:
             change = elsewhere(change, status)
         found = await self._hunt.options(self._elsewhere)
         if found is None or not found.options:
-            if asked.action is Action.REASSIGN:
-                raise self._refusal(found)
+            if found is not None and asked.action is Action.REASSIGN:
+                follower = self._ordering.follower
+                raise refusal(found, Refusal(found, follower.replica, follower.lag_s), moving=True)
             return await self._ordering.write(self._nowhere(change), deadline)
         written = await self._ordering.write(self._moved(change, found), deadline)
         if written.outcome == "lost":
@@ -186,12 +187,6 @@ class _Step:
             return replace(question, only_stores=frozenset({self._asked.store_id}), declined_by=frozenset())
         # Late is better than never: what was promised stays written down.
         return question if left_s is None or left_s < 0 else replace(question, promise_s=left_s)
-
-    def _refusal(self, found: Found | None) -> Exception:
-        follower = self._ordering.follower
-        if found is None:
-            return NoStoreCanFulfil(None)
-        return refusal(found, Refusal(found, follower.replica, follower.lag_s))
 
     # ── what is written ────────────────────────────────────────────────────────────────────────────────────────
 

@@ -182,13 +182,12 @@ class Hunt:
             raise Busy("others took the goods, and who has some left was not known in time; nothing is held") from None
 
 
-def refusal(found: Found, told: object) -> PriceChanged | NoStoreCanFulfil:
-    """What is said when nobody can."""
+def refusal(found: Found, told: object, *, moving: bool = False) -> PriceChanged | NoStoreCanFulfil:
+    """What is said when nobody can place an order, or take it over."""
     if found.too_dear:
-        return PriceChanged(
-            "every store that could fulfil this asks more for a line than its max_price; the id stays free"
-        )
-    return NoStoreCanFulfil(told)
+        end = "it stays where it is" if moving else "the id stays free"
+        return PriceChanged(f"every store that could fulfil this asks more for a line than its max_price; {end}")
+    return NoStoreCanFulfil(told, moving=moving)
 
 
 async def expire(ordering: Ordering, order: StoredOrder, deadline: float) -> Version:

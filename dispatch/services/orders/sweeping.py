@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import structlog
@@ -25,12 +25,19 @@ _log = structlog.get_logger(__name__)
 
 
 async def keep_sweeping(ordering: Ordering) -> None:
-    """Sweep until cancelled. Every worker does: whoever comes second finds it done."""
+    """Sweep until cancelled. Every worker does: whoever comes second finds it done.
+
+    Missed orders look for another store, which takes its time; no hold may wait for that.
+    """
+    await asyncio.gather(_keep(ordering, sweep_holds), _keep(ordering, sweep_missed))
+
+
+async def _keep(ordering: Ordering, sweep_some: Callable[[Ordering], Awaitable[bool]]) -> None:
     while True:
         # Not all workers at the same moment.
         await asyncio.sleep(EVERY_S * random.uniform(0.5, 1.0))
         try:
-            while await sweep(ordering) >= _MOST_AT_ONCE:
+            while await sweep_some(ordering):
                 pass
         except DispatchError as error:
             _log.info("sweep_postponed", reason=str(error))
@@ -39,33 +46,49 @@ async def keep_sweeping(ordering: Ordering) -> None:
             _log.warning("sweep_failed", exc_info=error)
 
 
-async def sweep(ordering: Ordering) -> int:
-    """One round, a small batch; how much there was to do."""
-    due = await due_orders(ordering.database, _MOST_AT_ONCE)
-    await _all(_fall_due(ordering, order) for order in due)
+async def sweep(ordering: Ordering) -> None:
+    """One round of all."""
+    await sweep_holds(ordering)
+    await sweep_missed(ordering)
+
+
+async def sweep_holds(ordering: Ordering) -> bool:
+    """End a small batch of holds that have run out, tell shortages, release what was withheld; whether to go on."""
+    due = await due_orders(ordering.database, Status.HELD, _MOST_AT_ONCE)
+    ended = await _all(_run_out(ordering, order) for order in due)
     short = await short_orders(ordering.database, _MOST_AT_ONCE)
-    await _all(tell_shortage(ordering, order) for order in short)
+    told = await _all(tell_shortage(ordering, order) for order in short)
     released = [
         await release_withheld(ordering.database, cell, most=_MOST_AT_ONCE)
         for cell in await withheld_due(ordering.database)
     ]
-    return max(len(due), len(short), *released, 0)
+    return ended and told and max(len(due), len(short), *released, 0) >= _MOST_AT_ONCE
 
 
-async def _all(works: Iterable[Awaitable[object]]) -> None:
-    """Do all; one that fails leaves the others alone, and is tried again in the next round."""
+async def sweep_missed(ordering: Ordering) -> bool:
+    """Move on a small batch of the orders that nobody has accepted in time; whether to go on at once."""
+    due = await due_orders(ordering.database, Status.CONFIRMED, _MOST_AT_ONCE)
+    return await _all(_miss(ordering, order) for order in due) and len(due) >= _MOST_AT_ONCE
+
+
+async def _all(works: Iterable[Awaitable[object]]) -> bool:
+    """Do all, and tell whether all was done; one that fails leaves the others alone, and waits for the next round."""
+    done = True
     for result in await asyncio.gather(*works, return_exceptions=True):
         if isinstance(result, DispatchError):
             _log.info("sweep_left_one", reason=str(result))
         elif isinstance(result, BaseException):
             _log.warning("sweep_left_one", exc_info=result)
+        done = done and not isinstance(result, BaseException)
+    return done
 
 
-async def _fall_due(ordering: Ordering, order: StoredOrder) -> None:
-    if order.lapsed:
-        await expire(ordering, order, time.monotonic() + ordering.wait_s)
-    else:
-        await act_on(ordering, order, Asked(action=Action.MISS, attempt=order.attempt))
+async def _run_out(ordering: Ordering, order: StoredOrder) -> None:
+    await expire(ordering, order, time.monotonic() + ordering.wait_s)
+
+
+async def _miss(ordering: Ordering, order: StoredOrder) -> None:
+    await act_on(ordering, order, Asked(action=Action.MISS, attempt=order.attempt))
 
 
 async def tell_shortage(ordering: Ordering, order: StoredOrder) -> None:

@@ -34,11 +34,12 @@ SELECT cell, seq FROM cell_heads WHERE cell = ANY ($1::bigint[])
 SELECT cell, seq FROM cell_heads
 
 -- name: changes_between
--- What happened in a cell after seq $2, up to and with seq $3, in order.
+-- What happened in a cell after seq $2, up to and with seq $3, in order, at most $4 rows of it.
 SELECT seq, kind, store_no, sku_no, available, price_minor, currency, fresh_at, open_orders
 FROM changes
 WHERE cell = $1 AND seq > $2 AND seq <= $3
 ORDER BY seq, n
+LIMIT $4
 
 -- name: forget_changes
 -- Drops the oldest changes of a cell, which every live follower has long read. $2: kept for so long; $3: how many rows

@@ -68,8 +68,9 @@ WHERE r.cell = $1 AND r.store_no = u.store_no AND r.client = u.client AND r.orde
   AND r.order_cell = u.order_cell AND r.sku_no = u.sku_no
 
 -- name: forget_movements
--- Drops movements of a cell that are older than $2, at most $3 of them.
+-- Drops movements of a cell that are older than $2, at most $3 of them; not one that was told of late, for it may be
+-- sent again.
 DELETE FROM movements
 WHERE cell = $1 AND (store_no, movement_id) IN (
     SELECT m.store_no, m.movement_id FROM movements m
-    WHERE m.cell = $1 AND m.at < now() - $2::interval ORDER BY m.at LIMIT $3)
+    WHERE m.cell = $1 AND m.at < now() - $2::interval AND m.written_at < now() - $2::interval ORDER BY m.at LIMIT $3)

@@ -44,10 +44,10 @@ WHERE store_no = $1 AND created_at > now() - interval '7 days'
 ORDER BY created_at, client, order_id
 
 -- name: due_orders
--- Holds that have run out, and orders that nobody has accepted in time, at random, so that several who look at once
--- do not all take the same.
+-- Holds that have run out, or orders that nobody has accepted in time ($2: held | confirmed), at random, so that several
+-- who look at once do not all take the same.
 SELECT * FROM (
-    SELECT * FROM orders_now WHERE due_at <= now() ORDER BY due_at LIMIT 8 * $1
+    SELECT * FROM orders_now WHERE due_at <= now() AND written_status = $2 ORDER BY due_at LIMIT 8 * $1
 ) AS due ORDER BY random() LIMIT $1
 
 -- name: expired_holds_at

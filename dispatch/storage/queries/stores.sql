@@ -106,7 +106,7 @@ ON CONFLICT (cell, store_no, sku_no) DO UPDATE SET
 -- $4: older ones stay behind.
 INSERT INTO movements (cell, store_no, movement_id, sku_no, delta, reported, at, reason, client, order_id, written_at)
 SELECT $2::bigint, store_no, movement_id, sku_no, delta, reported, at, reason, client, order_id, written_at
-FROM movements WHERE cell = $1 AND store_no = $3 AND at > now() - $4::interval
+FROM movements WHERE cell = $1 AND store_no = $3 AND greatest(at, written_at) > now() - $4::interval
 ORDER BY movement_id
 ON CONFLICT DO NOTHING
 
