@@ -189,6 +189,8 @@ async def baskets(ground: Ground, *, workers: int = WORKERS, seconds: int = SECO
         wrong.append(trouble)
     if "deadlock" in said.lower():
         wrong.append("a log line tells of a deadlock")
+    if deadlocks and load.bad:
+        wrong.append(f"{deadlocks} deadlocks, one of which may have reached a client: {load.bad[0]}")
     busy = sum(answer.code in ("busy", "outcome_unknown") for answer in load.bad)
     told = ", ".join(f"{count} {name}" for name, count in sorted(load.answers.items()))
     if not (load.answers["import done"] and load.answers["place 201"] > seconds and books.movements):

@@ -72,7 +72,7 @@ async def ends(ground: Ground, *, workers: int = WORKERS, holds: int = HOLDS) ->
     if latest_s > _FREE_WITHIN_S:
         wrong.append(f"a hold was written down as expired {latest_s:.2f} s after it ran out")
     said = Counter(
-        f"{name} {'done' if a.status == 200 and 'dispatch-version' in a.headers else a.code or 'so already'}"
+        f"{name} {'done' if a.status == 200 and 'idempotent-replay' not in a.headers else a.code or 'so already'}"
         for hold in done
         for name, a in hold.said
     )
@@ -161,7 +161,7 @@ def _judged(hold: _Hold, events: Sequence[Any]) -> tuple[str, list[str]]:
         if any(answer.status == 200 for answer in told) and event not in names:
             wrong.append(f"was told that it is {event}, but {names}")
         unknown = sum(answer.code == "outcome_unknown" for answer in told)
-        done = sum("dispatch-version" in answer.headers for answer in told)
+        done = sum(answer.status == 200 and "idempotent-replay" not in answer.headers for answer in told)
         if not done <= names.count(event) <= done + unknown:
             wrong.append(f"is {event} {names.count(event)} times, which was told otherwise: {told}")
         for answer in told:

@@ -61,7 +61,7 @@ async def _killed_under(load: Load, ground: Ground) -> Outcome:
     ]
     return Outcome(
         f"{KILLS} times SIGKILL: {', '.join(f'{len(times_s)} of {kind}' for kind, times_s in back_s.items())}",
-        f"{_told(back_s)}; {clients.written:,} writes acknowledged, {clients.failed:,} failed",
+        f"{_told(back_s)}; {clients.written:,} writes acknowledged, {clients.failed:,} failed{load.remark()}",
         tuple(problems),
     )
 

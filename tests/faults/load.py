@@ -26,6 +26,10 @@ class Load(ABC):
     async def write(self, http: httpx.AsyncClient, client: int) -> None:
         """Write once, and remember it. Raises httpx.HTTPError unless it was acknowledged."""
 
+    def remark(self) -> str:
+        """What else is worth telling of it."""
+        return ""
+
     @abstractmethod
     async def problems(self, http: httpx.AsyncClient) -> list[str]:
         """What was acknowledged and is not there, or is there twice."""

@@ -70,10 +70,11 @@ async def oversell_without_guard(ground: Ground, *, workers: int = WORKERS, orde
         await _take_guard_away(connection)
         await connection.close()
         sale = await _sell(service, ground.chance.randrange(1_000_000), orders)
+    oversold = sale.kept > PIECES
     return Outcome(
         f"{orders:,} orders for {PIECES} pieces, the guard taken away",
-        f"it is {'not ' if sale.ok else ''}noticed: {sale}",
-        ("without the guard all is as well as with it",) if sale.ok else (),
+        f"more are sold than there are, which is {'not ' if sale.ok else ''}noticed: {sale}",
+        () if oversold and not sale.ok else ("without the guard all is as well as with it",),
     )
 
 

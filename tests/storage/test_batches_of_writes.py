@@ -123,6 +123,8 @@ async def test_movements_are_forgotten_after_35_days_and_not_before(database: Da
         assert forgotten == ([1, 1, 1, 0] if most == 1 else [3, 0, 0, 0])
         left = "SELECT array_agg(movement_id ORDER BY movement_id) FROM movements"
         assert await connection.fetchval(left) == ["m3", "m4"]
-        await connection.execute("UPDATE movements SET at = now() - interval '36 days'")
+        await connection.execute(
+            "UPDATE movements SET at = now() - interval '36 days', written_at = now() - interval '36 days'"
+        )
         assert await clear_away(database, keep_changes=timedelta(hours=1)) == 2
         assert await connection.fetchval(left) is None
