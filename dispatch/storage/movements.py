@@ -134,8 +134,14 @@ async def _finish(connection: Connection, cell: int, books: _Books, before: Mapp
     ]
     await connection.execute(sql("put_moved_rows"), cell, *_columns(rows, 8))
     # A new row has nothing reserved.
-    known = [(key, row, before[key].short) for key, row in changed.items() if key in before]
-    if shortages := [Shortage(*key, row.on_hand, row.short > was) for key, row, was in known if row.short != was]:
+    known = [(key, row, before[key]) for key, row in changed.items() if key in before]
+    shortages = [
+        Shortage(*key, row.on_hand, row.short > was.short)
+        for key, row, was in known
+        # An order that was told of a shortage may have taken the goods of one that was not.
+        if row.short != was.short or (row.short and row.reserved != was.reserved)
+    ]
+    if shortages:
         await mark_short(connection, cell, shortages)
     seq = await bump_head(connection, cell)
     await note_shelves(connection, cell, seq, changed)

@@ -655,3 +655,31 @@ async def test_an_order_that_a_count_has_left_too_little_for_is_told_so_once(app
     assert after == before
     assert (await acted(app_client, "o-1", "cancel"))["status"] == "cancelled"
     assert await reserved(app_client, "near") == 0
+
+
+@pytest.mark.parametrize("by", ["pick-up", "till"])
+async def test_an_order_whose_goods_another_one_has_taken_is_told_so_and_nobody_twice(
+    app_client: Api, clock: Clock, by: str
+) -> None:
+    await with_shops(app_client, 5)
+    for order_id in ("older", "younger"):
+        await in_status(app_client, order_id, "ready", order_of(quantity=2))
+    await app_client.put_stock("near", tea=2)
+    clock.advance(seconds=1)
+
+    async def told(*order_ids: str) -> list[int]:
+        found = [await events_of(app_client, order_id) for order_id in order_ids]
+        return [sum(event["event"] == "stock_short" for event in events) for events in found]
+
+    await becomes(lambda: told("older", "younger"), [0, 1], within_s=3)
+    if by == "pick-up":
+        await acted(app_client, "younger", "pick-up", attempt=1)
+    else:
+        movement = {"movement_id": "m", "store_id": "near", "sku": "tea", "delta": -2, "order_id": "younger"}
+        await app_client.write("POST", "/v1/stock/movements", {"movements": [movement | {"at": clock.now.isoformat()}]})
+    assert await figures(app_client, "near") == (0, 2)
+    await becomes(lambda: told("older", "younger"), [1, 1], within_s=3)
+    clock.advance(seconds=1)
+    await app_client.put_stock("near", tea=0)
+    await asyncio.sleep(0.7)
+    assert await told("older", "younger") == [1, 1]

@@ -109,18 +109,8 @@ WHERE c.cell = $1 AND c.as_of >= s.as_of AND greatest(0, c.on_hand) <> greatest(
   AND s.reserved > least(greatest(0, c.on_hand), greatest(0, s.on_hand))
 
 -- name: mark_short
--- Marks the reservations for which too little is there, oldest first served, and takes marks back that are not true any
--- more. $2/$3: shelf rows, $4: on hand of each, $5: whether more is short than was: what is told already is not told again.
-UPDATE reservations r SET short = hit.short
-FROM (
-    SELECT q.store_no, q.client, q.order_id, q.order_cell, q.sku_no, u.grows,
-           sum(q.quantity) OVER (PARTITION BY q.store_no, q.sku_no
-                                 ORDER BY q.held_at, q.client, q.order_id, q.order_cell) > greatest(0, u.on_hand) AS short
-    FROM unnest($2::bigint[], $3::bigint[], $4::integer[], $5::boolean[]) AS u (store_no, sku_no, on_hand, grows)
-    JOIN reservations q ON q.cell = $1 AND q.store_no = u.store_no AND q.sku_no = u.sku_no) AS hit
-WHERE r.cell = $1 AND r.store_no = hit.store_no AND r.client = hit.client AND r.order_id = hit.order_id
-  AND r.order_cell = hit.order_cell AND r.sku_no = hit.sku_no
-  AND r.short <> hit.short AND (hit.grows OR NOT hit.short)
+-- Marks the reservations for which too little is there; see the function.
+SELECT mark_short($1, $2, $3, $4, $5)
 
 -- name: apply_counts
 -- Takes the counts over into the shelves; one older than the row's own is kept out, reservations and moved_at stay. What

@@ -109,11 +109,30 @@ CREATE TABLE reservations (
     sku_no     bigint  NOT NULL,
     quantity   integer NOT NULL CHECK (quantity > 0),
     held_at    timestamptz NOT NULL,
-    short      boolean NOT NULL DEFAULT false,                 -- a count left too little for it, which is still to be told
+    short      boolean NOT NULL DEFAULT false,                 -- too little is left for it, which is still to be told
+    told_short boolean NOT NULL DEFAULT false,                 -- too little is left for it, which its order knows
     PRIMARY KEY (cell, store_no, client, order_id, order_cell, sku_no)
 );
 -- Used by: short_reservations.
 CREATE INDEX reservations_short ON reservations (cell) WHERE short;
+
+-- Marks the reservations for which too little is there, oldest first served, and takes marks back that are not true any
+-- more. By shelf row: what is on hand, and whether more is short than was; else what is told already is not told again.
+CREATE FUNCTION mark_short(
+    p_cell bigint, p_store_nos bigint[], p_sku_nos bigint[], p_on_hands integer[], p_grows boolean[]
+) RETURNS void LANGUAGE sql AS $$
+    UPDATE reservations r SET short = hit.short, told_short = r.told_short AND hit.short
+    FROM (
+        SELECT q.store_no, q.client, q.order_id, q.order_cell, q.sku_no, u.grows,
+               sum(q.quantity) OVER (PARTITION BY q.store_no, q.sku_no
+                                     ORDER BY q.held_at, q.client, q.order_id, q.order_cell) > greatest(0, u.on_hand)
+                   AS short
+        FROM unnest(p_store_nos, p_sku_nos, p_on_hands, p_grows) AS u (store_no, sku_no, on_hand, grows)
+        JOIN reservations q ON q.cell = p_cell AND q.store_no = u.store_no AND q.sku_no = u.sku_no) AS hit
+    WHERE r.cell = p_cell AND r.store_no = hit.store_no AND r.client = hit.client AND r.order_id = hit.order_id
+      AND r.order_cell = hit.order_cell AND r.sku_no = hit.sku_no
+      AND CASE WHEN hit.short THEN NOT r.short AND (hit.grows OR NOT r.told_short) ELSE r.short OR r.told_short END
+$$;
 
 -- Sales, receipts, pick-ups: what changed a shelf between two counts. Append-only.
 CREATE TABLE movements (
@@ -280,6 +299,9 @@ DECLARE
     v_shelf_at tid[] := array_fill(NULL::tid, ARRAY[cardinality(p_shelves)]);
     -- What is told behind the heads.
     v_movements movements[] := '{}';
+    v_short_stores bigint[] := '{}';  -- of a cell, the shelf rows that have less than is reserved
+    v_short_skus bigint[] := '{}';
+    v_short_on_hands integer[] := '{}';
     v_changes changes[] := '{}';
     v_cells bigint[];
     v_at tid[];
@@ -494,7 +516,7 @@ BEGIN
                     v_item.order_id, v_now)::movements;
             END LOOP;
         ELSIF v_item.goods = 'told_short' THEN
-            UPDATE reservations r SET short = false
+            UPDATE reservations r SET short = false, told_short = true
             WHERE r.cell = v_store.cell AND r.store_no = v_store.store_no AND r.client = v_item.client
               AND r.order_id = v_item.order_id AND r.order_cell = p_cell AND r.short;
         END IF;
@@ -544,8 +566,19 @@ BEGIN
                 v_cell, 0, 0, 'shelf', v_row.store_no, v_row.sku_no,
                 greatest(0::bigint, v_row.on_hand::bigint - v_row.reserved - v_row.safety_stock - v_row.withheld),
                 v_row.price_minor, v_row.currency, greatest(v_row.as_of, v_row.moved_at), v_now, NULL)::changes;
+            CONTINUE WHEN v_row.reserved <= greatest(v_row.on_hand, 0);
+            v_short_stores := v_short_stores || v_row.store_no;
+            v_short_skus := v_short_skus || v_row.sku_no;
+            v_short_on_hands := v_short_on_hands || v_row.on_hand;
         END LOOP;
         IF v_n <> cardinality(v_at) THEN RAISE EXCEPTION 'a shelf row is not where it was locked'; END IF;
+        -- An order that was told of a shortage may have taken the goods of one that was not.
+        CONTINUE WHEN v_short_stores = '{}';
+        PERFORM mark_short(v_cell, v_short_stores, v_short_skus, v_short_on_hands,
+                           array_fill(false, ARRAY[cardinality(v_short_stores)]));
+        v_short_stores := '{}';
+        v_short_skus := '{}';
+        v_short_on_hands := '{}';
     END LOOP;
     FOR n IN 1 .. cardinality(p_stores) LOOP
         CONTINUE WHEN v_closed_until[n] IS NULL AND v_busy_s[n] IS NULL;
