@@ -97,10 +97,17 @@ def _written_but_not_seen(error: ReplicaBehind, version: str) -> Problem:
 @router.delete(
     "",
     summary="Take a store out of service",
-    responses=responses_of({200: answer("What is still open there", DeletedAnswer, headers=VERSION)}, 400, 404, 422),
+    responses=responses_of(
+        {200: answer("It is out of service; what is still open there", DeletedAnswer, headers=VERSION)}, 400, 404, 422
+    ),
 )
 async def delete_store(store_id: InPath, asked: Annotated[DeleteAsked, Query()], service: TheService) -> Response:
-    """It takes no new orders and is found no more; the orders still open there are listed."""
+    """It takes no new orders and is found no more; the orders still open there are listed, oldest first.
+
+    With ``reassign`` those not yet ready move to other stores, and what no other store can fulfil stays listed. The
+    same again is 200 with what is open by then, so that whoever got no answer, or a 503, sends it once more, and
+    whoever has deleted a store may still have its orders moved. 404 is only for an id that never was a store's.
+    """
     version = await stores.remove_store(service.database, store_id)
     left, moves = await leave_store(service.ordering, store_id, reassign=asked.reassign)
     version.merge(moves)

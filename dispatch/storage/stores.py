@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import asyncpg
@@ -222,14 +223,23 @@ async def find_stores(connection: Connection, store_ids: Sequence[str]) -> list[
 
 
 async def remove_store(database: Database, store_id: str) -> Version:
-    """Take a store out of service. Raises StoreNotFound if there is none, or it is out already."""
-    async with database.transaction() as connection:
-        for _ in range(MOST_MOVES_FOLLOWED):
-            key = await find_store(connection, store_id)
-            removed, version = await remove_stores_of_cell(connection, key.cell, [key.store_no])
-            if removed:
-                return version
-    raise StoreNotFound(f"there is no store {store_id}")
+    """Take a store out of service, or find it out of service already; a version that shows it.
+
+    Raises StoreNotFound for an id that never was a store's, Busy.
+    """
+    return await in_transaction(database, partial(_remove_store, store_id))
+
+
+async def _remove_store(store_id: str, connection: Connection) -> Version:
+    # Locked first, as by those who put it, so that it does not move to another cell meanwhile.
+    found = await connection.fetch(sql("lock_directory"), [store_id])
+    if not found:
+        raise StoreNotFound(f"there is no store {store_id}")
+    [row] = found
+    removed, version = await remove_stores_of_cell(connection, row["cell"], [row["store_no"]])
+    if removed:
+        return version
+    return Version({row["cell"]: await connection.fetchval(sql("head_of"), row["cell"])})
 
 
 async def read_store(database: Database, store_id: str) -> tuple[Store, int]:

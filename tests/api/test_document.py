@@ -316,8 +316,8 @@ async def test_real_answers_of_every_route_are_as_the_document_says(small: Api) 
     await send("GET", "/v1/imports/0/errors.csv")
     await send("GET", "/v1/imports?cursor=x")
     await send("POST", "/v1/imports/stock", content=b"store_id,sku,on_hand\n")
-    await send("DELETE", "/v1/stores/a")
-    await send("DELETE", "/v1/stores/a")
+    for store_id in ("a", "a", "none"):
+        await send("DELETE", f"/v1/stores/{store_id}?reassign=true")
     future = {"Dispatch-Min-Version": "v1.AAAAAAAAAAEAAAAAAAAAAQ"}
     bad = {"Dispatch-Min-Version": "x"}
     for method, url, more in (

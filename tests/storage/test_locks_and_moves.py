@@ -16,7 +16,7 @@ from dispatch.storage.pool import Connection, Database
 from dispatch.storage.retrying import MOST_RETRIES, in_transaction
 from dispatch.storage.shelves import put_shelf, read_shelf
 from dispatch.storage.sql import sql
-from dispatch.storage.stores import StoresPut, all_stores, put_store, put_stores_of_cell
+from dispatch.storage.stores import StoresPut, all_stores, put_store, put_stores_of_cell, remove_store
 from tests.storage.worlds import CELLS, NOW, ago, counts, heads, store
 
 LOW, MIDDLE, HIGH = sorted(CELLS, key=lambda place: CELLS[place])
@@ -173,6 +173,8 @@ async def _write(database: Database, folder: Path, write: str) -> None:
         await put_store(database, store("named", LOW, name="new name"))
     elif write == "shelf":
         await put_shelf(database, "named", counts("named", {"tea": 9}), whole_as_of=None)
+    elif write == "removal":
+        await remove_store(database, "named")
     else:
         request = _stores_file(folder, mode="merge", dry_run=write == "dry run")
         if write == "stock file":
@@ -183,7 +185,7 @@ async def _write(database: Database, folder: Path, write: str) -> None:
         assert (outcome.counts.updated, outcome.counts.failed) == (1, 0)
 
 
-WRITES = ["store", "shelf", "stores file", "stock file", "dry run"]
+WRITES = ["store", "removal", "shelf", "stores file", "stock file", "dry run"]
 
 
 @pytest.mark.parametrize("sqlstate", ["40P01", "40001", "55P03"])

@@ -127,7 +127,7 @@ async def test_many_may_move_at_once_with_others_that_stay(database: Database) -
 
 @pytest.mark.parametrize("write", ["count", "removal"])
 async def test_a_write_that_waited_for_a_move_follows_the_store(database: Database, write: str) -> None:
-    """Both look for the store in the directory first, and then wait for the row that the move leaves behind."""
+    """A count looks in the directory and waits for the row that is left behind; a removal waits for the directory."""
     await _stocked(database)
     async with database.transaction() as moving:
         await put_stores_of_cell(moving, NEW, [store("a", KYOTO)])
