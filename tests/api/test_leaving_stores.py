@@ -7,6 +7,9 @@ import httpx
 import pytest
 
 from dispatch.domain.versions import Version
+from dispatch.services.orders import leaving
+from dispatch.storage.orders import StoredOrder, open_orders_of_store
+from dispatch.storage.pool import Database
 from tests.api.client import Api, Clock, assert_problem, worker
 from tests.api.shop import (
     acted,
@@ -179,3 +182,40 @@ async def test_a_deletion_that_never_gets_its_turn_is_busy(app_client: Api) -> N
     assert int(answer.headers["retry-after"]) > 0
     assert (await app_client.get("/v1/stores/near")).status_code == 200
     assert await left_at(app_client) == []
+
+
+async def test_an_order_whose_id_is_ambiguous_stays_listed_and_the_others_move(
+    app_client: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has changed since it was read, and by its id nobody can tell any more which of the two it was."""
+    await with_shops(app_client, 9, 9)
+    await at_near(app_client, "twice", 1)
+    await at_near(app_client, "once")
+    looks = 0
+
+    async def changed_meanwhile(database: Database, store_no: int) -> list[StoredOrder]:
+        nonlocal looks
+        looks += 1
+        found = await open_orders_of_store(database, store_no)
+        if looks == 1:
+            await acted(app_client, "twice", "accept", attempt=1)
+            await double(app_client, "twice")
+        return found
+
+    monkeypatch.setattr(leaving, "open_orders_of_store", changed_meanwhile)
+    assert await left_at(app_client, reassign=True) == ["twice", "twice"]
+    assert looks == 2
+    assert await where(app_client, "once") == [("middle", "held", 2)]
+
+
+async def double(api: Api, order_id: str) -> None:
+    """As two first requests at the same moment, to places far apart, may both stand."""
+    columns = (
+        "client, order_id, revision, status, attempt, store_cell, store_no, due_at, hold_expires_at, promised_by,"
+        " created_at, updated_at, fingerprint, request, store, eta, lines"
+    )
+    async with api.app.state.service.database.connection() as connection:
+        done = await connection.execute(
+            f"INSERT INTO orders (cell, {columns}) SELECT cell + 1, {columns} FROM orders WHERE order_id = $1", order_id
+        )
+        assert done == "INSERT 0 1"

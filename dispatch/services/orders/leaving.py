@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from dispatch.domain.errors import NoStoreCanFulfil, PriceChanged
+from dispatch.domain.errors import NoStoreCanFulfil, OrderIdAmbiguous, PriceChanged
 from dispatch.domain.orders import Action, InvalidTransition, Status
 from dispatch.domain.versions import Version
 from dispatch.services.orders.acting import Asked, act_on
@@ -19,8 +19,9 @@ _AT_ONCE: Final = 32
 async def leave_store(ordering: Ordering, store_id: str, *, reassign: bool) -> tuple[list[StoredOrder], Version]:
     """What is still open at a store, oldest first, and the version of what was moved from it.
 
-    ``reassign`` moves what is not yet ready to other stores; what no other store can fulfil stays. Raises
-    StoreNotFound; Busy, DatabaseUnavailable and OutcomeUnknown, when some may have been moved and some not.
+    ``reassign`` moves what is not yet ready to other stores. What no other store can fulfil stays, and what was changed
+    meanwhile while another order has its id. To do it again moves what is left. Raises StoreNotFound; Busy,
+    DatabaseUnavailable and OutcomeUnknown, when some may have been moved and some not.
     """
     async with ordering.database.connection() as connection:
         key = await find_store(connection, store_id)
@@ -40,6 +41,7 @@ async def _move(ordering: Ordering, order: StoredOrder, turn: asyncio.Semaphore)
     async with turn:
         try:
             acted = await act_on(ordering, order, Asked(action=Action.REASSIGN, attempt=order.attempt))
-        except (NoStoreCanFulfil, PriceChanged, InvalidTransition):
+        except (NoStoreCanFulfil, PriceChanged, InvalidTransition, OrderIdAmbiguous):
+            # Ambiguous is only what has changed since it was listed; it is listed again as it is now.
             return Version()
     return acted.version
