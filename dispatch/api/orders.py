@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import BaseModel
 from starlette.responses import Response
 
 from dispatch.api import answers
@@ -18,6 +17,7 @@ from dispatch.api.orders_told import event_told, order_told, refusal_told
 from dispatch.api.places import place_of
 from dispatch.api.problems import Problem, problem_of
 from dispatch.api.schemas import (
+    ActionIn,
     AttemptIn,
     DeclineIn,
     EventsAsked,
@@ -53,7 +53,7 @@ _LAST: Final = "\U0010ffff"
 _FIRST_MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _LAST_MOMENT: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_BODIES: Final[dict[Action, type[BaseModel]]] = {
+_BODIES: Final[dict[Action, type[ActionIn]]] = {
     Action.CONFIRM: NothingIn,
     Action.CANCEL: NothingIn,
     Action.DECLINE: DeclineIn,
@@ -202,8 +202,8 @@ async def post_action(
     try:
         acted = await act(service.ordering, DEFAULT_CLIENT, order_id, asked)
     except NoStoreCanFulfil as error:
-        raise _refused(error, Datum.WGS84) from error
-    return _answer(acted.order, acted.version, Datum.WGS84, changed=acted.changed)
+        raise _refused(error, sent.datum) from error
+    return _answer(acted.order, acted.version, sent.datum, changed=acted.changed)
 
 
 # ── many ───────────────────────────────────────────────────────────────────────────────────────────────────────────

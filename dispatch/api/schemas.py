@@ -171,11 +171,17 @@ class OrdersIn(Sent):
     assignment: Literal["greedy", "joint"] = Field("greedy", description="joint: not built yet")
 
 
-class NothingIn(Sent):
-    """An empty object, or no body at all."""
+class ActionIn(Sent):
+    """What every action takes."""
+
+    datum: Datum = Field(Datum.WGS84, description="What the places of the answer refer to")
 
 
-class AttemptIn(Sent):
+class NothingIn(ActionIn):
+    """Nothing that must be said: an empty object, or no body at all, will do."""
+
+
+class AttemptIn(ActionIn):
     """Which attempt is meant: with each store that an order goes to, it is one more."""
 
     attempt: int = Field(ge=1, le=1_000_000)

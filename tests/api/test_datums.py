@@ -1,11 +1,13 @@
 """Places come and go in the datum of the question; stored they are WGS84."""
 
 from math import atan2, cos, hypot, pi, sin
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
-from tests.api.client import Api
+from tests.api.client import Api, assert_problem, worker
+from tests.api.shop import act, clock_of_now, north, order_of, placed
 
 
 class Shown(NamedTuple):
@@ -92,3 +94,49 @@ async def test_geojson_in_another_datum_says_so_and_is_lon_lat(app_client: Api) 
             pytest.approx(place.lon, abs=METRE),
             pytest.approx(place.lat, abs=METRE),
         ]
+
+
+# Each from the state that the one before leaves; two stores can.
+ACTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("confirm", {}),
+    ("reassign", {"attempt": 1}),
+    ("decline", {"attempt": 2, "reason": "other"}),
+    ("accept", {"attempt": 3}),
+    ("ready", {"attempt": 3}),
+    ("pick-up", {"attempt": 3}),
+    ("fail", {"attempt": 3}),
+    ("return", {"attempt": 3}),
+)
+
+
+@pytest.mark.parametrize("datum", BY_DATUM)
+async def test_an_action_tells_the_order_in_the_datum_asked(database_url: str, tmp_path: Path, datum: str) -> None:
+    async with worker(database_url, tmp_path, clock=clock_of_now()) as api:
+        stores = {"near": north(100, WGS84), "middle": north(300, WGS84)}
+        for store_id, place in stores.items():
+            await api.put_store(store_id, *place)
+            await api.put_stock(store_id, tea=9)
+        await placed(api, "o-1", order_of(door=WGS84))
+        await placed(api, "o-2", order_of(door=WGS84))
+        for order_id, action, body in (*(("o-1", *step) for step in ACTIONS), ("o-2", "cancel", {})):
+            # The second time it finds it done.
+            for _ in range(2):
+                answer = await act(api, order_id, action, **body, datum=datum)
+                assert answer.status_code == 200, answer.text
+                store = answer.json()["store"]
+                assert answer.json() == (await api.get(f"/v1/orders/{order_id}", datum=datum)).json()
+                shown = (await api.get(f"/v1/stores/{store['store_id']}", datum=datum)).json()
+                assert _is(store, Shown(shown["lat"], shown["lon"]))
+                assert _is(store, Shown(*stores[store["store_id"]])) == (datum == "wgs84")
+        refused = await act(api, "o-2", "reassign", attempt=1, datum="wgs72")
+        assert_problem(refused, 422, "invalid_input", pointers=["/datum"])
+
+
+async def test_an_action_without_a_datum_tells_the_order_in_wgs84(database_url: str, tmp_path: Path) -> None:
+    async with worker(database_url, tmp_path, clock=clock_of_now()) as api:
+        place = north(100, WGS84)
+        await api.put_store("near", *place)
+        await api.put_stock("near", tea=9)
+        await placed(api, "o-1", order_of(door=WGS84))
+        answer = await api.send("POST", "/v1/orders/o-1/confirm")
+        assert _is(answer.json()["store"], Shown(*place))
