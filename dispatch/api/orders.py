@@ -259,7 +259,9 @@ def _before(position: tuple[int, str, str] | None) -> tuple[datetime, str, str]:
     summary="What has happened to all orders",
     responses=responses_of({200: answer("Events, and where to go on", answers.EventsAnswer)}, 400, 422),
 )
-async def get_events(asked: Annotated[EventsAsked, Query()], service: TheService) -> Response:
+async def get_events(
+    asked: Annotated[EventsAsked, Query()], service: TheService, _min_version: TheMinVersion
+) -> Response:
     """In an order that never skips a late commit: send ``after`` back, and nothing is missed, nothing told twice."""
     try:
         after = Version() if asked.after is None else Version.decode(asked.after)

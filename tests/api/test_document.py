@@ -132,10 +132,14 @@ def test_every_operation_says_what_it_does_and_which_problems_it_has(served: dic
                 if status.startswith(("4", "5")) and path not in ("/healthz", "/readyz"):
                     assert list(told["content"]) == ["application/problem+json"], (method, path, status)
             reads = {p["name"] for p in operation.get("parameters", []) if p["in"] == "header"}
-            if (method, path) in (("post", "/v1/quotes"), ("get", "/v1/stores/nearby"), ("get", STORE)):
+            if (method, path) in READ_ONES_OWN_WRITES:
                 assert "Dispatch-Min-Version" in reads
 
 
+READ_ONES_OWN_WRITES = {
+    ("post", "/v1/quotes"), ("get", "/v1/stores/nearby"), ("get", STORE), ("get", f"{STORE}/stock"), ("get", ORDER),
+    ("get", "/v1/orders"), ("get", f"{ORDER}/events"), ("get", "/v1/events"),
+}  # fmt: skip
 HEADERS = {
     ("put", ORDER, "201"): {"Dispatch-Version"},
     ("put", ORDER, "200"): {"Idempotent-Replay"},

@@ -194,6 +194,15 @@ async def test_what_is_no_position_is_refused(app_client: Api) -> None:
     assert_problem(await app_client.get("/v1/events", limit=0), 422, "invalid_input", pointers=["/query/limit"])
 
 
+async def test_reads_that_the_database_answers_refuse_a_version_that_is_none(app_client: Api) -> None:
+    await with_shops(app_client, 9)
+    await placed(app_client, "o-1")
+    for url in ("/v1/events", "/v1/orders", "/v1/orders/o-1", "/v1/orders/o-1/events"):
+        assert (await app_client.get(url)).status_code == 200
+        refused = await app_client.send("GET", url, headers={"Dispatch-Min-Version": "x"})
+        assert_problem(refused, 400, "malformed_version")
+
+
 async def test_a_reader_of_the_feed_misses_nothing_and_reads_nothing_twice_while_workers_write(
     database_url: str, tmp_path: Path
 ) -> None:
