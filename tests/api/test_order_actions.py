@@ -210,7 +210,7 @@ async def test_a_cancelled_order_gives_its_goods_and_its_place_back(app_client: 
 
 async def test_where_goods_leave_with_ready_cancelling_puts_them_back(app_client: Api) -> None:
     await with_shops(app_client, 5)
-    await set_of_partner(app_client, "goods_leave_at = 'ready'")
+    await put_terms(app_client, goods_leave_at="ready")
     await in_status(app_client, "o-1", "ready", order_of(quantity=2))
     assert await figures(app_client, "near") == (3, 0)
     await acted(app_client, "o-1", "cancel")
@@ -223,7 +223,7 @@ async def test_where_goods_leave_with_ready_cancelling_puts_them_back(app_client
 
 async def test_where_goods_leave_with_ready_a_decline_puts_them_back(app_client: Api) -> None:
     await with_shops(app_client, 5, 5)
-    await set_of_partner(app_client, "goods_leave_at = 'ready'")
+    await put_terms(app_client, goods_leave_at="ready")
     await in_status(app_client, "o-1", "ready", order_of(quantity=2))
     await acted(app_client, "o-1", "decline", attempt=1, reason="other")
     assert await figures(app_client, "near") == (5, 0)
@@ -235,15 +235,15 @@ async def test_where_goods_leave_with_ready_a_decline_puts_them_back(app_client:
 
 async def test_where_the_till_counts_sales_itself_a_pick_up_only_ends_the_reservation(app_client: Api) -> None:
     await with_shops(app_client, 5)
-    await set_of_partner(app_client, "till_reports_orders = true")
+    await put_terms(app_client, till_reports_orders=True)
     await in_status(app_client, "o-1", "picked_up", order_of(quantity=2))
     assert await figures(app_client, "near") == (5, 0)
 
 
-async def set_of_partner(api: Api, setting: str) -> None:
-    """There is no route for it yet."""
-    async with api.app.state.service.database.connection() as connection:
-        assert await connection.execute(f"UPDATE partners SET {setting}") == "UPDATE 1"
+async def put_terms(api: Api, **terms: object) -> None:
+    """Of the partner that the shops belong to."""
+    answer = await api.write("PUT", "/v1/partners/default", terms)
+    assert answer.status_code == 200, answer.text
 
 
 # ── attempts ───────────────────────────────────────────────────────────────────────────────────────────────────────
