@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
 import msgspec
+import structlog
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
@@ -15,7 +16,7 @@ from dispatch.api.cursors import Cursors
 from dispatch.api.documents import REPLAY, VERSION, action_request, answer, json_request, responses_of
 from dispatch.api.orders_told import event_told, order_told, refusal_told
 from dispatch.api.places import place_of
-from dispatch.api.problems import Problem, problem_of
+from dispatch.api.problems import Problem, fault, problem_of
 from dispatch.api.schemas import (
     ActionIn,
     AttemptIn,
@@ -45,6 +46,8 @@ from dispatch.storage.stores import find_store
 from geo.datums import Datum
 
 router = APIRouter(prefix="/v1")
+
+_log = structlog.get_logger(__name__)
 
 _json = msgspec.json.Encoder().encode
 REPLAY_HEADER: Final = "Idempotent-Replay"
@@ -281,7 +284,10 @@ async def get_events(
     ),
 )
 async def post_orders(sent: Annotated[OrdersIn, Depends(body_of(OrdersIn))], service: TheService) -> Response:
-    """Each is placed, or refused, on its own; the first of the list are the first to be served."""
+    """Each is placed, or refused, on its own; the first of the list are the first to be served.
+
+    An entry of status 5xx tells of that order alone: the same order again tells what became of it.
+    """
     if sent.assignment != "greedy":
         raise InvalidInput([("/assignment", "joint is not built yet; use greedy")])
     version = Version()
@@ -302,9 +308,19 @@ async def post_orders(sent: Annotated[OrdersIn, Depends(body_of(OrdersIn))], ser
 async def _one_of_many(
     service: Service, sent: OrderOfBatchIn, version: Version, before: "asyncio.Task[dict[str, Any]] | None"
 ) -> dict[str, Any]:
-    """One answer. An id that stands twice is placed once: the second waits for the first."""
+    """One answer. An id that stands twice is placed once: the second waits for the first, whatever comes of it."""
     if before is not None:
-        await before
+        await asyncio.wait([before])
+    try:
+        return await _placed_or_refused(service, sent, version)
+    except Exception as error:
+        # The others are being placed, and their sender has to hear of it.
+        _log.error("request_failed", path="/v1/orders/batch", order_id=sent.order_id, exc_info=error)
+        problem = fault()
+        return {"status": problem.status, "body": problem.body()}
+
+
+async def _placed_or_refused(service: Service, sent: OrderOfBatchIn, version: Version) -> dict[str, Any]:
     try:
         placed = await place_order(service.ordering, _request_of(sent.order_id, sent))
     except NoStoreCanFulfil as error:

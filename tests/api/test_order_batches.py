@@ -1,11 +1,16 @@
 """POST /v1/orders/batch: many orders at once, each placed or refused on its own."""
 
 import asyncio
+import logging
 from typing import Any
 
 import httpx
 import pytest
+import structlog
 
+from dispatch.api import orders
+from dispatch.services.orders.ordering import Ordering
+from dispatch.services.orders.placing import OrderRequest, Placed, place_order
 from tests.api.client import Api, Clock, assert_problem
 from tests.api.shop import DOOR, clock_of_now, order_now, order_of, placed, put_order, reserved, with_shops
 
@@ -71,6 +76,48 @@ async def test_what_is_wrong_with_one_leaves_the_others_alone(app_client: Api) -
     assert [row["store_id"] for row in told[2][1]["passed_over"]] == ["near"]
     assert told[4][1]["reason"] == "unknown_sku"
     assert await reserved(app_client, "near") == 3
+
+
+@pytest.mark.parametrize("faults", [1, 99], ids=["one fault", "faults without end"])
+async def test_a_fault_of_ours_with_one_leaves_the_others_alone_and_tells_nothing(
+    app_client: Api, monkeypatch: pytest.MonkeyPatch, faults: int
+) -> None:
+    await with_shops(app_client, 9)
+    left = faults
+
+    async def broken(ordering: Ordering, request: OrderRequest) -> Placed:
+        nonlocal left
+        if request.order_id == "broken" and left:
+            left -= 1
+            raise RuntimeError("password=hunter2")
+        return await place_order(ordering, request)
+
+    monkeypatch.setattr(orders, "place_order", broken)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+        answer = await app_client.send(
+            "POST",
+            "/v1/orders/batch",
+            json={"orders": [one("a"), one("broken"), one("broken"), one("b")]},
+            headers={"X-Request-Id": "mine"},
+        )
+    assert answer.status_code == 200
+    told = answer.json()["orders"]
+    # Who waits for one of the same id is answered of its own try.
+    assert [entry["status"] for entry in told] == [201, 500, 201 if faults == 1 else 500, 201]
+    assert told[1]["body"] == {
+        "type": "about:blank", "title": "Internal Server Error", "status": 500, "code": "internal_error",
+        "detail": "something went wrong here; it has been noted",
+    }  # fmt: skip
+    assert "hunter2" not in answer.text
+    assert "RuntimeError" not in answer.text
+    assert "dispatch-version" in answer.headers
+    assert await reserved(app_client, "near") == (3 if faults == 1 else 2)
+    assert len(logs) == (1 if faults == 1 else 2)
+    for log in logs:
+        assert (log["event"], log["log_level"], log["request_id"]) == ("request_failed", "error", "mine")
+        assert log["path"] == "/v1/orders/batch"
+        assert str(log["exc_info"]) == "password=hunter2"
 
 
 async def test_an_id_that_stands_twice_is_placed_once(app_client: Api) -> None:
