@@ -37,10 +37,9 @@ ORDER BY created_at DESC, client DESC, order_id DESC
 LIMIT $6
 
 -- name: open_orders_of_store
--- What a store has not yet handed over. Whatever is older than a week is nobody's hurry any more.
+-- What a store has not yet handed over.
 SELECT * FROM orders_now
-WHERE store_no = $1 AND created_at > now() - interval '7 days'
-  AND status IN ('held', 'confirmed', 'accepted', 'ready')
+WHERE store_no = $1 AND status IN ('held', 'confirmed', 'accepted', 'ready')
 ORDER BY created_at, client, order_id
 
 -- name: due_orders
