@@ -23,6 +23,7 @@ from dispatch.services.background import Background
 from dispatch.services.housekeeping import keep_house
 from dispatch.services.orders.ordering import Ordering
 from dispatch.services.orders.sweeping import keep_sweeping
+from dispatch.services.roads import Roads
 from dispatch.settings import Settings, load_settings
 from dispatch.storage.hot_writes import writers_on
 from dispatch.storage.pool import Database
@@ -67,6 +68,11 @@ def travel_of(settings: Settings) -> EstimateTravel:
     )
 
 
+def roads_of(settings: Settings) -> Roads:
+    """The routing engine of the settings, with what no way on its roads beats; none: everything is estimated."""
+    return Roads()
+
+
 def store_defaults(settings: Settings) -> StoreDefaults:
     """What holds for a store that does not say."""
     promise = PromiseDefaults(
@@ -108,10 +114,12 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         )
         background = Background()
         writers = writers_on(writes, wait_s=settings.write_wait_s)
+        roads = roads_of(settings)
         ordering = Ordering(
             database=database,
             follower=follower,
             writer=writers.orders,
+            roads=roads,
             clock=clock,
             accept_s=settings.accept_s,
             wait_s=settings.write_wait_s,
@@ -120,6 +128,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
             database=database,
             follower=follower,
             ordering=ordering,
+            roads=roads,
             writers=writers,
             background=background,
             imports_at_once=asyncio.Semaphore(max(1, pool_max // _CONNECTIONS_AN_IMPORT)),
@@ -143,6 +152,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
             await follower.stop()
             await feed.close()
             await writers.stop()
+            roads.close()
             await writes.close()
             await database.close()
 

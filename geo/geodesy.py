@@ -42,6 +42,12 @@ def distances_m(origin: LatLon, lats: FloatArray, lons: FloatArray) -> FloatArra
     return np.asarray(metres, dtype=np.float64)
 
 
+def distances_between_m(lats: FloatArray, lons: FloatArray, to_lats: FloatArray, to_lons: FloatArray) -> FloatArray:
+    """Geodesic metres from each place to its counterpart (degrees), one for one."""
+    _, _, metres = _WGS84.inv(lons, lats, to_lons, to_lats, return_back_azimuth=False)
+    return np.asarray(metres, dtype=np.float64)
+
+
 def earth_centred(lats: FloatArray, lons: FloatArray) -> FloatArray:
     """Earth-centred, earth-fixed x, y, z in metres at height 0; shape (n, 3)."""
     phi, lam = np.radians(lats), np.radians(lons)

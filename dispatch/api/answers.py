@@ -115,7 +115,7 @@ class Certificate(Told):
 class PassedOver(Told):
     store_id: str
     distance_m: Metres
-    key_s: Seconds
+    key_s: Annotated[Seconds | None, Field(description="null where no road leads there")]
     reason: ReasonText
     detail: Annotated[dict[str, Any], Field(description="The figures behind the reason")]
 
@@ -125,7 +125,7 @@ class NearestMiss(Told):
     distance_m: Metres
     reason: ReasonText
     detail: dict[str, Any]
-    eta: Eta
+    eta: Annotated[Eta | None, Field(description="null where no road leads there")]
 
 
 class _Explained(TypedDict):

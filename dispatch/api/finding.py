@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -59,11 +60,13 @@ def question_of(asked: QuoteIn, *, now: datetime) -> Question:
     )
 
 
-def answer(service: Service, replica: Replica, asked: QuoteIn) -> dict[str, Any]:
+async def answer(service: Service, replica: Replica, asked: QuoteIn) -> dict[str, Any]:
     """A quote's answer, from one moment of the replica."""
     question = question_of(asked, now=service.clock())
+    ask = partial(select, replica, question)
+    selection = await service.roads.answer(question.destination, ask, otherwise=replica.travel)
     rendering = QuoteAnswer(replica, question, datum=asked.datum, lag_s=service.follower.lag_s)
-    return rendering.body(select(replica, question))
+    return rendering.body(selection)
 
 
 @router.post(
@@ -76,7 +79,7 @@ async def post_quote(
     service: TheService, asked: Annotated[QuoteIn, Depends(body_of(QuoteIn))], replica: TheReplica
 ) -> Response:
     """The first store, by the strategy's key, that passes every test; or why there is none. 200 either way."""
-    return Response(_json(answer(service, replica, asked)), media_type="application/json")
+    return Response(_json(await answer(service, replica, asked)), media_type="application/json")
 
 
 class _RawQuotes(msgspec.Struct, forbid_unknown_fields=True):
@@ -105,7 +108,7 @@ async def post_quotes(service: TheService, request: Request, replica: TheReplica
     for i, quote in enumerate(raw.quotes):
         if i % _QUOTES_BETWEEN_PAUSES == _QUOTES_BETWEEN_PAUSES - 1:
             await asyncio.sleep(0)
-        found.append(_one_of_many(service, replica, bytes(quote)))
+        found.append(await _one_of_many(service, replica, bytes(quote)))
     return Response(_json({"quotes": found}), media_type="application/json")
 
 
@@ -121,9 +124,9 @@ def _problem_of_envelope(body: bytes) -> Problem:
     return Problem(422, "invalid_input", "the body is not a list of quotes", errors=[("", "is not a list of quotes")])
 
 
-def _one_of_many(service: Service, replica: Replica, body: bytes) -> dict[str, Any]:
+async def _one_of_many(service: Service, replica: Replica, body: bytes) -> dict[str, Any]:
     try:
-        return {"status": 200, "body": answer(service, replica, parsed(QuoteIn, body))}
+        return {"status": 200, "body": await answer(service, replica, parsed(QuoteIn, body))}
     except Problem as problem:
         return {"status": problem.status, "body": problem.body()}
     except DispatchError as error:

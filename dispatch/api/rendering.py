@@ -15,6 +15,7 @@ from dispatch.storage.imports import ImportRecord
 from dispatch.storage.shelves import ShelfRow
 from geo.datums import Datum
 from geo.travel import MODES
+from geo.travel.roads import UNREACHABLE_S
 
 
 class QuoteAnswer:
@@ -71,7 +72,7 @@ class QuoteAnswer:
                 "distance_m": miss.distance_m,
                 "reason": miss.reason.text,
                 "detail": detail,
-                "eta": eta_told(miss.eta, timezone),
+                "eta": None if miss.eta.travel_s >= UNREACHABLE_S else eta_told(miss.eta, timezone),
             },
         }
 
@@ -95,7 +96,7 @@ class QuoteAnswer:
         return {
             "store_id": entry.store_id,
             "distance_m": entry.distance_m,
-            "key_s": entry.key_s,
+            "key_s": None if entry.key_s >= UNREACHABLE_S else entry.key_s,
             "reason": entry.reason.text,
             "detail": self._detail(entry),
         }

@@ -15,6 +15,7 @@ from dispatch.replica.follower import Follower
 from dispatch.replica.replica import Replica
 from dispatch.services.background import Background
 from dispatch.services.orders.ordering import Ordering
+from dispatch.services.roads import Roads
 from dispatch.storage.hot_writes import Writers
 from dispatch.storage.pool import Database
 
@@ -38,6 +39,7 @@ class Service:
     database: Database
     follower: Follower
     ordering: Ordering
+    roads: Roads
     writers: Writers
     background: Background
     imports_at_once: asyncio.Semaphore

@@ -4,6 +4,7 @@ import json
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,7 +15,7 @@ from dispatch.api.finding import question_of
 from dispatch.api.problems import problem_of_validation
 from dispatch.api.rendering import QuoteAnswer
 from dispatch.api.schemas import LineIn, PlaceIn, QuoteIn
-from dispatch.app import store_defaults, travel_of
+from dispatch.app import roads_of, store_defaults, travel_of
 from dispatch.commands.session import CommandError, database_server, opened, out, quiet_logs, ready_to_read
 from dispatch.commands.stopping import StopRequest
 from dispatch.domain.question import Question, Strategy
@@ -96,7 +97,12 @@ async def _answer(settings: Settings, url: str, question: Question, datum: Datum
     began = time.monotonic()
     replica = await loaded(settings, url, skus=[line.sku for line in question.lines])
     rendering = QuoteAnswer(replica, question, datum=datum, lag_s=time.monotonic() - began)
-    return rendering.body(select(replica, question))
+    roads = roads_of(settings)
+    ask = partial(select, replica, question)
+    try:
+        return rendering.body(await roads.answer(question.destination, ask, otherwise=replica.travel))
+    finally:
+        roads.close()
 
 
 async def loaded(settings: Settings, url: str, *, skus: list[str]) -> Replica:

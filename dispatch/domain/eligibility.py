@@ -8,9 +8,10 @@ import numpy as np
 from dispatch.domain.market import BoolArray, FloatArray, IntArray, Market
 from dispatch.domain.promise import Eta, Parts, parts
 from dispatch.domain.question import Question, Reason, Strategy
-from geo.travel import MODE_CODES
+from geo.travel import MODE_CODES, TravelModel
+from geo.travel.roads import UNREACHABLE_S
 
-UNREACHABLE_S: Final = 1 << 40
+UNKNOWN_S: Final = -1
 _NONE: Final = np.empty(0, dtype=np.int64)
 # Up to so many stores all lines are asked at once.
 _FEW: Final = 64
@@ -27,7 +28,10 @@ class KnownLine:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What the tests said of stores, one entry a store in every array."""
+    """What the tests said of stores, one entry a store in every array.
+
+    Where travel is lazy and another test decides, ``travel_s``, ``total_s`` and ``key_s`` are UNKNOWN_S.
+    """
 
     slots: IntArray
     distances_m: FloatArray
@@ -42,8 +46,9 @@ class Examined:
 class Examiner:
     """One question put to any number of stores."""
 
-    def __init__(self, market: Market, question: Question, lines: tuple[KnownLine, ...]) -> None:
+    def __init__(self, market: Market, question: Question, lines: tuple[KnownLine, ...], travel: TravelModel) -> None:
         self._market = market
+        self._travel = travel
         self._question = question
         self._lines = lines
         self._excluded = self._slots(question.exclude_stores)
@@ -80,11 +85,18 @@ class Examiner:
         return many
 
     def examine(
-        self, slots: IntArray, distances_m: FloatArray, *, stocked: bool = False, holding: bool = False
+        self,
+        slots: IntArray,
+        distances_m: FloatArray,
+        *,
+        stocked: bool = False,
+        holding: bool = False,
+        all_travel: bool = False,
     ) -> Examined:
         """Put every test to these stores. ``stocked`` says that their stock is known to suffice.
 
         ``holding``: they hold the order already, so that its goods are reserved there and it is one of those open.
+        ``all_travel``: have travel times also where they do not decide and are lazy.
         """
         market, question = self._market, self._question
         columns = market.columns
@@ -102,16 +114,11 @@ class Examiner:
             n_lines=len(self._lines),
         )
         ready_s = made.ready_s
-        travel_s = self._travel_s(slots, distances_m, ready_s)
-        total_s = made.total_s(travel_s)
         states = market.schedules.states(
             columns.schedule.take(slots), question.start_s, planned=question.start_s != question.now_s
         )
         reason = np.zeros(len(slots), dtype=np.int64)
         # The first failing test gives the reason, so they are written from the last to the first.
-        reason[total_s > question.promise_s] = Reason.PROMISE_MISSED
-        reason[question.start_s + question.hold_s + ready_s > states.until_s] = Reason.CLOSES_TOO_SOON
-        reason[travel_s >= UNREACHABLE_S] = Reason.UNREACHABLE
         if not holding:
             reason[open_orders >= columns.max_open_orders.take(slots)] = Reason.AT_CAPACITY
             reason[columns.busy_until_s.take(slots) > question.now_s] = Reason.AT_CAPACITY
@@ -127,6 +134,15 @@ class Examiner:
         if self._only is not None:
             reason[~np.isin(slots, self._only)] = Reason.EXCLUDED
         reason[~columns.active.take(slots)] = Reason.INACTIVE
+        decides = reason == Reason.NONE
+        asked = slice(None) if all_travel or not self._travel.lazy else np.flatnonzero(decides)
+        travel_s = np.full(len(slots), UNKNOWN_S, dtype=np.int64)
+        travel_s[asked] = self._travel_s(slots[asked], distances_m[asked], ready_s[asked])
+        total_s = np.where(travel_s == UNKNOWN_S, UNKNOWN_S, made.total_s(travel_s))
+        # What travel decides comes last of all.
+        reason[decides & (total_s > question.promise_s)] = Reason.PROMISE_MISSED
+        reason[decides & (question.start_s + question.hold_s + ready_s > states.until_s)] = Reason.CLOSES_TOO_SOON
+        reason[decides & (travel_s >= UNREACHABLE_S)] = Reason.UNREACHABLE
         key_s = travel_s if question.strategy is Strategy.NEAREST else total_s
         return Examined(slots, distances_m, reason, key_s, travel_s, total_s, states.until_s, made)
 
@@ -171,7 +187,7 @@ class Examiner:
             total_s=total_s,
             pickup_by=question.start_s + ready_s,
             deliver_by=question.start_s + total_s,
-            travel_source=market.travel.source,
+            travel_source=self._travel.source,
         )
 
     def detail(self, examined: Examined, index: int) -> dict[str, object]:
@@ -221,11 +237,11 @@ class Examiner:
             modes = market.columns.mode.take(slots).astype(np.int64)
         else:
             modes = np.full(len(slots), MODE_CODES[question.mode], dtype=np.int64)
-        if market.travel.hourly[modes].any():
+        if self._travel.hourly[modes].any():
             hours = market.timezones.local_hours(market.columns.timezone[slots], question.start_s + ready_s)
         else:
             hours = np.zeros(len(slots), dtype=np.int64)
-        return market.travel.times_s(
+        return self._travel.times_s(
             lats=market.index.lats.take(slots),
             lons=market.index.lons.take(slots),
             destination=question.destination,

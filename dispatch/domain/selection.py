@@ -17,7 +17,8 @@ from dispatch.domain.market import FloatArray, IntArray, Market, SlotRanges
 from dispatch.domain.promise import Eta
 from dispatch.domain.question import Question, Reason, Strategy
 from geo.point_index import Batch
-from geo.travel import MODE_CODES
+from geo.travel import MODE_CODES, TravelModel
+from geo.travel.roads import UNREACHABLE_S
 
 MAX_PASSED_OVER: Final = 200
 
@@ -27,6 +28,8 @@ _FEW_IN_ORDER: Final = 32
 # No one is served from farther away. Beyond, the chord bounds the geodesic so loosely that a search would see them all.
 _HORIZON_M: Final = 1_000_000.0
 _FEW_FAR: Final = 64
+# Where travel is lazy, so many ways are asked for at once.
+_WAYS_AT_ONCE: Final = 8
 # With so few stores to expect until a hit, look at once, and at so many before thinking again.
 _HOPEFUL: Final = 32
 _HOPEFUL_LIMIT: Final = 128
@@ -38,22 +41,30 @@ _FEW_ROWS: Final = 256
 _ROWS_A_STORE: Final = 25
 
 
-def select(market: Market, question: Question) -> Selection:
-    """Answer a question, exactly, from one moment of the market."""
+def select(market: Market, question: Question, travel: TravelModel | None = None) -> Selection:
+    """Answer a question, exactly, from one moment of the market, by ``travel`` or else the market's own.
+
+    Raises what ``travel`` raises.
+    """
     lines = []
     for line in question.lines:
         number = market.stock.number(line.sku)
         if number is None:
             return Selection(unknown_sku=line.sku)
         lines.append(KnownLine(line.sku, number, line.quantity))
-    return _Search(market, question, tuple(lines)).run()
+    return _Search(market, question, tuple(lines), travel or market.travel).run()
 
 
-def reach_m(market: Market, question: Question) -> float:
+def reach_m(market: Market, question: Question, travel: TravelModel | None = None) -> float:
     """The distance beyond which every way alone breaks the promise, so that no store is looked at."""
-    modes = market.modes if question.mode is None else np.array([MODE_CODES[question.mode]], dtype=np.int64)
     hours = market.departure_hours(question.start_s, len(question.lines))
-    return market.travel.reach_m(question.promise_s, modes=modes, hours=hours)
+    modes = modes_of(market, question)
+    return (travel or market.travel).reach_m(question.promise_s, modes=modes, hours=hours)
+
+
+def modes_of(market: Market, question: Question) -> IntArray:
+    """The codes of the modes that stores may travel by: the question's, or any that stores use."""
+    return market.modes if question.mode is None else np.array([MODE_CODES[question.mode]], dtype=np.int64)
 
 
 @dataclass(slots=True)
@@ -85,13 +96,14 @@ class _Miss:
 
 
 class _Search:
-    def __init__(self, market: Market, question: Question, lines: tuple[KnownLine, ...]) -> None:
+    def __init__(self, market: Market, question: Question, lines: tuple[KnownLine, ...], travel: TravelModel) -> None:
         self._market = market
         self._question = question
         self._lines = lines
-        self._examiner = Examiner(market, question, lines)
+        self._travel = travel
+        self._examiner = Examiner(market, question, lines, travel)
         self._wanted = 1 + question.alternatives
-        self._modes = market.modes if question.mode is None else np.array([MODE_CODES[question.mode]], dtype=np.int64)
+        self._modes = modes_of(market, question)
         self._hours = market.departure_hours(question.start_s, len(lines))
         self._fixed_s = 0 if question.strategy is Strategy.NEAREST else market.least_fixed_s(len(lines))
         # No store is looked at whose way alone breaks the promise.
@@ -100,7 +112,8 @@ class _Search:
             question.strategy is Strategy.NEAREST
             and self._wanted == 1
             and len(self._modes) == 1
-            and not market.travel.hourly[self._modes[0]]
+            and not travel.lazy
+            and not travel.hourly[self._modes[0]]
         )
         self._reach_m = self._within_m(question.promise_s)
         self._horizon_m = max(self._reach_m, _HORIZON_M)
@@ -188,9 +201,13 @@ class _Search:
         found = _Found()
         for batch in batches:
             slots, distances_m, next_m = self._cut(batch)
-            found.examined += len(slots)
             if len(slots) and not (self._in_order and self._take_first(found, slots, distances_m)):
-                self._take(found, slots, distances_m, stocked=stocked)
+                taken = self._take_all(found, slots, distances_m, stocked=stocked)
+                if taken < len(slots):
+                    found.examined += taken
+                    found.next_bound_s = self._bound_s(float(distances_m[taken]))
+                    return found
+            found.examined += len(slots)
             found.next_bound_s = self._bound_s(next_m)
             if next_m > self._reach_m or self._settled(found):
                 return found
@@ -226,6 +243,19 @@ class _Search:
             return True
         return False
 
+    def _take_all(self, found: _Found, slots: IntArray, distances_m: FloatArray, *, stocked: bool) -> int:
+        """Examine stores, nearest first; how many, which is all unless the rest cannot matter and would cost much."""
+        if not self._travel.lazy:
+            self._take(found, slots, distances_m, stocked=stocked)
+            return len(slots)
+        for start in range(0, len(slots), _WAYS_AT_ONCE):
+            bound_s = self._bound_s(float(distances_m[start]))
+            if len(found.best) == self._wanted and bound_s is not None and found.best[-1].key_s < bound_s:
+                return start
+            end = start + _WAYS_AT_ONCE
+            self._take(found, slots[start:end], distances_m[start:end], stocked=stocked)
+        return len(slots)
+
     def _take(self, found: _Found, slots: IntArray, distances_m: FloatArray, *, stocked: bool) -> None:
         """Examine stores and merge those that pass into the best."""
         if not stocked:
@@ -260,12 +290,12 @@ class _Search:
         """What the key of a store at this distance, or farther, is at least; None when there is none."""
         if distance_m == float("inf"):
             return None
-        travel_s = int(self._market.travel.bound_s(distance_m, modes=self._modes, hours=self._hours))
+        travel_s = int(self._travel.bound_s(distance_m, modes=self._modes, hours=self._hours))
         return travel_s + self._fixed_s
 
     def _within_m(self, travel_s: int) -> float:
         """The distance beyond which every way takes longer than ``travel_s``."""
-        return self._market.travel.reach_m(travel_s, modes=self._modes, hours=self._hours)
+        return self._travel.reach_m(travel_s, modes=self._modes, hours=self._hours)
 
     # ── answers ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -274,7 +304,7 @@ class _Search:
             index,
             start_s=self._question.start_s,
             travel_s=int(examined.travel_s[index]),
-            travel_source=self._market.travel.source,
+            travel_source=self._travel.source,
         )
 
     def _passed_over(self, examined: Examined, index: int) -> PassedOver:
@@ -319,6 +349,24 @@ class _Search:
 
     def _later(self, best: _Miss | None, examined: Examined) -> _Miss | None:
         """The better miss: what was best so far, or the best of these stores that are within reach."""
+        if not self._travel.lazy:
+            return self._best_within(best, examined)
+        # Those that failed latest first, nearest first, as long as one can be better.
+        for reason in sorted(set(examined.reason.tolist()), reverse=True):
+            if best is not None and reason < best.reason:
+                break
+            of_it = np.flatnonzero(examined.reason == reason)
+            of_it = of_it[np.argsort(examined.distances_m[of_it], kind="stable")]
+            for start in range(0, len(of_it), _WAYS_AT_ONCE):
+                few = of_it[start : start + _WAYS_AT_ONCE]
+                slots, distances_m = examined.slots[few], examined.distances_m[few]
+                bound_s = self._bound_s(float(distances_m[0]))
+                if best is not None and best.reason == reason and bound_s is not None and best.key_s < bound_s:
+                    break
+                best = self._best_within(best, self._examiner.examine(slots, distances_m, all_travel=True))
+        return best
+
+    def _best_within(self, best: _Miss | None, examined: Examined) -> _Miss | None:
         within = np.flatnonzero(examined.travel_s <= self._question.promise_s)
         return best if len(within) == 0 else self._better(best, examined, within)
 
@@ -358,8 +406,8 @@ class _Search:
         return None if best is None else self._passed_over(best.examined, best.index)
 
     def _beyond(self, best: _Miss | None, slots: IntArray, distances_m: FloatArray) -> _Miss:
-        examined = self._examiner.examine(slots, distances_m)
-        examined.reason[:] = Reason.PROMISE_MISSED
+        examined = self._examiner.examine(slots, distances_m, all_travel=True)
+        examined.reason[:] = np.where(examined.travel_s >= UNREACHABLE_S, Reason.UNREACHABLE, Reason.PROMISE_MISSED)
         return self._better(best, examined, np.arange(len(slots)))
 
     def _explain(self, selection: Selection) -> None:
@@ -370,8 +418,11 @@ class _Search:
         else:
             radius_m = max(winner.distance_m, self._within_m(winner.key_s - 1 - self._fixed_s))
         slots, distances_m = self._market.index.within(self._question.destination, radius_m)
-        examined = self._examiner.examine(slots, distances_m)
-        if winner is None:
+        examined = self._examiner.examine(slots, distances_m, all_travel=winner is not None)
+        if winner is None and self._travel.lazy:
+            # All that are within reach by the bound: to ask the way of each of them would take seconds.
+            chosen = np.arange(len(slots))
+        elif winner is None:
             chosen = np.flatnonzero(examined.travel_s <= self._question.promise_s)
         else:
             examined.reason[examined.reason == Reason.NONE] = Reason.SLOWER
@@ -384,7 +435,11 @@ class _Search:
         }
         listed = _with_ties(chosen, distances_m, distances_m, MAX_PASSED_OVER).tolist()
         listed.sort(key=lambda i: (distances_m[i], self._market.store_id(int(slots[i]))))
-        selection.passed_over = [self._passed_over(examined, i) for i in listed[:MAX_PASSED_OVER]]
+        del listed[MAX_PASSED_OVER:]
+        if winner is None and self._travel.lazy:
+            examined = self._examiner.examine(slots[listed], distances_m[listed], all_travel=True)
+            listed = list(range(len(listed)))
+        selection.passed_over = [self._passed_over(examined, i) for i in listed]
 
 
 def _with_ties(order: IntArray, first: IntArray | FloatArray, second: FloatArray, wanted: int) -> IntArray:

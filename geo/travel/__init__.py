@@ -37,6 +37,9 @@ class TravelModel(Protocol):
     source: str
     """Where the times come from, as answers name it."""
 
+    lazy: bool
+    """Whether a time costs so much that it is asked for only where it decides."""
+
     @property
     def hourly(self) -> NDArray[np.bool_]:
         """By mode code: whether the hour of departure matters."""

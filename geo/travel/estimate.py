@@ -68,6 +68,7 @@ class EstimateTravel(TravelModel):
     """Whole seconds, rounded up: ceil(geodesic metres x seconds per metre), the latter to nine decimals."""
 
     source = "estimate"
+    lazy = False
 
     def __init__(self, speeds: Mapping[Mode, ModeSpeed] = DEFAULT_SPEEDS) -> None:
         """Raises ValueError if a mode has no speed."""

@@ -7,6 +7,7 @@ import json
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from dispatch.domain.answer import Candidate
@@ -149,17 +150,18 @@ class _Step:
         """
         if self._ordering.now_s() - self._order.updated_at.timestamp() < _JUST_NOW_S:
             await self._hunt.hear()
-        kept = self._promise_kept()
+        kept = await self._promise_kept()
         if kept is None and await self._hunt.hear():
-            kept = self._promise_kept()
+            kept = await self._promise_kept()
         return kept
 
-    def _promise_kept(self) -> tuple[Candidate, Replica, Question] | None:
+    async def _promise_kept(self) -> tuple[Candidate, Replica, Question] | None:
         replica = self._ordering.follower.replica
         question = wish_of(self._order.request).question(now_s=self._ordering.now_s())
         # The store has the order, perhaps by the word of whoever moved it there.
         question = replace(question, exclude_stores=frozenset(), only_stores=None)
-        promise = promise_kept_by(replica, question, self._order.store_id or "")
+        ask = partial(promise_kept_by, replica, question, self._order.store_id or "")
+        promise = await self._ordering.roads.answer(question.destination, ask, otherwise=replica.travel)
         return (promise, replica, question) if isinstance(promise, Candidate) else None
 
     def _elsewhere(self, _replica: Replica) -> Question | None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -19,8 +20,10 @@ from dispatch.domain.selection import select
 from dispatch.replica.replica import Replica
 from dispatch.services.offers import eta_told, line_told
 from dispatch.services.orders.wishes import text_of, without
+from dispatch.services.roads import Roads
 from dispatch.storage.order_writes import Option, StoreAt
 from geo.geodesy import distance_m
+from geo.travel import TravelModel
 
 # With prices too high at the best store, so many are looked at next, and each time twice as many, up to the most.
 _DEAR_AT_ONCE: Final = 20
@@ -39,7 +42,9 @@ class Found:
     too_dear: bool = False
 
 
-async def find_options(replica: Replica, question: Question, most_prices: dict[str, int], deadline: float) -> Found:
+async def find_options(
+    replica: Replica, roads: Roads, question: Question, most_prices: dict[str, int], deadline: float
+) -> Found:
     """Ask who can, leaving out whoever asks more for a line than ``most_prices`` allow.
 
     Raises Busy when ``deadline`` (of time.monotonic) comes before an affordable store does.
@@ -47,7 +52,8 @@ async def find_options(replica: Replica, question: Question, most_prices: dict[s
     too_dear = False
     asked, at_once = question, _DEAR_AT_ONCE
     while True:
-        selection = select(replica, asked)
+        ask = partial(select, replica, asked)
+        selection = await roads.answer(question.destination, ask, otherwise=replica.travel)
         if selection.winner is None:
             return Found((), selection, question, too_dear)
         candidates = [selection.winner, *selection.alternatives]
@@ -109,7 +115,7 @@ def sku_nos_of(replica: Replica, skus: Sequence[str]) -> list[int]:
     return [replica.sku_nos[number] for number in known]
 
 
-def promise_kept_by(replica: Replica, question: Question, store_id: str) -> Candidate | Reason:
+def promise_kept_by(replica: Replica, question: Question, store_id: str, travel: TravelModel) -> Candidate | Reason:
     """The promise, made anew, of the store that holds the order already; or why it can no longer keep it."""
     slot = replica.slot(store_id)
     if slot is None:
@@ -117,12 +123,12 @@ def promise_kept_by(replica: Replica, question: Question, store_id: str) -> Cand
     numbers = [(line, replica.stock.number(line.sku)) for line in question.lines]
     lines = tuple(KnownLine(line.sku, number, line.quantity) for line, number in numbers if number is not None)
     metres = distance_m(question.destination, replica.catalogue.place(slot))
-    examined = Examiner(replica, question, lines).examine(np.array([slot]), np.array([metres]), holding=True)
+    examined = Examiner(replica, question, lines, travel).examine(np.array([slot]), np.array([metres]), holding=True)
     reason = Reason(int(examined.reason[0]))
     if reason is not Reason.NONE:
         return reason
     eta: Eta = examined.parts.eta(
-        0, start_s=question.start_s, travel_s=int(examined.travel_s[0]), travel_source=replica.travel.source
+        0, start_s=question.start_s, travel_s=int(examined.travel_s[0]), travel_source=travel.source
     )
     return Candidate(slot, store_id, metres, int(examined.key_s[0]), eta)
 

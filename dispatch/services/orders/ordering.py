@@ -16,12 +16,13 @@ from dispatch.domain.errors import (
 )
 from dispatch.domain.orders import Goods, Status
 from dispatch.domain.question import Question
-from dispatch.domain.selection import reach_m
+from dispatch.domain.selection import modes_of, reach_m
 from dispatch.domain.versions import Version
 from dispatch.replica.follower import Follower
 from dispatch.replica.replica import Replica
 from dispatch.services.orders.options import Found, find_options, sku_nos_of
 from dispatch.services.orders.wishes import wish_of, without
+from dispatch.services.roads import Roads
 from dispatch.storage.order_writes import NewEvent, OrderWrite
 from dispatch.storage.orders import (
     OrderWriter,
@@ -48,6 +49,7 @@ class Ordering:
     database: Database
     follower: Follower
     writer: OrderWriter
+    roads: Roads
     clock: Callable[[], datetime]
     accept_s: int
     wait_s: float
@@ -114,7 +116,7 @@ class Hunt:
             question = without(question, self._disproved)
             if self._lost:
                 question = replace(question, alternatives=_OPTIONS_AFTER_LOSS - 1)
-            found = await find_options(replica, question, self._most_prices, self._deadline)
+            found = await find_options(replica, self._ordering.roads, question, self._most_prices, self._deadline)
             self._proposed_at = {
                 option.store.cell: replica.cursors.get(option.store.cell, 0) for option in found.options
             }
@@ -138,7 +140,8 @@ class Hunt:
 
     async def _learn(self, replica: Replica, question: Question, found: Found) -> bool:
         """Look whether the database knows better than the replica that was asked; False if it does not."""
-        cells = cells_within(question.destination, reach_m(replica, question))
+        by_road_m = self._ordering.roads.reach_m(question.promise_s, modes=modes_of(replica, question))
+        cells = cells_within(question.destination, max(by_road_m, reach_m(replica, question)))
         asked_at = [replica.cursors.get(cell) for cell in cells]
         if await self.hear():
             now = self._ordering.follower.replica

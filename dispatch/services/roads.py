@@ -1,0 +1,156 @@
+"""Questions that need travel times: answered by a routing engine where there is one, else by the estimate.
+
+Selection is worked out in one go, at one moment of the replica. Where it needs a way that is not known yet, it says so,
+the engine is asked in a thread, and selection begins anew: each time it gets farther, and the last time to the end.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from math import inf
+from typing import Final
+
+import numpy as np
+import structlog
+
+from geo.coordinates import LatLon
+from geo.geodesy import IntArray
+from geo.travel import MODES, TravelModel
+from geo.travel.engine import EngineUnavailable, RoadEngine, Roadway
+from geo.travel.roads import KnownRoads, RoadBounds, WaysNeeded
+
+_log = structlog.get_logger(__name__)
+
+_MOST_DOORS: Final = 4_096
+_WAYS_A_CALL: Final = 32
+# An engine that has failed is left alone for so long.
+_REST_S: Final = 5.0
+
+
+@dataclass(slots=True)
+class RoadCounts:
+    """What has been asked of the engine."""
+
+    ways: int = 0
+    calls: int = 0
+    failures: int = 0
+    estimated: int = 0  # questions answered by the estimate, since the engine was not to be had
+    broken_bounds: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Roads:
+    """Ways to doors. Without an engine every question is answered by the estimate. Belongs to the event loop.
+
+    ``patience_s``: how long an answer is waited for, before the estimate has to do.
+    """
+
+    engine: RoadEngine | None = None
+    bounds: RoadBounds | None = None
+    threads: int = 2
+    patience_s: float = 2.0
+    counts: RoadCounts = field(default_factory=RoadCounts)
+    problem: str | None = None
+    _executor: ThreadPoolExecutor | None = None
+    _known: OrderedDict[tuple[float, float], KnownRoads] = field(default_factory=OrderedDict)
+    _rests_until: float = 0.0
+
+    async def answer[T](self, destination: LatLon, ask: Callable[[TravelModel], T], otherwise: TravelModel) -> T:
+        """What ``ask`` answers by road to this door, or by ``otherwise`` while the engine is down or slow.
+
+        ``ask`` must leave nothing behind, for it is called again and again.
+        """
+        if self.engine is None or self.bounds is None:
+            return ask(otherwise)
+        if time.monotonic() < self._rests_until:
+            self.counts.estimated += 1
+            return ask(otherwise)
+        known = self._known_to(destination, self.engine.name, self.bounds)
+        broken = known.broken_bounds
+        while True:
+            try:
+                answer = ask(known)
+            except WaysNeeded as needed:
+                try:
+                    known.learn(needed, await self._find(self.engine, destination, needed))
+                except EngineUnavailable as error:
+                    self._give_a_rest(error)
+                    return ask(otherwise)
+                continue
+            self._note_broken(known.broken_bounds - broken, destination)
+            self.problem = None
+            return answer
+
+    def _known_to(self, destination: LatLon, source: str, bounds: RoadBounds) -> KnownRoads:
+        key = (destination.lat, destination.lon)
+        known = self._known.pop(key, None)
+        if known is None:
+            known = KnownRoads(source, bounds)
+            if len(self._known) >= _MOST_DOORS:
+                self._known.popitem(last=False)
+        self._known[key] = known
+        return known
+
+    async def _find(self, engine: RoadEngine, destination: LatLon, needed: WaysNeeded) -> dict[int, Roadway]:
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix="roads")
+        loop, began = asyncio.get_running_loop(), time.monotonic()
+        calls: list[tuple[int, asyncio.Future[Roadway]]] = []
+        for code in np.unique(needed.modes).tolist():
+            lats, lons = needed.lats[needed.modes == code], needed.lons[needed.modes == code]
+            for start in range(0, len(lats), _WAYS_A_CALL):
+                part = slice(start, start + _WAYS_A_CALL)
+                mode = MODES[code]
+                ask = partial(engine.ways, lats=lats[part], lons=lons[part], destination=destination, mode=mode)
+                calls.append((code, loop.run_in_executor(self._executor, ask)))
+        self.counts.calls += len(calls)
+        self.counts.ways += len(needed.lats)
+        try:
+            async with asyncio.timeout(self.patience_s):
+                ways = [await call for _, call in calls]
+        except TimeoutError as error:
+            raise EngineUnavailable(f"it has not answered within {self.patience_s:g} s") from error
+        finally:
+            self.counts.seconds += time.monotonic() - began
+        found: dict[int, list[Roadway]] = {}
+        for (code, _), way in zip(calls, ways, strict=True):
+            found.setdefault(code, []).append(way)
+        return {code: _joined(parts) for code, parts in found.items()}
+
+    def _give_a_rest(self, error: EngineUnavailable) -> None:
+        self.counts.failures += 1
+        self.counts.estimated += 1
+        self.problem = str(error)
+        self._rests_until = time.monotonic() + _REST_S
+        _log.warning("roads_not_to_be_had", reason=str(error), estimated_for_s=_REST_S)
+
+    def reach_m(self, budget_s: int, *, modes: IntArray) -> float:
+        """No place from which a way within the budget leads lies farther away, by road; −inf without an engine."""
+        if self.engine is None or self.bounds is None:
+            return -inf
+        return KnownRoads(self.engine.name, self.bounds).reach_m(budget_s, modes=modes, hours=modes)
+
+    def _note_broken(self, broken: int, destination: LatLon) -> None:
+        if broken:
+            self.counts.broken_bounds += broken
+            _log.error("road_bound_broken", ways=broken, lat=destination.lat, lon=destination.lon)
+
+    def close(self) -> None:
+        """End the threads; what they are at is waited for."""
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
+
+
+def _joined(parts: list[Roadway]) -> Roadway:
+    if len(parts) == 1:
+        return parts[0]
+    return Roadway(
+        np.concatenate([part.seconds for part in parts]),
+        np.concatenate([part.place_leg_m for part in parts]),
+        np.concatenate([part.door_leg_m for part in parts]),
+    )

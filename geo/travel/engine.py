@@ -1,0 +1,48 @@
+"""What a routing engine is asked for, whether it runs in this process or elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from geo.coordinates import LatLon
+from geo.geodesy import FloatArray
+from geo.travel import Mode
+
+__all__ = ["EngineUnavailable", "RoadEngine", "Roadway"]
+
+
+class EngineUnavailable(Exception):
+    """The engine is down, too slow, or does not understand; the message is one sentence for operators."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roadway:
+    """Ways from places to one door, an entry a place in every array, in the order asked.
+
+    ``seconds`` on the road, between where the place and where the door meet it; nan where no road leads from one to the
+    other. Engines count nothing for the ways to the road and from it: ``place_leg_m`` and ``door_leg_m`` are these, in
+    geodesic metres; inf where there is no road to meet at all.
+    """
+
+    seconds: FloatArray
+    place_leg_m: FloatArray
+    door_leg_m: FloatArray
+
+
+class RoadEngine(Protocol):
+    """A routing engine. Its calls block, and may come from several threads at once."""
+
+    name: str
+    """Where the times come from, as answers name it: ``valhalla``, ``osrm``."""
+
+    def top_speed_mps(self, mode: Mode) -> float:
+        """Metres a second that no way of this mode beats, ferries and hills included."""
+        ...
+
+    def ways(self, *, lats: FloatArray, lons: FloatArray, destination: LatLon, mode: Mode) -> Roadway:
+        """The ways from each place (degrees, WGS84) to the destination; empty arrays for none.
+
+        The answer for a place does not depend on which others are asked with it. Raises EngineUnavailable.
+        """
+        ...

@@ -1,0 +1,146 @@
+"""Valhalla in this process: ways and areas on tiles that were built from an OpenStreetMap extract.
+
+Only its bidirectional matrix is used: the other one, which it would choose for bicycles and walkers, answers otherwise
+for a place depending on which are asked with it (78 of 288 ways on a city's network), and once 4 s for 3 km.
+Ferries are left out, so that nothing is faster than its mode.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+import valhalla
+from valhalla.config import get_config
+
+from geo.coordinates import LatLon
+from geo.geodesy import FloatArray, distances_between_m
+from geo.travel import Mode
+from geo.travel.engine import EngineUnavailable, RoadEngine, Roadway
+
+__all__ = ["ModeOnRoads", "Valhalla", "ways_of_answer"]
+
+_COSTING: Final = {Mode.FOOT: "pedestrian", Mode.EBIKE: "bicycle", Mode.CAR: "auto"}
+_SPEED_OPTION: Final = {Mode.FOOT: "walking_speed", Mode.EBIKE: "cycling_speed", Mode.CAR: "top_speed"}
+# Nothing near the place, no way between the places, or too far for the limits: an answer, not a fault.
+_NO_WAY: Final = frozenset({154, 170, 171, 442, 443})
+
+
+@dataclass(frozen=True, slots=True)
+class ModeOnRoads:
+    """How fast a mode goes on roads at most: by car the speed on the fastest of them, else on every one."""
+
+    speed_kmh: float
+
+
+def costing_of(mode: Mode, on_roads: ModeOnRoads) -> dict[str, Any]:
+    """The part of a request that says how to travel."""
+    name = _COSTING[mode]
+    options: dict[str, Any] = {_SPEED_OPTION[mode]: on_roads.speed_kmh, "exclude_ferries": True}
+    if mode is Mode.EBIKE:
+        options["bicycle_type"] = "Hybrid"
+    return {"costing": name, "costing_options": {name: options}}
+
+
+class _Actor(Protocol):
+    def matrix(self, request: str) -> str: ...
+    def isochrone(self, request: str) -> str: ...
+    def route(self, request: str) -> str: ...
+
+
+class Valhalla(RoadEngine):
+    """Valhalla on a directory of tiles. Each thread has an actor of its own, made when it first asks."""
+
+    name = "valhalla"
+
+    def __init__(self, tiles: Path, modes: Mapping[Mode, ModeOnRoads]) -> None:
+        """Raises EngineUnavailable if there are no tiles in the directory."""
+        self._modes = dict(modes)
+        self._config = _config(tiles)
+        self._local = threading.local()
+        if next(tiles.rglob("*.gph"), None) is None:
+            raise EngineUnavailable(f"there are no road tiles in {tiles}")
+
+    def top_speed_mps(self, mode: Mode) -> float:
+        """The speed of the mode: tiles are built without heights, so that nothing goes downhill."""
+        return self._modes[mode].speed_kmh / 3.6
+
+    def ways(self, *, lats: FloatArray, lons: FloatArray, destination: LatLon, mode: Mode) -> Roadway:
+        """The ways from each place to the destination. Raises EngineUnavailable."""
+        if not len(lats):
+            return Roadway(np.empty(0), np.empty(0), np.empty(0))
+        request = matrix_request(lats, lons, destination, costing_of(mode, self._modes[mode]))
+        try:
+            answer = json.loads(self._actor().matrix(json.dumps(request)))
+        except valhalla.ValhallaError as error:
+            if error.code not in _NO_WAY:
+                raise EngineUnavailable(f"valhalla cannot answer: {error}") from error
+            if len(lats) == 1:
+                return Roadway(np.array([np.nan]), np.array([np.inf]), np.array([np.inf]))
+            # One of them spoils the answer for all.
+            half = len(lats) // 2
+            parts = [
+                self.ways(lats=lats[part], lons=lons[part], destination=destination, mode=mode)
+                for part in (slice(half), slice(half, None))
+            ]
+            return Roadway(*(np.concatenate([getattr(p, name) for p in parts]) for name in Roadway.__slots__))
+        return ways_of_answer(answer, lats, lons, destination)
+
+    def _actor(self) -> _Actor:
+        actor: _Actor | None = getattr(self._local, "actor", None)
+        if actor is None:
+            try:
+                actor = valhalla.Actor(self._config)
+            except (RuntimeError, OSError, AttributeError) as error:
+                raise EngineUnavailable(f"valhalla cannot open its tiles: {error}") from error
+            self._local.actor = actor
+        return actor
+
+
+def matrix_request(
+    lats: FloatArray, lons: FloatArray, destination: LatLon, costing: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What Valhalla is asked, here or over HTTP."""
+    sources = [{"lat": lat, "lon": lon} for lat, lon in zip(lats.tolist(), lons.tolist(), strict=True)]
+    targets = [{"lat": destination.lat, "lon": destination.lon}]
+    return {"sources": sources, "targets": targets, "verbose": True, **costing}
+
+
+def ways_of_answer(answer: Mapping[str, Any], lats: FloatArray, lons: FloatArray, destination: LatLon) -> Roadway:
+    """The ways of Valhalla's verbose answer, whose sources and targets are where the places meet their roads.
+
+    Raises EngineUnavailable for an answer of another shape.
+    """
+    try:
+        seconds = [row[0]["time"] for row in answer["sources_to_targets"]]
+        met = np.array([[place["lat"], place["lon"]] for place in answer["sources"]])
+        door = answer["targets"][0]
+        place_leg_m = distances_between_m(lats, lons, met[:, 0], met[:, 1])
+        door_leg_m = distances_between_m(
+            np.array([destination.lat]), np.array([destination.lon]), np.array([door["lat"]]), np.array([door["lon"]])
+        )
+        times = np.array([np.nan if time is None else time for time in seconds], dtype=np.float64)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise EngineUnavailable("valhalla's answer is not what was asked for") from error
+    if len(times) != len(lats) or len(met) != len(lats):
+        raise EngineUnavailable("valhalla's answer is of another number of places")
+    return Roadway(times, place_leg_m, np.repeat(door_leg_m, len(lats)))
+
+
+def _config(tiles: Path) -> dict[str, Any]:
+    # A copy, for it shares its parts with what every call returns.
+    config: dict[str, Any] = deepcopy(get_config(tile_extract="", tile_dir=tiles))
+    config["logging"] = {"type": ""}
+    config["thor"]["source_to_target_algorithm"] = "costmatrix"
+    limits = config["service_limits"]
+    limits["allow_hard_exclusions"] = True
+    for costing in _COSTING.values():
+        limits[costing] |= {"max_matrix_location_pairs": 100_000, "max_matrix_distance": 500_000.0}
+    limits["isochrone"] |= {"max_time_contour": 240, "max_contours": 4}
+    return config
