@@ -52,14 +52,15 @@ def select(market: Market, question: Question, travel: TravelModel | None = None
         if number is None:
             return Selection(unknown_sku=line.sku)
         lines.append(KnownLine(line.sku, number, line.quantity))
-    return _Search(market, question, tuple(lines), travel or market.travel).run()
+    return _Search(market, question, tuple(lines), market.travel if travel is None else travel).run()
 
 
 def reach_m(market: Market, question: Question, travel: TravelModel | None = None) -> float:
     """The distance beyond which every way alone breaks the promise, so that no store is looked at."""
     hours = market.departure_hours(question.start_s, len(question.lines))
     modes = modes_of(market, question)
-    return (travel or market.travel).reach_m(question.promise_s, modes=modes, hours=hours)
+    travel = market.travel if travel is None else travel
+    return travel.reach_m(question.promise_s, modes=modes, hours=hours)
 
 
 def modes_of(market: Market, question: Question) -> IntArray:

@@ -1,0 +1,187 @@
+"""Where a way costs much, selection asks for few of them and answers as if it had asked for all."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dispatch.domain.answer import Selection
+from dispatch.domain.question import Line, Question
+from dispatch.domain.selection import select
+from dispatch.replica.replica import Replica
+from geo.coordinates import LatLon
+from geo.geodesy import FloatArray, IntArray
+from geo.travel import Mode
+from geo.travel.engine import Roadway
+from geo.travel.estimate import EstimateTravel
+from geo.travel.roads import LONGEST_LEG_M, UNREACHABLE_S, KnownRoads, RoadBounds, WaysNeeded
+from tests.selection.worlds import NOW_S, PLACES, question, world
+from tests.selection.worlds import difference as difference_of
+
+SEED = 20261125
+WORLDS = 6
+QUESTIONS = 5
+EVEN = (1.0,) * 24
+
+
+class LazyEstimate(EstimateTravel):
+    """The estimate, told only of the places that were asked for."""
+
+    lazy = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known: set[tuple[float, float, int]] = set()
+
+    def times_s(
+        self,
+        *,
+        lats: FloatArray,
+        lons: FloatArray,
+        destination: LatLon,
+        distances_m: FloatArray,
+        modes: IntArray,
+        hours: IntArray,
+    ) -> IntArray:
+        keys = zip(lats.tolist(), lons.tolist(), modes.tolist(), strict=True)
+        missing = np.array([key not in self.known for key in keys], dtype=np.bool_)
+        if missing.any():
+            raise WaysNeeded(lats[missing], lons[missing], modes[missing])
+        return super().times_s(
+            lats=lats, lons=lons, destination=destination, distances_m=distances_m, modes=modes, hours=hours
+        )
+
+
+def lazily(replica: Replica, asked: Question, travel: LazyEstimate | None = None) -> Selection:
+    """Ask again with each answer, as the service does."""
+    travel = travel or LazyEstimate()
+    while True:
+        try:
+            return select(replica, asked, travel)
+        except WaysNeeded as needed:
+            before = len(travel.known)
+            travel.known |= set(zip(needed.lats.tolist(), needed.lons.tolist(), needed.modes.tolist(), strict=True))
+            assert len(travel.known) > before, "it asks for something new each time"
+
+
+@pytest.mark.parametrize("strict", [False, True], ids=["easy", "strict"])
+@pytest.mark.parametrize("name", PLACES)
+def test_it_answers_as_by_looking_at_every_store(name: str, strict: bool) -> None:
+    for seed in range(WORLDS):
+        rng = np.random.default_rng([SEED, list(PLACES).index(name), seed])
+        here = world(rng, PLACES[name], count=int(rng.choice([1, 12, 60, 300])), strict=strict)
+        for number in range(QUESTIONS):
+            asked = question(rng, here.rows)
+            if select(here.replica, asked).winner is None:
+                # Without a winner all that the bound lets within reach are passed over, not all that are.
+                asked = replace(asked, explain=False)
+            wrong = difference_of(here, asked, search=lazily)
+            assert wrong is None, f"{name}, seed {SEED}, world {seed}, question {number}: {wrong}"
+
+
+# ── roads ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+BOUNDS = RoadBounds({Mode.FOOT: 4.8 / 3.6, Mode.EBIKE: 25 / 3.6, Mode.CAR: 25.0}, dict.fromkeys(Mode, EVEN))
+
+
+def ways_from(lats: FloatArray, lons: FloatArray, distances_m: FloatArray, mode: Mode, seed: int) -> Roadway:
+    """Roads that no one could guess: by place a detour of 1 to 4, a leg, and for one in ten no way at all."""
+    seconds, legs = np.empty(len(lats)), np.empty(len(lats))
+    for i, (lat, lon) in enumerate(zip(lats.tolist(), lons.tolist(), strict=True)):
+        rng = np.random.default_rng([seed, int((lat + 90) * 1e7), int((lon + 180) * 1e7)])
+        legs[i] = rng.choice([0.0, 30.0, LONGEST_LEG_M, LONGEST_LEG_M + 1])
+        on_road_m = max(0.0, distances_m[i] - legs[i])
+        seconds[i] = (
+            np.nan if rng.random() < 0.1 else np.floor(on_road_m * rng.uniform(1, 4) / BOUNDS.top_speed_mps[mode])
+        )
+    return Roadway(seconds, legs, np.zeros(len(lats)))
+
+
+class AllRoads(KnownRoads):
+    """Knows every way, so that nothing need be asked: the slow way to the same answer."""
+
+    lazy = False
+
+    def __init__(self, replica: Replica, asked: Question, seed: int) -> None:
+        super().__init__("test", BOUNDS)
+        slots, distances_m = replica.index.within(asked.destination, 1e8)
+        lats, lons = replica.index.lats[slots], replica.index.lons[slots]
+        modes = replica.columns.mode[slots].astype(np.int64)
+        for code in np.unique(modes).tolist():
+            of_it = modes == code
+            needed = WaysNeeded(lats[of_it], lons[of_it], modes[of_it])
+            self.learn(needed, {code: ways_from(lats[of_it], lons[of_it], distances_m[of_it], list(Mode)[code], seed)})
+
+
+def by_road(replica: Replica, asked: Question, seed: int) -> tuple[Selection, int]:
+    """The lazy answer, and how many ways were asked for."""
+    travel = KnownRoads("test", BOUNDS)
+    while True:
+        try:
+            return select(replica, asked, travel), len(travel)
+        except WaysNeeded as needed:
+            for code in np.unique(needed.modes).tolist():
+                of_it = needed.modes == code
+                lats, lons = needed.lats[of_it], needed.lons[of_it]
+                slots, all_m = replica.index.within(asked.destination, 1e8)
+                places = zip(replica.index.lats[slots].tolist(), replica.index.lons[slots].tolist(), strict=True)
+                away_m = dict(zip(places, all_m.tolist(), strict=True))
+                distances_m = np.array([away_m[at] for at in zip(lats.tolist(), lons.tolist(), strict=True)])
+                part = WaysNeeded(lats, lons, needed.modes[of_it])
+                travel.learn(part, {code: ways_from(lats, lons, distances_m, list(Mode)[code], seed)})
+
+
+@pytest.mark.parametrize("name", ["dense", "towns", "shared coordinates", "mirrored"])
+def test_by_road_it_answers_as_if_every_way_were_known(name: str) -> None:
+    asked_for = known = winners = unreachable = 0
+    for seed in range(WORLDS):
+        rng = np.random.default_rng([SEED + 1, list(PLACES).index(name), seed])
+        here = world(rng, PLACES[name], count=int(rng.choice([12, 60, 300])), strict=seed % 2 == 1)
+        for number in range(QUESTIONS):
+            asked = replace(question(rng, here.rows), mode=None)
+            everything = AllRoads(here.replica, asked, seed)
+            right = select(here.replica, asked, everything)
+            found, ways = by_road(here.replica, asked, seed)
+            where = f"{name}, seed {SEED}, world {seed}, question {number}: {asked}"
+            assert (found.winner, found.alternatives) == (right.winner, right.alternatives), where
+            if found.certificate is not None and found.winner is not None:
+                bound_s = found.certificate.next_bound_s
+                assert bound_s is None or bound_s >= found.winner.key_s
+                winners += 1
+            if found.winner is not None or not asked.explain:
+                assert found.passed_over == right.passed_over, where
+            assert everything.broken_bounds == 0
+            # A miss is told by what is within reach, which is the same by both.
+            assert found.miss == right.miss, where
+            asked_for, known = (
+                asked_for + (0 if asked.explain else ways),
+                known + (0 if asked.explain else len(everything)),
+            )
+            unreachable += any(one.key_s >= UNREACHABLE_S for one in right.passed_over or ())
+    print(f"{name}: {asked_for} of {known} ways asked for, {winners} winners")
+    assert winners > QUESTIONS
+    assert unreachable
+    assert asked_for < known
+
+
+def test_a_broken_bound_is_counted() -> None:
+    travel = KnownRoads("test", BOUNDS)
+    lats, lons, modes = np.array([25.0]), np.array([121.5]), np.array([1])
+    needed = WaysNeeded(lats, lons, modes)
+    travel.learn(needed, {1: Roadway(np.array([10.0]), np.zeros(1), np.zeros(1))})
+    for distance_m, broken in ((70.0, 0), (25 / 3.6 * 11, 0), (25 / 3.6 * 12, 1)):
+        before = travel.broken_bounds
+        travel.times_s(
+            lats=lats, lons=lons, destination=LatLon(lat=25.0, lon=121.5), distances_m=np.array([distance_m]),
+            modes=modes, hours=np.array([8]),
+        )  # fmt: skip
+        assert travel.broken_bounds - before == broken
+
+
+def test_a_question_to_nobody_asks_for_nothing() -> None:
+    rng = np.random.default_rng(SEED)
+    here = world(rng, PLACES["dense"], count=30, strict=False)
+    at = LatLon(lat=25.033, lon=121.5654)
+    nothing = Question(destination=at, lines=(Line("nowhere", 1),), promise_s=600, now_s=NOW_S, start_s=NOW_S)
+    travel = LazyEstimate()
+    assert lazily(here.replica, nothing, travel).winner is None
