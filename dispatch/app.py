@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -29,6 +30,9 @@ from dispatch.storage.hot_writes import writers_on
 from dispatch.storage.pool import Database
 from geo.travel import Mode
 from geo.travel.estimate import EstimateTravel, ModeSpeed
+from geo.travel.roads import RoadBounds
+from geo.travel.tiles import road_tiles
+from geo.travel.valhalla import ModeOnRoads, Valhalla
 
 VERSION = "0.1.0"
 
@@ -69,8 +73,30 @@ def travel_of(settings: Settings) -> EstimateTravel:
 
 
 def roads_of(settings: Settings) -> Roads:
-    """The routing engine of the settings, with what no way on its roads beats; none: everything is estimated."""
-    return Roads()
+    """The routing engine of the settings, with what no way on its roads beats; none: everything is estimated.
+
+    Builds road tiles if there are none yet of the extract, which takes from seconds to hours. Raises TilesError.
+    """
+    if settings.roads is None:
+        return Roads()
+    modes = {
+        Mode.FOOT: ModeOnRoads(settings.foot_speed_kmh),
+        Mode.EBIKE: ModeOnRoads(settings.ebike_road_kmh),
+        Mode.CAR: ModeOnRoads(settings.car_road_kmh),
+    }
+    engine = Valhalla(road_tiles(settings.roads, roads_dir(settings)), modes)
+    factors = {
+        Mode.FOOT: settings.foot_hour_factors,
+        Mode.EBIKE: settings.ebike_hour_factors,
+        Mode.CAR: settings.car_hour_factors,
+    }
+    bounds = RoadBounds({mode: engine.top_speed_mps(mode) for mode in Mode}, factors)
+    return Roads(engine, bounds, patience_s=settings.roads_patience_s)
+
+
+def roads_dir(settings: Settings) -> Path:
+    """Where the road tiles are kept."""
+    return settings.data_dir / "roads"
 
 
 def store_defaults(settings: Settings) -> StoreDefaults:

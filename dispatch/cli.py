@@ -87,6 +87,9 @@ def serve(
     demo: Annotated[
         bool, typer.Option("--demo", help="Load an invented city if there are no stores; date its stock anew.")
     ] = False,
+    roads: Annotated[
+        Path | None, typer.Option(help="OpenStreetMap extract, .osm.pbf (DISPATCH_ROADS).", show_default="estimates")
+    ] = None,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Listen on other than loopback addresses though there are no keys.")
     ] = False,
@@ -99,12 +102,14 @@ def serve(
     Examples:
     dispatch serve --demo
     dispatch serve --port 8001 --data-dir /srv/life
+    dispatch serve --roads taipei.osm.pbf
     DISPATCH_DATABASE_URL=postgresql://me@db/life dispatch serve --workers 4
     """
     from dispatch.commands import serving
 
     return serving.run(
-        _settings(host=host, port=port, workers=workers, data_dir=data_dir, insecure=insecure or None), demo=demo
+        _settings(host=host, port=port, workers=workers, data_dir=data_dir, roads=roads, insecure=insecure or None),
+        demo=demo,
     )
 
 

@@ -94,16 +94,23 @@ class Settings(BaseSettings):
         description="24 factors of travel time by car (JSON list)",
     )
 
+    # -- travel by road: a routing engine's own times, where there is an extract
+
+    roads: Path | None = Field(None, description="OpenStreetMap extract (.osm.pbf) to travel on; else estimates")
+    ebike_road_kmh: Speed = Field(25.0, description="Speed of an e-bike on roads, km/h")
+    car_road_kmh: Speed = Field(90.0, description="Speed of a car on the fastest roads, km/h")
+    roads_patience_s: float = Field(2.0, gt=0, le=60, description="Seconds that the routing engine is waited for")
+
     # -- the replica
 
     follow_every_s: float = Field(0.03, ge=0.001, le=10, description="Seconds between two looks for changes")
     replica_stale_after_s: float = Field(5.0, gt=0, le=3600, description="Seconds behind from which it is not ready")
     min_version_wait_s: float = Field(1.0, ge=0, le=60, description="Seconds a read waits for Dispatch-Min-Version")
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", "roads")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().resolve()
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().resolve()
 
     @field_validator("log_level", "mode", mode="before")
     @classmethod

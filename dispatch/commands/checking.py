@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from dispatch.app import store_defaults, travel_of
+from dispatch.app import roads_dir, store_defaults, travel_of
 from dispatch.commands.checking_books import check_books, check_server
 from dispatch.commands.checking_workers import check_workers
 from dispatch.commands.failures import line_of
@@ -21,6 +21,7 @@ from dispatch.storage.migrate import pending
 from dispatch.storage.pool import Database
 from dispatch.storage.reaching import current
 from dispatch.storage.stores import all_stores
+from geo.travel.tiles import TilesError, road_tiles
 
 # From this share of a partner's shelf rows on, its stores are as good as empty, and somebody should know.
 _STALE_SHARE: Final = 0.5
@@ -40,8 +41,22 @@ def run(settings: Settings) -> int:
         if line is None:
             raise
         report.problem(line)
-    report.ok("roads: none configured, travel times are estimates")
+    check_roads(settings, report)
     return 1 if report.problems else 0
+
+
+def check_roads(settings: Settings, report: Report) -> None:
+    """Whether travel times come by road, and if they cannot, why not."""
+    if settings.roads is None:
+        report.ok("roads: none configured, travel times are estimates")
+        return
+    try:
+        tiles = road_tiles(settings.roads, roads_dir(settings))
+    except TilesError as error:
+        report.problem(f"roads: {error}")
+        return
+    size = sum(file.stat().st_size for file in tiles.rglob("*.gph"))
+    report.ok(f"roads: {settings.roads.name}, {size / 2**20:,.1f} MiB of tiles")
 
 
 async def _check(settings: Settings, url: str, report: Report) -> None:

@@ -10,6 +10,8 @@ from dispatch.domain.errors import DatabaseUnavailable, DispatchError, ImportRun
 from dispatch.postgres import PostgresError
 from dispatch.settings import SettingsError
 from dispatch.storage.reaching import MigrationError
+from geo.travel.engine import EngineUnavailable
+from geo.travel.tiles import TilesError
 
 # What has no option of its own, by the first part of the pointer.
 _ARGUMENTS: Final = {"destination": "LAT LON", "lat": "LAT LON", "lon": "LAT LON", "lines": "SKU"}
@@ -18,7 +20,7 @@ _ARGUMENTS: Final = {"destination": "LAT LON", "lat": "LAT LON", "lon": "LAT LON
 def line_of(error: BaseException) -> str | None:
     """The one line for an error that was to be expected; None for a fault of ours."""
     match error:
-        case CommandError() | DemoError() | SettingsError() | PostgresError() | MigrationError():
+        case CommandError() | DemoError() | SettingsError() | PostgresError() | MigrationError() | TilesError():
             return str(error)
         case InvalidInput(errors=errors):
             return "; ".join(f"{place_of(pointer)}: {detail}" for pointer, detail in errors)
@@ -27,6 +29,8 @@ def line_of(error: BaseException) -> str | None:
             return "; ".join(told) or error.detail
         case DatabaseUnavailable():
             return f"{error}; dispatch check tells more"
+        case EngineUnavailable():
+            return f"no travel times by road: {error}"
         case ImportRunning():
             return f"{error}; one that was killed counts as over within a minute"
         case DispatchError():

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from dispatch.app import VERSION, create_app
+from dispatch.app import VERSION, create_app, roads_dir
 from dispatch.commands.examples import Examples, find_examples
 from dispatch.commands.importing import progress_bar
 from dispatch.commands.server import ReadyServer, config_of
@@ -23,6 +23,7 @@ from dispatch.serve_lock import acquire_serve_lock
 from dispatch.settings import Settings
 from dispatch.storage.migrate import migrate
 from dispatch.storage.stores import all_stores
+from geo.travel.tiles import road_tiles
 
 
 def run(settings: Settings, *, demo: bool) -> int:
@@ -37,6 +38,7 @@ def run(settings: Settings, *, demo: bool) -> int:
         ):
             address = _address(settings.host, listener.getsockname()[1])
             lock.tell(address)
+            _prepare_roads(settings)
             say(_what_database(settings))
             with database_server(settings, stop, make=True, watch=True) as url:
                 _prepare(settings, url, stop, demo=demo)
@@ -106,6 +108,19 @@ def _what_database(settings: Settings) -> str:
         return "Using the database of DISPATCH_DATABASE_URL"
     first = "" if (settings.data_dir / "postgres").is_dir() else ", made now"
     return f"Starting PostgreSQL in {settings.data_dir}{first}"
+
+
+# ── the roads ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _prepare_roads(settings: Settings) -> None:
+    """Build the road tiles, once for each extract. Raises TilesError."""
+    if settings.roads is None:
+        return
+    began = time.monotonic()
+    with progress_bar(f"Road tiles of {settings.roads.name}") as bar:
+        road_tiles(settings.roads, roads_dir(settings), progress=lambda _what, share: bar(share) if share else None)
+    say(f"Travel times by road on {settings.roads.name}, ready after {time.monotonic() - began:.1f} s")
 
 
 # ── the data ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -32,6 +32,8 @@ def worker_environment(settings: Settings, url: str) -> dict[str, str]:
     """The environment of a worker: this one's, with what the command line said and the database there is."""
     said = {name: getattr(settings, name) for name in ("host", "port", "workers", "insecure", "data_dir")}
     said["database_url"] = url
+    if settings.roads is not None:
+        said["roads"] = settings.roads
     if settings.database_url is None:
         said["pool_max"] = max(1, min(settings.pool_max, _MOST_CONNECTIONS // settings.workers))
         said["pool_min"] = min(settings.pool_min, said["pool_max"])

@@ -1,0 +1,99 @@
+"""The routing engine on real roads: what selection relies on."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from geo.coordinates import LatLon
+from geo.geodesy import distances_m
+from geo.travel import Mode
+from geo.travel.engine import EngineUnavailable
+from geo.travel.roads import LONGEST_LEG_M, WALKING_MPS
+from geo.travel.tiles import TilesError, road_tiles
+from geo.travel.valhalla import Valhalla
+from tests.geo.roads import MODES, places_along, valhalla_of
+from tests.geo.shared import shared_file
+
+SEED = 20261125
+TOKYO = LatLon(lat=35.6595, lon=139.7005)
+
+
+def door_among(name: str, rng: np.random.Generator) -> LatLon:
+    lats, lons = places_along(name, rng, 1)
+    return LatLon(lat=float(lats[0]), lon=float(lons[0]))
+
+
+@pytest.mark.parametrize("name", ["jinan", "shibuya", "monaco"])
+@pytest.mark.parametrize("mode", Mode)
+def test_a_way_is_the_same_whoever_is_asked_with_it_and_is_never_faster_than_the_bound(name: str, mode: Mode) -> None:
+    rng = np.random.default_rng([SEED, len(name), list(Mode).index(mode)])
+    engine = valhalla_of(name)
+    for _ in range(3):
+        door = door_among(name, rng)
+        lats, lons = places_along(name, rng, 24)
+        together = engine.ways(lats=lats, lons=lons, destination=door, mode=mode)
+        halves = [
+            engine.ways(lats=lats[part], lons=lons[part], destination=door, mode=mode)
+            for part in (slice(0, 5), slice(5, None))
+        ]
+        alone = np.concatenate([half.seconds for half in halves])
+        assert np.array_equal(together.seconds, alone, equal_nan=True), f"seed {SEED}"
+        legs_m = together.place_leg_m + together.door_leg_m
+        near = (together.place_leg_m <= LONGEST_LEG_M) & (together.door_leg_m <= LONGEST_LEG_M)
+        known = near & ~np.isnan(together.seconds)
+        assert known.sum() > 12
+        least_s = distances_m(door, lats, lons) / engine.top_speed_mps(mode) - 1
+        assert (together.seconds + legs_m / WALKING_MPS >= least_s)[known].all(), f"seed {SEED}"
+
+
+def test_places_without_a_road_have_no_way_and_leave_the_others_alone() -> None:
+    engine = valhalla_of("shibuya")
+    lats, lons = np.array([35.6595, 10.0, 35.6610, 35.7]), np.array([139.7005, 20.0, 139.6980, 139.9])
+    door = LatLon(lat=35.6580, lon=139.7016)
+    ways = engine.ways(lats=lats, lons=lons, destination=door, mode=Mode.EBIKE)
+    usable = ~np.isnan(ways.seconds) & (ways.place_leg_m <= LONGEST_LEG_M)
+    assert usable.tolist() == [True, False, True, False]
+    nowhere = engine.ways(lats=lats, lons=lons, destination=LatLon(lat=10.0, lon=20.0), mode=Mode.EBIKE)
+    assert np.isnan(nowhere.seconds).all()
+    assert len(engine.ways(lats=lats[:0], lons=lons[:0], destination=door, mode=Mode.CAR).seconds) == 0
+
+
+def test_tiles_are_built_once_for_a_content_and_anew_when_it_changes(tmp_path: Path) -> None:
+    extract, said = tmp_path / "city.osm.pbf", []
+    shutil.copyfile(shared_file("roads/shibuya.osm.pbf"), extract)
+    first = road_tiles(extract, tmp_path / "tiles", progress=lambda what, _share: said.append(what))
+    assert any("graph" in what for what in said)
+    said.clear()
+    renamed = extract.rename(tmp_path / "other.osm.pbf")
+    assert road_tiles(renamed, tmp_path / "tiles", progress=lambda what, _share: said.append(what)) == first
+    assert set(said) == {"reading the extract"}
+    said.clear()
+    assert road_tiles(renamed, tmp_path / "tiles", progress=lambda what, _share: said.append(what)) == first
+    assert not said, "a file of the same size and date is not read again"
+    shutil.copyfile(shared_file("roads/monaco.osm.pbf"), renamed)
+    other = road_tiles(renamed, tmp_path / "tiles")
+    assert other != first
+    assert Valhalla(other, MODES).name == "valhalla"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "cannot be read"), (b"", "no road tiles|no roads"), (b"lat,lon\n1,2\n", "no road tiles")],
+)
+def test_what_is_no_extract_is_refused_with_the_mend_and_leaves_nothing(
+    tmp_path: Path, content: bytes | None, said: str
+) -> None:
+    extract = tmp_path / "bad.osm.pbf"
+    if content is not None:
+        extract.write_bytes(content)
+    with pytest.raises(TilesError, match=said):
+        road_tiles(extract, tmp_path / "tiles")
+    assert not list((tmp_path / "tiles").glob("*/*.gph"))
+    assert not list((tmp_path / "tiles").glob("building-*"))
+
+
+def test_a_directory_without_tiles_is_no_engine(tmp_path: Path) -> None:
+    with pytest.raises(EngineUnavailable, match="no road tiles"):
+        Valhalla(tmp_path, MODES)
