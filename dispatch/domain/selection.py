@@ -29,7 +29,7 @@ _FEW_IN_ORDER: Final = 32
 _HORIZON_M: Final = 1_000_000.0
 _FEW_FAR: Final = 64
 # Where travel is lazy, so many ways are asked for at once.
-_WAYS_AT_ONCE: Final = 8
+_WAYS_AT_ONCE: Final = 4
 # With so few stores to expect until a hit, look at once, and at so many before thinking again.
 _HOPEFUL: Final = 32
 _HOPEFUL_LIMIT: Final = 128

@@ -20,13 +20,12 @@ import structlog
 from geo.coordinates import LatLon
 from geo.geodesy import IntArray
 from geo.travel import MODES, TravelModel
-from geo.travel.engine import EngineUnavailable, RoadEngine, Roadway
+from geo.travel.engine import EngineUnavailable, RoadEngine, Roadway, joined
 from geo.travel.roads import KnownRoads, RoadBounds, WaysNeeded
 
 _log = structlog.get_logger(__name__)
 
 _MOST_DOORS: Final = 4_096
-_WAYS_A_CALL: Final = 32
 # An engine that has failed is left alone for so long.
 _REST_S: Final = 5.0
 
@@ -103,8 +102,8 @@ class Roads:
         calls: list[tuple[int, asyncio.Future[Roadway]]] = []
         for code in np.unique(needed.modes).tolist():
             lats, lons = needed.lats[needed.modes == code], needed.lons[needed.modes == code]
-            for start in range(0, len(lats), _WAYS_A_CALL):
-                part = slice(start, start + _WAYS_A_CALL)
+            for start in range(0, len(lats), engine.ways_a_call):
+                part = slice(start, start + engine.ways_a_call)
                 mode = MODES[code]
                 ask = partial(engine.ways, lats=lats[part], lons=lons[part], destination=destination, mode=mode)
                 calls.append((code, loop.run_in_executor(self._executor, ask)))
@@ -120,7 +119,7 @@ class Roads:
         found: dict[int, list[Roadway]] = {}
         for (code, _), way in zip(calls, ways, strict=True):
             found.setdefault(code, []).append(way)
-        return {code: _joined(parts) for code, parts in found.items()}
+        return {code: joined(parts) for code, parts in found.items()}
 
     def _give_a_rest(self, error: EngineUnavailable) -> None:
         self.counts.failures += 1
@@ -144,13 +143,3 @@ class Roads:
         """End the threads; what they are at is waited for."""
         if self._executor is not None:
             self._executor.shutdown(cancel_futures=True)
-
-
-def _joined(parts: list[Roadway]) -> Roadway:
-    if len(parts) == 1:
-        return parts[0]
-    return Roadway(
-        np.concatenate([part.seconds for part in parts]),
-        np.concatenate([part.place_leg_m for part in parts]),
-        np.concatenate([part.door_leg_m for part in parts]),
-    )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+import numpy as np
 
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray
 from geo.travel import Mode
 
-__all__ = ["EngineUnavailable", "RoadEngine", "Roadway"]
+__all__ = ["EngineUnavailable", "RoadEngine", "Roadway", "joined"]
 
 
 class EngineUnavailable(Exception):
@@ -30,11 +33,26 @@ class Roadway:
     door_leg_m: FloatArray
 
 
+def joined(parts: Sequence[Roadway]) -> Roadway:
+    """Ways one after the other; empty for none."""
+    if len(parts) == 1:
+        return parts[0]
+    none = np.empty(0)
+    return Roadway(
+        np.concatenate([none, *(part.seconds for part in parts)]),
+        np.concatenate([none, *(part.place_leg_m for part in parts)]),
+        np.concatenate([none, *(part.door_leg_m for part in parts)]),
+    )
+
+
 class RoadEngine(Protocol):
     """A routing engine. Its calls block, and may come from several threads at once."""
 
     name: str
     """Where the times come from, as answers name it: ``valhalla``, ``osrm``."""
+
+    ways_a_call: int
+    """How many ways are best asked for in one call."""
 
     def top_speed_mps(self, mode: Mode) -> float:
         """Metres a second that no way of this mode beats, ferries and hills included."""

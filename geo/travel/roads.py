@@ -73,7 +73,8 @@ class RoadBounds:
 
     def factors(self, modes: IntArray, hours: IntArray) -> FloatArray:
         """By how much each mode's way takes longer at each hour."""
-        return self._factors.take(modes * _HOURS + hours)
+        factors: FloatArray = self._factors.take(modes * _HOURS + hours)
+        return factors
 
     def seconds_per_metre(self, modes: IntArray) -> float:
         """What the fastest of these modes takes for a metre. Raises ValueError for none."""
@@ -132,7 +133,7 @@ class KnownRoads(TravelModel):
             raise WaysNeeded(lats[missing], lons[missing], modes[missing])
         pairs = np.array([self._known[key] for key in keys]).reshape(-1, 2)
         seconds = pairs[:, 0] * self._bounds.factors(modes, hours) + pairs[:, 1]
-        times_s = np.ceil(np.minimum(seconds, UNREACHABLE_S)).astype(np.int64)
+        times_s: IntArray = np.ceil(np.minimum(seconds, UNREACHABLE_S)).astype(np.int64)
         bounds_s = self._floor_s(distances_m / np.array([self._bounds.top_speed_mps[MODES[m]] for m in modes.tolist()]))
         self.broken_bounds += int((times_s < bounds_s).sum())
         return times_s

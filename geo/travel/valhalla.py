@@ -1,7 +1,8 @@
 """Valhalla in this process: ways and areas on tiles that were built from an OpenStreetMap extract.
 
-Only its bidirectional matrix is used: the other one, which it would choose for bicycles and walkers, answers otherwise
-for a place depending on which are asked with it (78 of 288 ways on a city's network), and once 4 s for 3 km.
+Each way is asked for by itself, with the bidirectional matrix. Asked for together, a way can come out otherwise with
+other places beside it: rarely with this matrix, for most ways with the one that Valhalla would choose for bicycles and
+walkers. Then nothing could be proven of a store that was not asked for.
 Ferries are left out, so that nothing is faster than its mode.
 """
 
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 import valhalla
@@ -22,14 +23,14 @@ from valhalla.config import get_config
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray, distances_between_m
 from geo.travel import Mode
-from geo.travel.engine import EngineUnavailable, RoadEngine, Roadway
+from geo.travel.engine import EngineUnavailable, RoadEngine, Roadway, joined
 
-__all__ = ["ModeOnRoads", "Valhalla", "ways_of_answer"]
+__all__ = ["NO_WAY", "ModeOnRoads", "Valhalla", "costing_of", "matrix_request", "ways_of_answer"]
 
 _COSTING: Final = {Mode.FOOT: "pedestrian", Mode.EBIKE: "bicycle", Mode.CAR: "auto"}
 _SPEED_OPTION: Final = {Mode.FOOT: "walking_speed", Mode.EBIKE: "cycling_speed", Mode.CAR: "top_speed"}
 # Nothing near the place, no way between the places, or too far for the limits: an answer, not a fault.
-_NO_WAY: Final = frozenset({154, 170, 171, 442, 443})
+NO_WAY: Final = frozenset({154, 170, 171, 442, 443})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +49,11 @@ def costing_of(mode: Mode, on_roads: ModeOnRoads) -> dict[str, Any]:
     return {"costing": name, "costing_options": {name: options}}
 
 
-class _Actor(Protocol):
-    def matrix(self, request: str) -> str: ...
-    def isochrone(self, request: str) -> str: ...
-    def route(self, request: str) -> str: ...
-
-
 class Valhalla(RoadEngine):
     """Valhalla on a directory of tiles. Each thread has an actor of its own, made when it first asks."""
 
     name = "valhalla"
+    ways_a_call = 1
 
     def __init__(self, tiles: Path, modes: Mapping[Mode, ModeOnRoads]) -> None:
         """Raises EngineUnavailable if there are no tiles in the directory."""
@@ -73,27 +69,21 @@ class Valhalla(RoadEngine):
 
     def ways(self, *, lats: FloatArray, lons: FloatArray, destination: LatLon, mode: Mode) -> Roadway:
         """The ways from each place to the destination. Raises EngineUnavailable."""
-        if not len(lats):
-            return Roadway(np.empty(0), np.empty(0), np.empty(0))
-        request = matrix_request(lats, lons, destination, costing_of(mode, self._modes[mode]))
+        costing = costing_of(mode, self._modes[mode])
+        return joined([self._way(lats[i : i + 1], lons[i : i + 1], destination, costing) for i in range(len(lats))])
+
+    def _way(self, lats: FloatArray, lons: FloatArray, destination: LatLon, costing: Mapping[str, Any]) -> Roadway:
+        request = matrix_request(lats, lons, destination, costing)
         try:
             answer = json.loads(self._actor().matrix(json.dumps(request)))
         except valhalla.ValhallaError as error:
-            if error.code not in _NO_WAY:
+            if error.code not in NO_WAY:
                 raise EngineUnavailable(f"valhalla cannot answer: {error}") from error
-            if len(lats) == 1:
-                return Roadway(np.array([np.nan]), np.array([np.inf]), np.array([np.inf]))
-            # One of them spoils the answer for all.
-            half = len(lats) // 2
-            parts = [
-                self.ways(lats=lats[part], lons=lons[part], destination=destination, mode=mode)
-                for part in (slice(half), slice(half, None))
-            ]
-            return Roadway(*(np.concatenate([getattr(p, name) for p in parts]) for name in Roadway.__slots__))
+            return Roadway(np.array([np.nan]), np.array([np.inf]), np.array([np.inf]))
         return ways_of_answer(answer, lats, lons, destination)
 
-    def _actor(self) -> _Actor:
-        actor: _Actor | None = getattr(self._local, "actor", None)
+    def _actor(self) -> valhalla.Actor:
+        actor: valhalla.Actor | None = getattr(self._local, "actor", None)
         if actor is None:
             try:
                 actor = valhalla.Actor(self._config)

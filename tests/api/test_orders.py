@@ -13,6 +13,7 @@ from dispatch.domain.errors import Busy
 from dispatch.domain.question import Line, Question
 from dispatch.services.orders import ordering
 from dispatch.services.orders.options import find_options
+from dispatch.services.roads import Roads
 from geo.coordinates import LatLon
 from tests.api.client import Api, Clock, assert_problem, worker
 from tests.api.shop import (
@@ -363,7 +364,7 @@ async def test_many_dear_stores_are_passed_over_in_time_or_nobody_is_refused(app
     place = LatLon(lat=DOOR[0], lon=DOOR[1])
     question = Question(destination=place, lines=(Line("tea", 1),), promise_s=3600, now_s=now_s, start_s=now_s)
     with pytest.raises(Busy):
-        await find_options(replica, question, {"tea": 100}, deadline=time.monotonic())
+        await find_options(replica, Roads(), question, {"tea": 100}, deadline=time.monotonic())
     assert (await placed(app_client, "o-1", order_of(lines=lines)))["store"]["store_id"] == "s59"
 
 

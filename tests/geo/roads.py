@@ -29,7 +29,7 @@ def road_places(name: str) -> tuple[FloatArray, FloatArray]:
     """Latitudes and longitudes of the nodes of its roads, as the file has them."""
     lats, lons = [], []
     for way in osmium.FileProcessor(shared_file(f"roads/{name}.osm.pbf")).with_locations():
-        if way.is_way() and "highway" in way.tags:
+        if isinstance(way, osmium.osm.Way) and "highway" in way.tags:
             for node in way.nodes:
                 lats.append(node.lat)
                 lons.append(node.lon)
