@@ -25,7 +25,7 @@ class Roadway:
 
     ``seconds`` on the road, between where the place and where the door meet it; nan where no road leads from one to the
     other. Engines count nothing for the ways to the road and from it: ``place_leg_m`` and ``door_leg_m`` are these, in
-    geodesic metres; inf where there is no road to meet at all.
+    geodesic metres; inf at the end that has no road to meet at all, at both where nobody knows which of them it is.
     """
 
     seconds: FloatArray

@@ -93,6 +93,8 @@ class KnownRoads(TravelModel):
         self.source = source
         self._bounds = bounds
         self._known: dict[tuple[float, float, int], tuple[float, float]] = {}  # seconds on the road, and off it
+        # By mode code: no road that it may use comes near the door, so that nobody need be asked for.
+        self._no_road_to_door: set[int] = set()
         self.broken_bounds = 0
 
     def __len__(self) -> int:
@@ -108,6 +110,8 @@ class KnownRoads(TravelModel):
         for code, ways in found.items():
             chosen = needed.modes == code
             off_road_m = ways.place_leg_m + ways.door_leg_m
+            if (np.isfinite(ways.place_leg_m) & (ways.door_leg_m > LONGEST_LEG_M)).any():
+                self._no_road_to_door.add(code)
             too_far = (ways.place_leg_m > LONGEST_LEG_M) | (ways.door_leg_m > LONGEST_LEG_M) | np.isnan(ways.seconds)
             seconds = np.where(too_far, inf, ways.seconds).tolist()
             legs = (np.where(too_far, 0.0, off_road_m) / WALKING_MPS).tolist()
@@ -128,10 +132,12 @@ class KnownRoads(TravelModel):
     ) -> IntArray:
         """Whole seconds from each place, rounded up; UNREACHABLE_S where no road leads. Raises WaysNeeded."""
         keys = list(zip(lats.tolist(), lons.tolist(), modes.tolist(), strict=True))
-        missing = np.array([key not in self._known for key in keys], dtype=np.bool_)
+        missing = np.array(
+            [key not in self._known and key[2] not in self._no_road_to_door for key in keys], dtype=np.bool_
+        )
         if missing.any():
             raise WaysNeeded(lats[missing], lons[missing], modes[missing])
-        pairs = np.array([self._known[key] for key in keys]).reshape(-1, 2)
+        pairs = np.array([self._known.get(key, (inf, 0.0)) for key in keys]).reshape(-1, 2)
         seconds = pairs[:, 0] * self._bounds.factors(modes, hours) + pairs[:, 1]
         times_s: IntArray = np.ceil(np.minimum(seconds, UNREACHABLE_S)).astype(np.int64)
         bounds_s = self._floor_s(distances_m / np.array([self._bounds.top_speed_mps[MODES[m]] for m in modes.tolist()]))

@@ -58,7 +58,7 @@ class Valhalla(RoadEngine):
     def __init__(self, tiles: Path, modes: Mapping[Mode, ModeOnRoads]) -> None:
         """Raises EngineUnavailable if there are no tiles in the directory."""
         self._modes = dict(modes)
-        self._config = _config(tiles)
+        self.config = _config(tiles)
         self._local = threading.local()
         if next(tiles.rglob("*.gph"), None) is None:
             raise EngineUnavailable(f"there are no road tiles in {tiles}")
@@ -79,14 +79,24 @@ class Valhalla(RoadEngine):
         except valhalla.ValhallaError as error:
             if error.code not in NO_WAY:
                 raise EngineUnavailable(f"valhalla cannot answer: {error}") from error
-            return Roadway(np.array([np.nan]), np.array([np.inf]), np.array([np.inf]))
+            return self._no_way(lats, lons, destination, costing)
         return ways_of_answer(answer, lats, lons, destination)
+
+    def _no_way(self, lats: FloatArray, lons: FloatArray, destination: LatLon, costing: Mapping[str, Any]) -> Roadway:
+        """No way, and which end is to blame: where it is the door, no other place need be asked for."""
+        door = (np.array([destination.lat]), np.array([destination.lon]))
+        if (lats[0], lons[0]) != (destination.lat, destination.lon):
+            door_is_off = bool(np.isinf(self._way(*door, destination, costing).place_leg_m[0]))
+        else:
+            door_is_off = False
+        place_leg_m, door_leg_m = (0.0, np.inf) if door_is_off else (np.inf, 0.0)
+        return Roadway(np.array([np.nan]), np.array([place_leg_m]), np.array([door_leg_m]))
 
     def _actor(self) -> valhalla.Actor:
         actor: valhalla.Actor | None = getattr(self._local, "actor", None)
         if actor is None:
             try:
-                actor = valhalla.Actor(self._config)
+                actor = valhalla.Actor(self.config)
             except (RuntimeError, OSError, AttributeError) as error:
                 raise EngineUnavailable(f"valhalla cannot open its tiles: {error}") from error
             self._local.actor = actor
