@@ -98,7 +98,7 @@ class Settings(BaseSettings):
 
     roads: Path | None = Field(None, description="OpenStreetMap extract (.osm.pbf) to travel on; else estimates")
     ebike_road_kmh: Speed = Field(25.0, description="Speed of an e-bike on roads, km/h")
-    car_road_kmh: Speed = Field(90.0, description="Speed of a car on the fastest roads, km/h")
+    car_road_kmh: Speed = Field(60.0, description="Speed of a car on the fastest roads, km/h")
     roads_patience_s: float = Field(2.0, gt=0, le=60, description="Seconds that the routing engine is waited for")
 
     # -- the replica

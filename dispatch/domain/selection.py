@@ -28,8 +28,10 @@ _FEW_IN_ORDER: Final = 32
 # No one is served from farther away. Beyond, the chord bounds the geodesic so loosely that a search would see them all.
 _HORIZON_M: Final = 1_000_000.0
 _FEW_FAR: Final = 64
-# Where travel is lazy, so many ways are asked for at once.
-_WAYS_AT_ONCE: Final = 4
+# Where travel is lazy, so many ways are asked for at once: few at first, for mostly the nearest two decide, then more,
+# for each time the search begins anew.
+_FIRST_WAYS: Final = 2
+_MOST_WAYS: Final = 16
 # With so few stores to expect until a hit, look at once, and at so many before thinking again.
 _HOPEFUL: Final = 32
 _HOPEFUL_LIMIT: Final = 128
@@ -249,11 +251,10 @@ class _Search:
         if not self._travel.lazy:
             self._take(found, slots, distances_m, stocked=stocked)
             return len(slots)
-        for start in range(0, len(slots), _WAYS_AT_ONCE):
+        for start, end in _growing(len(slots), found.examined):
             bound_s = self._bound_s(float(distances_m[start]))
             if len(found.best) == self._wanted and bound_s is not None and found.best[-1].key_s < bound_s:
                 return start
-            end = start + _WAYS_AT_ONCE
             self._take(found, slots[start:end], distances_m[start:end], stocked=stocked)
         return len(slots)
 
@@ -358,8 +359,8 @@ class _Search:
                 break
             of_it = np.flatnonzero(examined.reason == reason)
             of_it = of_it[np.argsort(examined.distances_m[of_it], kind="stable")]
-            for start in range(0, len(of_it), _WAYS_AT_ONCE):
-                few = of_it[start : start + _WAYS_AT_ONCE]
+            for start, end in _growing(len(of_it)):
+                few = of_it[start:end]
                 slots, distances_m = examined.slots[few], examined.distances_m[few]
                 bound_s = self._bound_s(float(distances_m[0]))
                 if best is not None and best.reason == reason and bound_s is not None and best.key_s < bound_s:
@@ -441,6 +442,15 @@ class _Search:
             examined = self._examiner.examine(slots[listed], distances_m[listed], all_travel=True)
             listed = list(range(len(listed)))
         selection.passed_over = [self._passed_over(examined, i) for i in listed]
+
+
+def _growing(count: int, before: int = 0) -> Iterator[tuple[int, int]]:
+    """Stretches of 0 to ``count``, each about as long as all before it, when ``before`` were already gone through."""
+    start = 0
+    while start < count:
+        end = start + min(max(_FIRST_WAYS, start + before), _MOST_WAYS)
+        yield start, min(end, count)
+        start = end
 
 
 def _with_ties(order: IntArray, first: IntArray | FloatArray, second: FloatArray, wanted: int) -> IntArray:

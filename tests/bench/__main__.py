@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,17 +19,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from dispatch.postgres import acquire
 from dispatch.storage.migrate import migrate
-from tests.bench import order_http, order_writes
+from tests.bench import order_http, order_writes, roads
 from tests.bench.database import fill
 from tests.bench.world import World
 
 READY_TIMEOUT_S: Final = 600
+PARTS: Final = ("quotes", "orders", "roads")
 console = Console()
 
 
@@ -38,18 +41,23 @@ def main() -> None:
     asked.add_argument("--skus", type=int, default=10_000)
     asked.add_argument("--per-store", type=int, default=400)
     asked.add_argument("--data-dir", type=Path, help="keep the database here, and use it again; default: thrown away")
-    asked.add_argument("--only", choices=("quotes", "orders"), help="quotes and the replica, or orders; default: both")
+    asked.add_argument("--only", choices=PARTS, action="append", help="a part of it; repeatable; default: all")
+    asked.add_argument("--compared", type=int, default=300, help="questions by road answered by the full matrix, too")
     asked.add_argument("--json", type=Path, help="write the figures here, too")
     options = asked.parse_args()
     figures: dict[str, Any] = {"machine": machine()}
-    if options.only != "orders":
+    parts = options.only or PARTS
+    if "quotes" in parts:
         world = World(options.stores, options.skus, options.per_store)
         with _folder(options.data_dir) as folder:
             figures |= run(world, folder)
         show(figures)
-    if options.only != "quotes":
+    if "orders" in parts:
         figures["orders"] = run_orders()
         show_orders(figures["orders"])
+    if "roads" in parts and (by_road := run_roads(options.compared)) is not None:
+        figures["roads"] = by_road
+        show_roads(by_road)
     about = figures["machine"]
     console.print(f"{about['cores']} cores, {about['processor']}, Python {about['python']}")
     if options.json:
@@ -132,6 +140,18 @@ def seconds_until_ready(folder: Path) -> float:
         server.wait(60)
 
 
+def run_roads(compared: int) -> dict[str, Any] | None:
+    """Quotes by road; None where the road data is missing, which is said."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    try:
+        with Progress(*columns, console=console) as shown:
+            task = shown.add_task("quotes by road, compared with the full matrix", total=compared)
+            return roads.measure(compared=compared, progress=lambda done: shown.update(task, completed=done))
+    except pytest.skip.Exception as missing:
+        console.print(f"roads: {missing}")
+        return None
+
+
 def machine() -> dict[str, Any]:
     """Enough to compare: the cores and the processor."""
     names = [
@@ -179,6 +199,25 @@ def show_orders(figures: dict[str, Any]) -> None:
     console.print(orders)
     console.print(
         f"group commit ÷ one by one: {storage['ratio']:.1f}; orders ÷ nothing, over HTTP: {http['share']:.2f}"
+    )
+
+
+def show_roads(figures: dict[str, Any]) -> None:
+    table = Table(title=f"Quotes by road, {figures['stores']:,} stores, each to a door of its own")
+    for name in ("mode", "p50 ms (spread)", "p99 ms (spread)", "ways a quote"):
+        table.add_column(name)
+    for mode, of_it in figures["by_mode"].items():
+        p50, p99 = of_it["p50_ms"], of_it["p99_ms"]
+        table.add_row(
+            mode,
+            f"{statistics.median(p50):.1f} ({min(p50):.1f}…{max(p50):.1f})",
+            f"{statistics.median(p99):.1f} ({min(p99):.1f}…{max(p99):.1f})",
+            f"{of_it['ways']:.1f}",
+        )
+    console.print(table)
+    console.print(
+        f"{figures['compared'] - figures['different']} of {figures['compared']} answers equal the full matrix;"
+        f" {figures['broken_bounds']} bounds broken"
     )
 
 

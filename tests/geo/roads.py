@@ -14,7 +14,7 @@ from geo.travel.tiles import road_tiles
 from geo.travel.valhalla import ModeOnRoads, Valhalla
 from tests.geo.shared import shared_file
 
-MODES: Final = {Mode.FOOT: ModeOnRoads(4.8), Mode.EBIKE: ModeOnRoads(25.0), Mode.CAR: ModeOnRoads(90.0)}
+MODES: Final = {Mode.FOOT: ModeOnRoads(4.8), Mode.EBIKE: ModeOnRoads(25.0), Mode.CAR: ModeOnRoads(60.0)}
 
 
 @cache
