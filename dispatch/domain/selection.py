@@ -11,27 +11,18 @@ from typing import Final
 
 import numpy as np
 
-from dispatch.domain.answer import Candidate, Certificate, PassedOver, Plan, Selection
-from dispatch.domain.eligibility import Examined, Examiner, KnownLine
+from dispatch.domain.answer import Candidate, Certificate, Plan, Selection
+from dispatch.domain.eligibility import Examined, KnownLine
+from dispatch.domain.ground import Ground, growing, modes_of, with_ties
 from dispatch.domain.market import FloatArray, IntArray, Market, SlotRanges
-from dispatch.domain.promise import Eta
+from dispatch.domain.misses import Misses
 from dispatch.domain.question import Question, Reason, Strategy
 from geo.point_index import Batch
-from geo.travel import MODE_CODES, TravelModel
-from geo.travel.roads import UNREACHABLE_S
-
-MAX_PASSED_OVER: Final = 200
+from geo.travel import TravelModel
 
 _SMALLEST_BATCH: Final = 8
 _LARGEST_FIRST_BATCH: Final = 256
 _FEW_IN_ORDER: Final = 32
-# No one is served from farther away. Beyond, the chord bounds the geodesic so loosely that a search would see them all.
-_HORIZON_M: Final = 1_000_000.0
-_FEW_FAR: Final = 64
-# Where travel is lazy, so many ways are asked for at once: few at first, for mostly the nearest two decide, then more,
-# for each time the search begins anew.
-_FIRST_WAYS: Final = 2
-_MOST_WAYS: Final = 16
 # With so few stores to expect until a hit, look at once, and at so many before thinking again.
 _HOPEFUL: Final = 32
 _HOPEFUL_LIMIT: Final = 128
@@ -65,11 +56,6 @@ def reach_m(market: Market, question: Question, travel: TravelModel | None = Non
     return travel.reach_m(question.promise_s, modes=modes, hours=hours)
 
 
-def modes_of(market: Market, question: Question) -> IntArray:
-    """The codes of the modes that stores may travel by: the question's, or any that stores use."""
-    return market.modes if question.mode is None else np.array([MODE_CODES[question.mode]], dtype=np.int64)
-
-
 @dataclass(slots=True)
 class _Found:
     """The best stores so far, best first, and where the search stands."""
@@ -81,45 +67,23 @@ class _Found:
     ended: bool = True
 
 
-@dataclass(slots=True)
-class _Miss:
-    """A store that failed, and how it compares with others that did."""
-
-    reason: int
-    key_s: int
-    distance_m: float
-    store_id: str
-    examined: Examined
-    index: int
-
-    @property
-    def rank(self) -> tuple[int, int, float, str]:
-        """The smaller, the better: the later reason, then key, distance and id."""
-        return (-self.reason, self.key_s, self.distance_m, self.store_id)
-
-
 class _Search:
     def __init__(self, market: Market, question: Question, lines: tuple[KnownLine, ...], travel: TravelModel) -> None:
         self._market = market
         self._question = question
         self._lines = lines
         self._travel = travel
-        self._examiner = Examiner(market, question, lines, travel)
+        self._ground = Ground(market, question, lines, travel)
+        self._examiner = self._ground.examiner
         self._wanted = 1 + question.alternatives
-        self._modes = modes_of(market, question)
-        self._hours = market.departure_hours(question.start_s, len(lines))
-        self._fixed_s = 0 if question.strategy is Strategy.NEAREST else market.least_fixed_s(len(lines))
-        # No store is looked at whose way alone breaks the promise.
         # With one mode that is alike at every hour, a store farther away never has the better key.
         self._in_order = (
             question.strategy is Strategy.NEAREST
             and self._wanted == 1
-            and len(self._modes) == 1
+            and len(self._ground.modes) == 1
             and not travel.lazy
-            and not travel.hourly[self._modes[0]]
+            and not travel.hourly[self._ground.modes[0]]
         )
-        self._reach_m = self._within_m(question.promise_s)
-        self._horizon_m = max(self._reach_m, _HORIZON_M)
 
     def run(self) -> Selection:
         plan, rest_lacks, found = self._search()
@@ -129,9 +93,9 @@ class _Search:
         if found.best:
             selection.winner, *selection.alternatives = found.best
         else:
-            selection.miss = self._nearest_miss(found)
+            selection.miss = Misses(self._ground).nearest(found.failed)
         if self._question.explain:
-            self._explain(selection)
+            Misses(self._ground).explain(selection)
         return selection
 
     # ── plans ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -151,7 +115,7 @@ class _Search:
             hit = self._space_first(till_hit, limit=_HOPEFUL_LIMIT)
             if hit is not None:
                 return Plan.SPACE_FIRST, None, hit
-        around = self._market.slots_around(self._question.destination, self._reach_m)
+        around = self._market.slots_around(self._question.destination, self._ground.reach_m)
         counts: list[int] = []
         by_rarity = sorted(self._lines, key=lambda line: self._market.stock.holder_count(line.number))
         for line in by_rarity:
@@ -176,14 +140,10 @@ class _Search:
     def _space_first(self, till_hit: float, *, limit: int) -> _Found | None:
         """Nearest first; None when it has looked at ``limit`` stores without an end in sight."""
         first = int(min(max(_SMALLEST_BATCH, 2 * till_hit), _LARGEST_FIRST_BATCH))
-        found = self._walk(self._near(first), limit=limit)
+        found = self._walk(self._ground.near(first), limit=limit)
         if found.next_bound_s is None and found.examined < len(self._market.index):
-            found.next_bound_s = self._bound_s(self._horizon_m)
+            found.next_bound_s = self._ground.bound_s(self._ground.horizon_m)
         return found if found.ended else None
-
-    def _near(self, first: int) -> Iterator[Batch]:
-        """The stores this side of the horizon, nearest first."""
-        return self._market.index.batches(self._question.destination, first=first, radius_m=self._horizon_m)
 
     def _stock_first(self, rarest: KnownLine, around: SlotRanges) -> _Found:
         """All stores around that have the rarest line, those that have the others too nearest first."""
@@ -195,7 +155,7 @@ class _Search:
         found.examined = len(holders)
         if len(holders) < self._market.stock.holder_count(rarest.number):
             # Those that were not looked at lie beyond reach.
-            beyond_s = self._question.promise_s + 1 + self._fixed_s
+            beyond_s = self._question.promise_s + 1 + self._ground.fixed_s
             found.next_bound_s = beyond_s if found.next_bound_s is None else min(beyond_s, found.next_bound_s)
         return found
 
@@ -203,29 +163,22 @@ class _Search:
         """Examine batches, nearest first, until nothing unseen can matter, or ``limit`` is passed: not ``ended``."""
         found = _Found()
         for batch in batches:
-            slots, distances_m, next_m = self._cut(batch)
+            slots, distances_m, next_m = self._ground.cut(batch)
             if len(slots) and not (self._in_order and self._take_first(found, slots, distances_m)):
                 taken = self._take_all(found, slots, distances_m, stocked=stocked)
                 if taken < len(slots):
                     found.examined += taken
-                    found.next_bound_s = self._bound_s(float(distances_m[taken]))
+                    found.next_bound_s = self._ground.bound_s(float(distances_m[taken]))
                     return found
             found.examined += len(slots)
-            found.next_bound_s = self._bound_s(next_m)
-            if next_m > self._reach_m or self._settled(found):
+            found.next_bound_s = self._ground.bound_s(next_m)
+            if next_m > self._ground.reach_m or self._settled(found):
                 return found
             if limit is not None and found.examined >= limit:
                 found.ended = False
                 return found
         found.next_bound_s = None
         return found
-
-    def _cut(self, batch: Batch) -> tuple[IntArray, FloatArray, float]:
-        """The part of a batch within reach of the promise, and the distance of the first store after it."""
-        if len(batch.ids) == 0 or batch.distances_m[-1] <= self._reach_m:
-            return batch.ids, batch.distances_m, batch.next_m
-        end = int(batch.distances_m.searchsorted(self._reach_m, side="right"))
-        return batch.ids[:end], batch.distances_m[:end], float(batch.distances_m[end])
 
     def _take_first(self, found: _Found, slots: IntArray, distances_m: FloatArray) -> bool:
         """Take the first of a few stores that passes; False if none of them does, or who is first is not so plain.
@@ -251,8 +204,8 @@ class _Search:
         if not self._travel.lazy:
             self._take(found, slots, distances_m, stocked=stocked)
             return len(slots)
-        for start, end in _growing(len(slots), found.examined):
-            bound_s = self._bound_s(float(distances_m[start]))
+        for start, end in growing(len(slots), found.examined):
+            bound_s = self._ground.bound_s(float(distances_m[start]))
             if len(found.best) == self._wanted and bound_s is not None and found.best[-1].key_s < bound_s:
                 return start
             self._take(found, slots[start:end], distances_m[start:end], stocked=stocked)
@@ -272,10 +225,10 @@ class _Search:
         if len(passing) == 0:
             return
         order = passing[np.lexsort((examined.distances_m[passing], examined.key_s[passing]))]
-        for index in _with_ties(order, examined.key_s, examined.distances_m, self._wanted).tolist():
+        for index in with_ties(order, examined.key_s, examined.distances_m, self._wanted).tolist():
             store_id = self._market.store_id(int(examined.slots[index]))
             key_s, distance_m = int(examined.key_s[index]), float(examined.distances_m[index])
-            slot, eta = int(examined.slots[index]), self._eta(examined, index)
+            slot, eta = int(examined.slots[index]), self._ground.eta(examined, index)
             found.best.append(Candidate(slot, store_id, distance_m, key_s, eta))
         found.best.sort(key=lambda candidate: (candidate.key_s, candidate.distance_m, candidate.store_id))
         del found.best[self._wanted :]
@@ -285,180 +238,3 @@ class _Search:
         if len(found.best) < self._wanted:
             return False
         return found.next_bound_s is None or found.best[-1].key_s <= found.next_bound_s
-
-    # ── bounds ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _bound_s(self, distance_m: float) -> int | None:
-        """What the key of a store at this distance, or farther, is at least; None when there is none."""
-        if distance_m == float("inf"):
-            return None
-        travel_s = int(self._travel.bound_s(distance_m, modes=self._modes, hours=self._hours))
-        return travel_s + self._fixed_s
-
-    def _within_m(self, travel_s: int) -> float:
-        """The distance beyond which every way takes longer than ``travel_s``."""
-        return self._travel.reach_m(travel_s, modes=self._modes, hours=self._hours)
-
-    # ── answers ────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _eta(self, examined: Examined, index: int) -> Eta:
-        return examined.parts.eta(
-            index,
-            start_s=self._question.start_s,
-            travel_s=int(examined.travel_s[index]),
-            travel_source=self._travel.source,
-        )
-
-    def _passed_over(self, examined: Examined, index: int) -> PassedOver:
-        slot = int(examined.slots[index])
-        return PassedOver(
-            slot=slot,
-            store_id=self._market.store_id(slot),
-            distance_m=float(examined.distances_m[index]),
-            key_s=int(examined.key_s[index]),
-            reason=Reason(int(examined.reason[index])),
-            detail=self._examiner.detail(examined, index),
-            eta=self._eta(examined, index),
-        )
-
-    def _nearest_miss(self, found: _Found) -> PassedOver | None:
-        """Of the stores within reach, the one that failed latest in the order of reasons, then by key.
-
-        Within reach is a store whose own way alone keeps the promise. Stores that have the stock are all in ``found``.
-        Every other fails on its stock at the latest, so the walk ends at the best-placed store that does. With none
-        within reach: the best by key of all, as missing the promise.
-        """
-        best: _Miss | None = None
-        for examined in found.failed:
-            best = self._later(best, examined)
-        if self._examiner.only is not None:
-            # All others are excluded, and no reason but being inactive is earlier.
-            for batch in self._market.index.batches_among(self._question.destination, self._examiner.only):
-                best = self._later(best, self._examiner.examine(batch.ids, batch.distances_m))
-            if best is not None and best.reason > Reason.EXCLUDED:
-                return self._passed_over(best.examined, best.index)
-        if best is None or best.reason <= Reason.INSUFFICIENT_STOCK:
-            for batch in self._near(_SMALLEST_BATCH):
-                slots, distances_m, next_m = self._cut(batch)
-                if len(slots):
-                    best = self._later(best, self._examiner.examine(slots, distances_m))
-                next_bound_s = self._bound_s(next_m)
-                if next_m > self._reach_m or next_bound_s is None:
-                    break
-                if best is not None and best.reason >= Reason.INSUFFICIENT_STOCK and best.key_s <= next_bound_s:
-                    break
-        return self._beyond_reach() if best is None else self._passed_over(best.examined, best.index)
-
-    def _later(self, best: _Miss | None, examined: Examined) -> _Miss | None:
-        """The better miss: what was best so far, or the best of these stores that are within reach."""
-        if not self._travel.lazy:
-            return self._best_within(best, examined)
-        # Those that failed latest first, nearest first, as long as one can be better.
-        for reason in sorted(set(examined.reason.tolist()), reverse=True):
-            if best is not None and reason < best.reason:
-                break
-            of_it = np.flatnonzero(examined.reason == reason)
-            of_it = of_it[np.argsort(examined.distances_m[of_it], kind="stable")]
-            for start, end in _growing(len(of_it)):
-                few = of_it[start:end]
-                slots, distances_m = examined.slots[few], examined.distances_m[few]
-                bound_s = self._bound_s(float(distances_m[0]))
-                if best is not None and best.reason == reason and bound_s is not None and best.key_s < bound_s:
-                    break
-                best = self._best_within(best, self._examiner.examine(slots, distances_m, all_travel=True))
-        return best
-
-    def _best_within(self, best: _Miss | None, examined: Examined) -> _Miss | None:
-        within = np.flatnonzero(examined.travel_s <= self._question.promise_s)
-        return best if len(within) == 0 else self._better(best, examined, within)
-
-    def _better(self, best: _Miss | None, examined: Examined, among: IntArray) -> _Miss:
-        order = among[np.lexsort((examined.distances_m[among], examined.key_s[among], -examined.reason[among]))]
-        first = order[0]
-        tied = order[
-            (examined.reason[order] == examined.reason[first])
-            & (examined.key_s[order] == examined.key_s[first])
-            & (examined.distances_m[order] == examined.distances_m[first])
-        ]
-        index = min(tied.tolist(), key=lambda i: self._market.store_id(int(examined.slots[i])))
-        miss = _Miss(
-            reason=int(examined.reason[index]),
-            key_s=int(examined.key_s[index]),
-            distance_m=float(examined.distances_m[index]),
-            store_id=self._market.store_id(int(examined.slots[index])),
-            examined=examined,
-            index=index,
-        )
-        return miss if best is None or miss.rank < best.rank else best
-
-    def _beyond_reach(self) -> PassedOver | None:
-        """The store with the best key of all, when every way alone breaks the promise; None if there is no store.
-
-        With none this side of the horizon, it is the best of the few nearest by straight line: from so far, to be
-        exact would be to look at every store, for a question that no one means.
-        """
-        best: _Miss | None = None
-        for batch in self._near(_SMALLEST_BATCH):
-            best = self._beyond(best, batch.ids, batch.distances_m)
-            next_bound_s = self._bound_s(batch.next_m)
-            if next_bound_s is None or best.key_s <= next_bound_s:
-                break
-        if best is None and len(self._market.index):
-            best = self._beyond(best, *self._market.index.nearest_by_chord(self._question.destination, _FEW_FAR))
-        return None if best is None else self._passed_over(best.examined, best.index)
-
-    def _beyond(self, best: _Miss | None, slots: IntArray, distances_m: FloatArray) -> _Miss:
-        examined = self._examiner.examine(slots, distances_m, all_travel=True)
-        examined.reason[:] = np.where(examined.travel_s >= UNREACHABLE_S, Reason.UNREACHABLE, Reason.PROMISE_MISSED)
-        return self._better(best, examined, np.arange(len(slots)))
-
-    def _explain(self, selection: Selection) -> None:
-        """List every store that is nearer or has a better key than the winner; without one, those within reach."""
-        winner = selection.winner
-        if winner is None:
-            radius_m = self._reach_m
-        else:
-            radius_m = max(winner.distance_m, self._within_m(winner.key_s - 1 - self._fixed_s))
-        slots, distances_m = self._market.index.within(self._question.destination, radius_m)
-        examined = self._examiner.examine(slots, distances_m, all_travel=winner is not None)
-        if winner is None and self._travel.lazy:
-            # All that are within reach by the bound: to ask the way of each of them would take seconds.
-            chosen = np.arange(len(slots))
-        elif winner is None:
-            chosen = np.flatnonzero(examined.travel_s <= self._question.promise_s)
-        else:
-            examined.reason[examined.reason == Reason.NONE] = Reason.SLOWER
-            nearer_or_better = (distances_m < winner.distance_m) | (examined.key_s < winner.key_s)
-            chosen = np.flatnonzero(nearer_or_better & (slots != winner.slot))
-        selection.passed_over_total = len(chosen)
-        reasons, counts = np.unique(examined.reason[chosen], return_counts=True)
-        selection.passed_over_reasons = {
-            Reason(reason): count for reason, count in zip(reasons.tolist(), counts.tolist(), strict=True)
-        }
-        listed = _with_ties(chosen, distances_m, distances_m, MAX_PASSED_OVER).tolist()
-        listed.sort(key=lambda i: (distances_m[i], self._market.store_id(int(slots[i]))))
-        del listed[MAX_PASSED_OVER:]
-        if winner is None and self._travel.lazy:
-            examined = self._examiner.examine(slots[listed], distances_m[listed], all_travel=True)
-            listed = list(range(len(listed)))
-        selection.passed_over = [self._passed_over(examined, i) for i in listed]
-
-
-def _growing(count: int, before: int = 0) -> Iterator[tuple[int, int]]:
-    """Stretches of 0 to ``count``, each about as long as all before it, when ``before`` were already gone through."""
-    start = 0
-    while start < count:
-        end = start + min(max(_FIRST_WAYS, start + before), _MOST_WAYS)
-        yield start, min(end, count)
-        start = end
-
-
-def _with_ties(order: IntArray, first: IntArray | FloatArray, second: FloatArray, wanted: int) -> IntArray:
-    """The first ``wanted`` of ``order`` and all that are equal to the last of them in both arrays."""
-    if len(order) <= wanted:
-        return order
-    last = order[wanted - 1]
-    end = wanted
-    while end < len(order) and first[order[end]] == first[last] and second[order[end]] == second[last]:
-        end += 1
-    return order[:end]

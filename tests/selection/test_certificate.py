@@ -13,6 +13,7 @@ import pytest
 
 from dispatch.domain import selection
 from dispatch.domain.answer import Certificate, Plan
+from dispatch.domain.ground import Ground
 from dispatch.domain.question import Question, Strategy
 from dispatch.domain.selection import select
 from geo.travel import Mode
@@ -135,20 +136,20 @@ def stops_at_the_first_that_passes(search: selection._Search, found: selection._
     return len(found.best) >= search._wanted
 
 
-def bound_is_too_high(search: selection._Search, distance_m: float) -> int | None:
+def bound_is_too_high(ground: Ground, distance_m: float) -> int | None:
     return None if distance_m == float("inf") else int(distance_m * seconds_per_metre("foot", 0) * 2)
 
 
-def reach_is_too_short(search: selection._Search, travel_s: int) -> float:
+def reach_is_too_short(ground: Ground, travel_s: int) -> float:
     return travel_s / seconds_per_metre("foot", 0) / 2
 
 
 BREAKAGES = {
     "nothing broken": None,
     # Says that nothing is left, so that only brute force can tell.
-    "the bound taken away": ("_settled", stops_at_the_first_that_passes),
-    "a bound too high": ("_bound_s", bound_is_too_high),
-    "a reach too short": ("_within_m", reach_is_too_short),
+    "the bound taken away": (selection._Search, "_settled", stops_at_the_first_that_passes),
+    "a bound too high": (Ground, "bound_s", bound_is_too_high),
+    "a reach too short": (Ground, "within_m", reach_is_too_short),
 }
 
 
@@ -164,7 +165,7 @@ def is_wrong(here: World, asked: Question) -> bool:
 def test_brute_force_catches_a_search_whose_bound_is_taken_away(breakage: str, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = BREAKAGES[breakage]
     if broken is not None:
-        monkeypatch.setattr(selection._Search, *broken)
+        monkeypatch.setattr(*broken)
     caught = 0
     for seed in range(10):
         rng = np.random.default_rng([SEED, seed])

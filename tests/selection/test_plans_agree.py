@@ -35,7 +35,7 @@ def stock_first_by(number: int) -> Callable[[selection._Search], Searched]:
 
     def search_by(search: selection._Search) -> Searched:
         line = search._lines[number % len(search._lines)]
-        around = search._market.slots_around(search._question.destination, search._reach_m)
+        around = search._market.slots_around(search._question.destination, search._ground.reach_m)
         return Plan.STOCK_FIRST, line.sku, search._stock_first(line, around)
 
     return search_by

@@ -14,9 +14,10 @@ from dispatch.domain.errors import (
     PriceChanged,
     ReplicaBehind,
 )
+from dispatch.domain.ground import modes_of
 from dispatch.domain.orders import Goods, Status
 from dispatch.domain.question import Question
-from dispatch.domain.selection import modes_of, reach_m
+from dispatch.domain.selection import reach_m
 from dispatch.domain.versions import Version
 from dispatch.replica.follower import Follower
 from dispatch.replica.replica import Replica
