@@ -10,12 +10,13 @@ from typing import Any, Final
 import numpy as np
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProtocolError, ReadTimeoutError
+from urllib3.util import make_headers, parse_url
 
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray
 from geo.travel.engine import EngineUnavailable, Roadway, joined
 
-__all__ = ["RoutingServer", "no_ways", "ways_by_parts"]
+__all__ = ["RoutingServer", "ways_by_parts"]
 
 _MOST_BYTES: Final = 16 * 2**20
 _CHUNK_BYTES: Final = 65_536
@@ -26,13 +27,17 @@ class RoutingServer:
     """One routing server. May be asked from several threads at once; each borrows a connection that is kept open."""
 
     def __init__(self, url: str, *, patience_s: float) -> None:
-        """``patience_s``: how long one question may take, from the connection to the last byte of the answer."""
-        self._url = url.rstrip("/")
+        """``url`` may name who asks: ``https://user:password@host/path``, with % for what is special in an address.
+
+        ``patience_s``: how long one question may take, from the connection to the last byte of the answer.
+        """
+        parts = parse_url(url)
+        # Without who asks: it stands in logs, and in what /readyz says.
+        self._url = parts._replace(auth=None).url.rstrip("/")
         self.patience_s = patience_s
+        self._headers = dict(make_headers(user_agent="lifecircle", basic_auth=parts.auth))
         # No redirects: a server that moves its matrix is a mistake to be told of, not to be followed.
-        self._pool = urllib3.PoolManager(
-            num_pools=1, maxsize=_CONNECTIONS, retries=False, headers={"User-Agent": "lifecircle"}
-        )
+        self._pool = urllib3.PoolManager(num_pools=1, maxsize=_CONNECTIONS, retries=False)
 
     def deadline(self) -> float:
         """The moment, of ``time.monotonic``, at which a question that begins now is given up."""
@@ -63,7 +68,7 @@ class RoutingServer:
             "GET" if sent is None else "POST",
             self._url + path,
             body=sent,
-            headers=None if sent is None else {"Content-Type": "application/json"},
+            headers=self._headers | ({} if sent is None else {"Content-Type": "application/json"}),
             timeout=urllib3.Timeout(total=left_s),
             preload_content=False,
         )
@@ -108,34 +113,36 @@ class RoutingServer:
         return EngineUnavailable(f"{self._url} cannot be reached ({type(error).__name__}); does the server run?")
 
 
-def ways_by_parts(
-    ask: Callable[[FloatArray, FloatArray], Roadway | None], lats: FloatArray, lons: FloatArray, door: LatLon
-) -> Roadway:
+type Ask = Callable[[FloatArray, FloatArray], Roadway | None]
+"""Asks for the ways from places; None where one of them, or the door, spoils it, or where they are too many."""
+
+
+def ways_by_parts(ask: Ask, lats: FloatArray, lons: FloatArray, door: LatLon) -> Roadway:
     """The ways from each place to the door, where one place, or the door, may spoil the answer for all.
 
-    ``ask`` says None then, or where they are too many at once. A place that spoils its answer alone has no way. Nothing
-    is asked for no places.
+    A place that spoils its answer alone has no way. Nothing is asked for no places.
     """
-    found = ask(lats, lons) if len(lats) else no_ways(0)
+    if not len(lats):
+        return joined([])
+    found = ask(lats, lons)
     if found is not None:
         return found
-    if len(lats) == 1 or ask(np.array([door.lat]), np.array([door.lon])) is None:
-        return no_ways(len(lats))
+    if ask(np.array([door.lat]), np.array([door.lon])) is None:
+        return _no_ways(len(lats), place_leg_m=0.0, door_leg_m=np.inf)
     return _by_halves(ask, lats, lons)
 
 
-def _by_halves(ask: Callable[[FloatArray, FloatArray], Roadway | None], lats: FloatArray, lons: FloatArray) -> Roadway:
+def _by_halves(ask: Ask, lats: FloatArray, lons: FloatArray) -> Roadway:
+    """For places that spoil it together, and a door that does not."""
+    if len(lats) == 1:
+        return _no_ways(1, place_leg_m=np.inf, door_leg_m=0.0)
     half = len(lats) // 2
     parts = []
     for part in (slice(half), slice(half, None)):
         found = ask(lats[part], lons[part])
-        if found is None:
-            alone = len(lats[part]) == 1
-            found = no_ways(1) if alone else _by_halves(ask, lats[part], lons[part])
-        parts.append(found)
+        parts.append(_by_halves(ask, lats[part], lons[part]) if found is None else found)
     return joined(parts)
 
 
-def no_ways(count: int) -> Roadway:
-    """So many places that no road is near, or leads from."""
-    return Roadway(np.full(count, np.nan), np.full(count, np.inf), np.full(count, np.inf))
+def _no_ways(count: int, *, place_leg_m: float, door_leg_m: float) -> Roadway:
+    return Roadway(np.full(count, np.nan), np.full(count, place_leg_m), np.full(count, door_leg_m))

@@ -9,13 +9,14 @@ Source: https://valhalla.github.io/valhalla/api/matrix/api-reference
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray
 from geo.travel import Mode
 from geo.travel.engine import EngineUnavailable, RoadEngine, Roadway, joined
-from geo.travel.servers import RoutingServer, no_ways
+from geo.travel.servers import RoutingServer, ways_by_parts
 from geo.travel.valhalla import NO_WAY, ModeOnRoads, costing_of, matrix_request, ways_of_answer
 
 __all__ = ["ValhallaServer"]
@@ -44,10 +45,12 @@ class ValhallaServer(RoadEngine):
 
     def ways(self, *, lats: FloatArray, lons: FloatArray, destination: LatLon, mode: Mode) -> Roadway:
         """The ways from each place to the destination. Raises EngineUnavailable."""
-        until = self._server.deadline()
-        return joined([self._way(lats[i : i + 1], lons[i : i + 1], destination, mode, until) for i in range(len(lats))])
+        ask = partial(self._way, destination, mode, self._server.deadline())
+        ways = [ways_by_parts(ask, lats[i : i + 1], lons[i : i + 1], destination) for i in range(len(lats))]
+        return joined(ways)
 
-    def _way(self, lats: FloatArray, lons: FloatArray, destination: LatLon, mode: Mode, until: float) -> Roadway:
+    def _way(self, destination: LatLon, mode: Mode, until: float, lats: FloatArray, lons: FloatArray) -> Roadway | None:
+        """The way from one place, or None if there is none."""
         request = matrix_request(lats, lons, destination, costing_of(mode, self._modes[mode]))
         answer: dict[str, Any] | None = None
         if mode not in self._copied:
@@ -61,7 +64,7 @@ class ValhallaServer(RoadEngine):
                     f"valhalla answers by its {answer['algorithm']}, whose times are not to be relied on;"
                     f" set thor.source_to_target_algorithm to {_MATRIX} in its configuration"
                 )
-        return no_ways(1) if answer is None else ways_of_answer(_without_copies(answer), lats, lons, destination)
+        return None if answer is None else ways_of_answer(_without_copies(answer), lats, lons, destination)
 
     def _matrix(self, request: Mapping[str, Any], until: float) -> dict[str, Any] | None:
         status, answer = self._server.ask("/sources_to_targets", request, until=until)

@@ -70,6 +70,7 @@ def test_valhalla_as_a_server_answers_as_it_does_in_this_process(valhalla_proces
     here, there = valhalla_of("shibuya"), valhalla_at(valhalla_process.url)
     for count in (1, 3, 24, 32):
         door, lats, lons = a_door_and_places(rng, count)
+        lats[count // 2] += 0.3 * (count == 24)  # one that no road is near
         ours = here.ways(lats=lats, lons=lons, destination=door, mode=mode)
         theirs = there.ways(lats=lats, lons=lons, destination=door, mode=mode)
         for name in ("seconds", "place_leg_m", "door_leg_m"):
@@ -152,7 +153,8 @@ def test_places_without_a_road_have_no_way_and_leave_the_others_alone(engine: Ro
     usable = ~np.isnan(ways.seconds) & (ways.place_leg_m <= LONGEST_LEG_M)
     assert usable.tolist() == [True, False, True, False]
     nowhere = engine.ways(lats=lats, lons=lons, destination=NOWHERE, mode=Mode.EBIKE)
-    assert (np.isnan(nowhere.seconds) | (nowhere.door_leg_m > LONGEST_LEG_M)).all()
+    assert (nowhere.door_leg_m > LONGEST_LEG_M).all(), "it is the door that is to blame"
+    assert np.isfinite(nowhere.place_leg_m).all()
     assert len(engine.ways(lats=lats[:0], lons=lons[:0], destination=DOOR, mode=Mode.CAR).seconds) == 0
 
 
@@ -165,6 +167,8 @@ def test_an_osrm_that_finds_no_segment_far_away_says_so_of_that_place_alone() ->
     assert np.isnan(ways.seconds).tolist() == [False, True, False, True]
     assert np.isinf(ways.place_leg_m).tolist() == [False, True, False, True]
     assert np.isnan(nowhere.seconds).all()
+    assert np.isinf(nowhere.door_leg_m).all()
+    assert np.isfinite(nowhere.place_leg_m).all(), "it is the door that is to blame"
 
 
 def test_more_places_than_the_server_takes_are_asked_for_in_parts(osrm_process: RoutingProcess) -> None:
