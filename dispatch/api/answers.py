@@ -443,10 +443,6 @@ class HealthAnswer(Told):
     status: Literal["ok"]
 
 
-class PrometheusText(RootModel[str]):
-    """Prometheus' text format, a metric a line; their names are in docs/start.md."""
-
-
 class ReadyParts(Told):
     database: str
     replica: str

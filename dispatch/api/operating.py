@@ -5,9 +5,9 @@ from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
-from dispatch.api.answers import HealthAnswer, PrometheusText, ReadyAnswer, ReplicaAnswer
+from dispatch.api.answers import HealthAnswer, ReadyAnswer, ReplicaAnswer
 from dispatch.api.documents import answer, responses_of
 from dispatch.api.schemas import ReplicaAsked
 from dispatch.api.state import TheReplica, TheService
@@ -61,7 +61,8 @@ def _roads_told(roads: Roads) -> str:
 @router.get(
     "/metrics",
     summary="What it has counted, for Prometheus",
-    responses={200: answer("Of all workers", {"text/plain": PrometheusText})},
+    response_class=PlainTextResponse,
+    responses={200: answer("Of all workers")},
 )
 async def get_metrics(service: TheService) -> Response:
     """Prometheus' text format. Asks no database. The sum of all workers, whichever of them answers."""
