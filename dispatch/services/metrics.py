@@ -10,7 +10,15 @@ import asyncio
 import os
 from typing import Final
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from dispatch.replica.follower import Follower
@@ -37,6 +45,7 @@ class Metrics:
     """The metrics of one process. Belongs to its event loop."""
 
     def __init__(self, roads: Roads, follower: Follower) -> None:
+        disable_created_metrics()  # a gauge more for each counter, which several workers do not have
         self._roads, self._follower = roads, follower
         self._registry = registry = CollectorRegistry()
         quotes = Counter("lifecircle_quotes", "Quotes answered", ["outcome"], registry=registry)
