@@ -45,7 +45,8 @@ class Metrics:
     """The metrics of one process. Belongs to its event loop."""
 
     def __init__(self, roads: Roads, follower: Follower) -> None:
-        disable_created_metrics()  # a gauge more for each counter, which several workers do not have
+        # A gauge more for each counter, which several workers do not have.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no types
         self._roads, self._follower = roads, follower
         self._registry = registry = CollectorRegistry()
         quotes = Counter("lifecircle_quotes", "Quotes answered", ["outcome"], registry=registry)

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -216,15 +217,24 @@ def test_a_server_that_was_started_again_is_asked_again() -> None:
 
 
 class Script(BaseHTTPRequestHandler):
-    """Answers everything with the same status and body; ``drip_s`` between its bytes."""
+    """Answers everything with the same status and body; ``drip_s`` between its bytes.
+
+    With ``hangs_up``, it ends each connection at the second question, without an answer.
+    """
 
     status: ClassVar[int] = 200
     body: ClassVar[bytes] = b""
     drip_s: ClassVar[float] = 0.0
+    hangs_up: ClassVar[bool] = False
+    has_answered = False
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.has_answered and self.hangs_up:
+            self.close_connection = True
+            return
+        self.has_answered = True
         self.send_response(self.status)
         self.send_header("Content-Length", str(len(self.body)))
         self.send_header("Location", "/elsewhere")
@@ -244,8 +254,8 @@ class Script(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def scripted(status: int, body: bytes, *, drip_s: float = 0.0) -> Iterator[str]:
-    handler = type("Scripted", (Script,), {"status": status, "body": body, "drip_s": drip_s})
+def scripted(status: int, body: bytes, *, base: type[Script] = Script, **more: object) -> Iterator[str]:
+    handler = type("Scripted", (base,), {"status": status, "body": body, **more})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -293,6 +303,35 @@ def test_an_answer_that_drips_is_given_up_when_the_patience_ends() -> None:
     ):
         osrm_at(url, patience_s=0.3).ways(lats=NEAR[0], lons=NEAR[1], destination=DOOR, mode=Mode.EBIKE)
     assert time.monotonic() - began < 1.5
+
+
+def test_a_kept_connection_that_the_server_has_ended_is_no_fault() -> None:
+    body = (
+        b'{"code": "Ok", "durations": [[7]], "sources": [{"location": [1, 2]}], "destinations": [{"location": [1, 2]}]}'
+    )
+    lats, lons = np.array([2.0]), np.array([1.0])
+    with scripted(200, body, hangs_up=True) as url:
+        engine = osrm_at(url)
+        for _ in range(4):
+            ways = engine.ways(lats=lats, lons=lons, destination=LatLon(lat=2, lon=1), mode=Mode.EBIKE)
+            assert ways.seconds.tolist() == [7.0]
+
+
+def test_who_asks_is_told_to_the_server_and_to_nobody_else() -> None:
+    url = f"http://me:secret@127.0.0.1:{free_port()}"
+    with pytest.raises(EngineUnavailable, match=r"http://127\.0\.0\.1:\d+ cannot") as refused:
+        osrm_at(url).ways(lats=NEAR[0], lons=NEAR[1], destination=DOOR, mode=Mode.EBIKE)
+    assert "secret" not in str(refused.value)
+    told: list[str] = []
+
+    class Listening(Script):
+        def do_GET(self) -> None:
+            told.append(self.headers["Authorization"])
+            super().do_GET()
+
+    with scripted(429, b"{}", base=Listening) as heard, pytest.raises(EngineUnavailable):
+        osrm_at(heard.replace("//", "//me:secret@")).ways(lats=NEAR[0], lons=NEAR[1], destination=DOOR, mode=Mode.EBIKE)
+    assert told == [f"Basic {b64encode(b'me:secret').decode()}"]
 
 
 def test_nobody_at_the_address_is_told_with_the_address() -> None:
