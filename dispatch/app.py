@@ -22,6 +22,7 @@ from dispatch.replica.catalogue import StoreDefaults
 from dispatch.replica.follower import Follower
 from dispatch.services.background import Background
 from dispatch.services.housekeeping import keep_house
+from dispatch.services.metrics import Metrics, keep_metrics
 from dispatch.services.orders.ordering import Ordering
 from dispatch.services.orders.sweeping import keep_sweeping
 from dispatch.services.roads import Roads
@@ -29,10 +30,13 @@ from dispatch.settings import Settings, load_settings
 from dispatch.storage.hot_writes import writers_on
 from dispatch.storage.pool import Database
 from geo.travel import Mode
+from geo.travel.engine import RoadEngine
 from geo.travel.estimate import EstimateTravel, ModeSpeed
+from geo.travel.osrm import Osrm, OsrmMode
 from geo.travel.roads import RoadBounds
 from geo.travel.tiles import road_tiles
 from geo.travel.valhalla import ModeOnRoads, Valhalla
+from geo.travel.valhalla_server import ValhallaServer
 
 VERSION = "0.1.0"
 
@@ -42,6 +46,9 @@ _CONNECTIONS_AN_IMPORT = 3
 _OF_HOT_WRITES = {"statement_timeout": "5s", "lock_timeout": "1s"}
 # The longest of the others is an import's sum of a large file.
 _OF_OTHERS = {"statement_timeout": "900s", "lock_timeout": "10s"}
+
+_ENGINE_THREADS = 2
+_SERVER_THREADS = 8
 
 # Less than anybody's patience; a replica that takes longer is told of by /readyz.
 _SOON_S = 2.0
@@ -75,23 +82,50 @@ def travel_of(settings: Settings) -> EstimateTravel:
 def roads_of(settings: Settings) -> Roads:
     """The routing engine of the settings, with what no way on its roads beats; none: everything is estimated.
 
-    Builds road tiles if there are none yet of the extract, which takes from seconds to hours. Raises TilesError.
+    Builds road tiles if there are none yet of the extract, which takes from seconds to hours. Raises TilesError. A
+    routing server is not asked yet: it may come up later.
     """
-    if settings.roads is None:
+    engine = engine_of(settings)
+    if engine is None:
         return Roads()
-    modes = {
-        Mode.FOOT: ModeOnRoads(settings.foot_speed_kmh),
-        Mode.EBIKE: ModeOnRoads(settings.ebike_road_kmh),
-        Mode.CAR: ModeOnRoads(settings.car_road_kmh),
-    }
-    engine = Valhalla(road_tiles(settings.roads, roads_dir(settings)), modes)
     factors = {
         Mode.FOOT: settings.foot_hour_factors,
         Mode.EBIKE: settings.ebike_hour_factors,
         Mode.CAR: settings.car_hour_factors,
     }
     bounds = RoadBounds({mode: engine.top_speed_mps(mode) for mode in Mode}, factors)
-    return Roads(engine, bounds, patience_s=settings.roads_patience_s)
+    # One in this process is as fast as its processors; one elsewhere is mostly waited for.
+    threads = _ENGINE_THREADS if settings.roads_url is None else _SERVER_THREADS
+    return Roads(engine, bounds, threads=threads, patience_s=settings.roads_patience_s)
+
+
+def engine_of(settings: Settings) -> RoadEngine | None:
+    """The routing engine alone, as in ``roads_of``."""
+    modes = {
+        Mode.FOOT: ModeOnRoads(settings.foot_speed_kmh),
+        Mode.EBIKE: ModeOnRoads(settings.ebike_road_kmh),
+        Mode.CAR: ModeOnRoads(settings.car_road_kmh),
+    }
+    if settings.roads is not None:
+        return Valhalla(road_tiles(settings.roads, roads_dir(settings)), modes)
+    if settings.roads_url is None:
+        return None
+    top_kmh = {
+        Mode.FOOT: settings.foot_roads_top_kmh,
+        Mode.EBIKE: settings.ebike_roads_top_kmh,
+        Mode.CAR: settings.car_roads_top_kmh,
+    }
+    if settings.roads_engine == "valhalla":
+        return ValhallaServer(settings.roads_url, modes, top_kmh, patience_s=settings.roads_patience_s)
+    asked = {
+        Mode.FOOT: (settings.foot_roads_url, settings.foot_roads_profile),
+        Mode.EBIKE: (settings.ebike_roads_url, settings.ebike_roads_profile),
+        Mode.CAR: (settings.car_roads_url, settings.car_roads_profile),
+    }
+    by_mode = {
+        mode: OsrmMode(url or settings.roads_url, profile, top_kmh[mode]) for mode, (url, profile) in asked.items()
+    }
+    return Osrm(by_mode, patience_s=settings.roads_patience_s)
 
 
 def roads_dir(settings: Settings) -> Path:
@@ -141,6 +175,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         background = Background()
         writers = writers_on(writes, wait_s=settings.write_wait_s)
         roads = roads_of(settings)
+        metrics = Metrics(roads, follower)
         ordering = Ordering(
             database=database,
             follower=follower,
@@ -155,6 +190,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
             follower=follower,
             ordering=ordering,
             roads=roads,
+            metrics=metrics,
             writers=writers,
             background=background,
             imports_at_once=asyncio.Semaphore(max(1, pool_max // _CONNECTIONS_AN_IMPORT)),
@@ -170,6 +206,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         # A replica that is loaded soon is waited for: whoever comes then waits with it, rather than being refused.
         await follower.read_since(0.0, at_most_s=_SOON_S)
         background.start(keep_house(database), name="housekeeping")
+        background.start(keep_metrics(metrics), name="metrics")
         background.start(keep_sweeping(ordering), name="sweeper")
         try:
             yield

@@ -7,6 +7,7 @@ import difflib
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,6 +18,8 @@ MIB = 2**20
 
 # Travel slows by the hour of departure in the store's time zone: 24 factors of 1 or more, the first for 00:00–00:59.
 Speed = Annotated[float, Field(gt=0, le=200)]
+TopSpeed = Annotated[float, Field(ge=5, le=400)]
+Profile = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_\-]+$")]
 Detour = Annotated[float, Field(ge=1, le=10)]
 HourFactors = Annotated[tuple[Annotated[float, Field(ge=1, le=20)], ...], Field(min_length=24, max_length=24)]
 PartSeconds = Annotated[int, Field(ge=0, le=86_400)]
@@ -100,6 +103,20 @@ class Settings(BaseSettings):
     ebike_road_kmh: Speed = Field(25.0, description="Speed of an e-bike on roads, km/h")
     car_road_kmh: Speed = Field(60.0, description="Speed of a car on the fastest roads, km/h")
     roads_patience_s: float = Field(2.0, gt=0, le=60, description="Seconds that the routing engine is waited for")
+    # A routing server that runs already, instead of an extract. What is asked of it by mode comes after.
+    roads_url: str | None = Field(None, repr=False, description="Address of a routing server to use instead of roads")
+    roads_engine: Literal["valhalla", "osrm"] = Field("valhalla", description="What kind of server that is")
+    # osrm-routed serves one profile a process, so a mode may have a server of its own.
+    foot_roads_url: str | None = Field(None, repr=False, description="Its address on foot, if another")
+    ebike_roads_url: str | None = Field(None, repr=False, description="Its address by e-bike, if another")
+    car_roads_url: str | None = Field(None, repr=False, description="Its address by car, if another")
+    foot_roads_profile: Profile = Field("foot", description="OSRM's profile on foot")
+    ebike_roads_profile: Profile = Field("bicycle", description="OSRM's profile by e-bike")
+    car_roads_profile: Profile = Field("car", description="OSRM's profile by car")
+    # Only if none of the server's ways is faster is the nearest store proven; ferries and hills count.
+    foot_roads_top_kmh: TopSpeed = Field(20.0, description="Speed that no way of the server beats on foot, km/h")
+    ebike_roads_top_kmh: TopSpeed = Field(60.0, description="Speed that no way of the server beats by e-bike, km/h")
+    car_roads_top_kmh: TopSpeed = Field(150.0, description="Speed that no way of the server beats by car, km/h")
 
     # -- the replica
 
@@ -112,7 +129,7 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().resolve()
 
-    @field_validator("log_level", "mode", mode="before")
+    @field_validator("log_level", "mode", "roads_engine", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
@@ -123,6 +140,42 @@ class Settings(BaseSettings):
         if value is not None and not value.startswith(("postgresql://", "postgres://")):
             raise ValueError("is not a PostgreSQL address (postgresql://user:password@host:port/database)")
         return value
+
+    @field_validator("roads_url", "foot_roads_url", "ebike_roads_url", "car_roads_url")
+    @classmethod
+    def _http(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+            known = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        except ValueError:
+            known = False
+        if not known or parts.query or parts.fragment:
+            raise ValueError("is not the address of a server, such as http://127.0.0.1:8002")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _one_kind_of_roads(self) -> "Settings":
+        if self.roads is not None and self.roads_url is not None:
+            raise ValueError(
+                f"{ENV_PREFIX}ROADS (or --roads) and {ENV_PREFIX}ROADS_URL are both set;"
+                " travel is either on an extract or by a server: take one of them away"
+            )
+        for name in ("foot_roads_url", "ebike_roads_url", "car_roads_url"):
+            if getattr(self, name) is None:
+                continue
+            if self.roads_url is None:
+                raise ValueError(
+                    f"{ENV_PREFIX}{name.upper()} is set without {ENV_PREFIX}ROADS_URL,"
+                    " which the other modes need; set it, too"
+                )
+            if self.roads_engine != "osrm":
+                raise ValueError(
+                    f"{ENV_PREFIX}{name.upper()} is set, but one valhalla serves every mode;"
+                    f" take it away, or set {ENV_PREFIX}ROADS_ENGINE=osrm"
+                )
+        return self
 
     @model_validator(mode="after")
     def _pool_order(self) -> "Settings":
@@ -169,7 +222,7 @@ def _line(error: ValidationError) -> str:
         return message
     name, *inside = first["loc"]
     where = _variable(str(name)) + "".join(f"[{part}]" for part in inside)
-    if name == "database_url":
+    if name == "database_url" or str(name).endswith("roads_url"):
         return f"{where} {message}"
     given = " ".join(repr(first["input"]).split())
     shown = given if len(given) <= 60 else given[:57] + "…"

@@ -76,6 +76,15 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
         ("DISPATCH_CAR_HOUR_FACTORS", "1, 2, 3"),
         ("DISPATCH_DATABASE_URL", "mysql://localhost/x"),
         ("DISPATCH_POOL_MIN", "11"),
+        ("DISPATCH_ROADS_URL", "ftp://localhost"),
+        ("DISPATCH_ROADS_URL", "localhost:8002"),
+        ("DISPATCH_ROADS_URL", "http://"),
+        ("DISPATCH_ROADS_URL", "http://localhost:99999"),
+        ("DISPATCH_ROADS_URL", "http://[::1"),
+        ("DISPATCH_ROADS_URL", "http://localhost?key=1"),
+        ("DISPATCH_ROADS_ENGINE", "graphhopper"),
+        ("DISPATCH_CAR_ROADS_PROFILE", "car/v2"),
+        ("DISPATCH_CAR_ROADS_TOP_KMH", "3"),
     ],
 )
 def test_a_bad_value_gets_one_line_that_names_its_variable(
@@ -125,3 +134,32 @@ def test_nothing_is_read_when_the_module_is_imported() -> None:
         text=True,
     )
     assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"ROADS_URL": "http://me:secret@roads", "ROADS": "a.osm.pbf"}, "both set; .*take one of them away"),
+        ({"CAR_ROADS_URL": "http://me:secret@roads"}, "set without DISPATCH_ROADS_URL"),
+        ({"ROADS_URL": "http://a", "CAR_ROADS_URL": "http://me:secret@roads"}, "DISPATCH_ROADS_ENGINE=osrm"),
+        ({"ROADS_URL": "http://me:secret@[::1"}, "not the address of a server, such as"),
+    ],
+)
+def test_roads_that_contradict_each_other_are_refused_with_the_mend_and_without_a_password(
+    given: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(f"DISPATCH_{name}", value)
+    with pytest.raises(SettingsError, match=said) as refused:
+        load_settings()
+    assert "secret" not in str(refused.value)
+
+
+def test_a_routing_server_may_lie_below_a_path_and_each_mode_may_have_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPATCH_ROADS_URL", "https://roads.example/osrm/")
+    monkeypatch.setenv("DISPATCH_ROADS_ENGINE", "OSRM")
+    monkeypatch.setenv("DISPATCH_CAR_ROADS_URL", "http://127.0.0.1:5001")
+    settings = load_settings()
+    assert (settings.roads_url, settings.roads_engine) == ("https://roads.example/osrm", "osrm")
+    assert (settings.foot_roads_url, settings.car_roads_url) == (None, "http://127.0.0.1:5001")
+    assert "roads.example" not in repr(settings)

@@ -66,7 +66,9 @@ async def answer(service: Service, replica: Replica, asked: QuoteIn) -> dict[str
     ask = partial(select, replica, question)
     selection = await service.roads.answer(question.destination, ask, otherwise=replica.travel)
     rendering = QuoteAnswer(replica, question, datum=asked.datum, lag_s=service.follower.lag_s)
-    return rendering.body(selection)
+    body = rendering.body(selection)
+    service.metrics.quoted(body["outcome"])
+    return body
 
 
 @router.post(

@@ -1,11 +1,11 @@
-"""GET /healthz, /readyz, /v1/replica: does the process live, may it be asked, does it hold what the database does?"""
+"""GET /healthz, /readyz, /metrics, /v1/replica: does it live, may it be asked, how does it do, is its copy right?"""
 
 import os
 from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from dispatch.api.answers import HealthAnswer, ReadyAnswer, ReplicaAnswer
 from dispatch.api.documents import answer, responses_of
@@ -13,6 +13,8 @@ from dispatch.api.schemas import ReplicaAsked
 from dispatch.api.state import TheReplica, TheService
 from dispatch.domain.errors import DatabaseUnavailable, ReplicaNotReady
 from dispatch.services.checksums import CellChecksum, cell_checksums
+from dispatch.services.metrics import CONTENT_TYPE
+from dispatch.services.roads import Roads
 
 router = APIRouter()
 
@@ -32,7 +34,7 @@ async def healthz() -> Response:
 )
 async def readyz(service: TheService) -> Response:
     """200 when the database answers and the replica is fresh; 503 with the reason otherwise."""
-    parts: dict[str, str] = {"database": "ok", "replica": "ok", "roads": "none configured: times are estimates"}
+    parts: dict[str, str] = {"database": "ok", "replica": "ok", "roads": _roads_told(service.roads)}
     ready = True
     try:
         await service.database.ping()
@@ -45,6 +47,26 @@ async def readyz(service: TheService) -> Response:
         parts["replica"], ready, stores = str(error), False, 0
     body = {"status": "ready" if ready else "not_ready", "parts": parts, "stores": stores}
     return Response(_json(body), status_code=200 if ready else 503, media_type="application/json")
+
+
+def _roads_told(roads: Roads) -> str:
+    """It may be asked without roads, too: then times are estimates, and every answer says so."""
+    if roads.engine is None:
+        return "none configured: times are estimates"
+    if roads.problem is None:
+        return f"by {roads.engine.name}"
+    return f"given up for a few seconds, times are estimates: {roads.problem}"
+
+
+@router.get(
+    "/metrics",
+    summary="What it has counted, for Prometheus",
+    response_class=PlainTextResponse,
+    responses={200: answer("Of all workers")},
+)
+async def get_metrics(service: TheService) -> Response:
+    """Prometheus' text format. Asks no database. The sum of all workers, whichever of them answers."""
+    return Response(service.metrics.exposition(), media_type=CONTENT_TYPE)
 
 
 @router.get(

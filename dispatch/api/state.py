@@ -14,6 +14,7 @@ from dispatch.domain.versions import Version, VersionError
 from dispatch.replica.follower import Follower
 from dispatch.replica.replica import Replica
 from dispatch.services.background import Background
+from dispatch.services.metrics import Metrics
 from dispatch.services.orders.ordering import Ordering
 from dispatch.services.roads import Roads
 from dispatch.storage.hot_writes import Writers
@@ -40,6 +41,7 @@ class Service:
     follower: Follower
     ordering: Ordering
     roads: Roads
+    metrics: Metrics
     writers: Writers
     background: Background
     imports_at_once: asyncio.Semaphore

@@ -7,8 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from dispatch.app import roads_dir, store_defaults, travel_of
+from dispatch.app import store_defaults, travel_of
 from dispatch.commands.checking_books import check_books, check_server
+from dispatch.commands.checking_roads import check_roads
 from dispatch.commands.checking_workers import check_workers
 from dispatch.commands.failures import line_of
 from dispatch.commands.report import Report
@@ -21,19 +22,21 @@ from dispatch.storage.migrate import pending
 from dispatch.storage.pool import Database
 from dispatch.storage.reaching import current
 from dispatch.storage.stores import all_stores
-from geo.travel.tiles import TilesError, road_tiles
+from geo.coordinates import LatLon
 
 # From this share of a partner's shelf rows on, its stores are as good as empty, and somebody should know.
 _STALE_SHARE: Final = 0.5
+_PLACES_TO_TRY: Final = 8
 
 
 def run(settings: Settings) -> int:
     """Print a line for each thing looked at; 1 if any is a problem."""
     quiet_logs(settings)
     report = Report(out())
+    places: list[LatLon] = []
     try:
         with StopRequest() as stop, database_server(settings, stop, make=False) as url:
-            stop.run(_check(settings, url, report))
+            places += stop.run(_check(settings, url, report))
     except Stopped:
         raise
     except Exception as error:
@@ -41,40 +44,28 @@ def run(settings: Settings) -> int:
         if line is None:
             raise
         report.problem(line)
-    check_roads(settings, report)
+    check_roads(settings, places, report)
     return 1 if report.problems else 0
 
 
-def check_roads(settings: Settings, report: Report) -> None:
-    """Whether travel times come by road, and if they cannot, why not."""
-    if settings.roads is None:
-        report.ok("roads: none configured, travel times are estimates")
-        return
-    try:
-        tiles = road_tiles(settings.roads, roads_dir(settings))
-    except TilesError as error:
-        report.problem(f"roads: {error}")
-        return
-    size = sum(file.stat().st_size for file in tiles.rglob("*.gph"))
-    report.ok(f"roads: {settings.roads.name}, {size / 2**20:,.1f} MiB of tiles")
-
-
-async def _check(settings: Settings, url: str, report: Report) -> None:
+async def _check(settings: Settings, url: str, report: Report) -> list[LatLon]:
+    """Places of some stores, between which roads can be tried."""
     revision = await current(url)
     where = "of DISPATCH_DATABASE_URL" if settings.database_url is not None else f"embedded, in {settings.data_dir}"
     report.ok(f"database: reachable, {where}")
     if waiting := await pending(url):
         report.problem(f"migrations: {', '.join(waiting)} not applied; run: dispatch migrate")
-        return
+        return []
     report.ok(f"migrations: up to date, at {revision}")
     async with opened(url) as database:
         await check_server(settings, database, report)
-        await _check_replica(settings, database, report)
+        places = await _check_replica(settings, database, report)
         await check_books(database, report)
         await check_workers(settings.data_dir, database, report)
+    return places
 
 
-async def _check_replica(settings: Settings, database: Database, report: Report) -> None:
+async def _check_replica(settings: Settings, database: Database, report: Report) -> list[LatLon]:
     began = time.monotonic()
     listed = await all_stores(database)
     async with reading(database) as reader:
@@ -84,7 +75,7 @@ async def _check_replica(settings: Settings, database: Database, report: Report)
         report.ok(f"replica: {stores:,} stores and {rows:,} shelf rows loaded in {took_s:.1f} s")
         if not stores:
             report.ok("stores: none yet; bring some in with: dispatch import stores FILE")
-            return
+            return []
         tally = await _Tally.of(reader, replica)
         mend = "restart the service, and report this as a fault with the lines above"
         if stores != len(listed):
@@ -96,6 +87,8 @@ async def _check_replica(settings: Settings, database: Database, report: Report)
         else:
             report.ok(f"replica: equals the database in counts, and in the checksums of {len(replica.cursors):,} cells")
     tally.tell(report)
+    # Neighbours have neighbouring slots.
+    return [replica.catalogue.place(slot) for slot in range(min(_PLACES_TO_TRY, stores))]
 
 
 @dataclass(slots=True)

@@ -115,6 +115,8 @@ def _what_database(settings: Settings) -> str:
 
 def _prepare_roads(settings: Settings) -> None:
     """Build the road tiles, once for each extract. Raises TilesError."""
+    if settings.roads_url is not None:
+        say(f"Travel times by road from the {settings.roads_engine} server of DISPATCH_ROADS_URL, once it answers")
     if settings.roads is None:
         return
     began = time.monotonic()

@@ -7,16 +7,19 @@ When the nursery dies, the workers live on, and there is another one for the nex
 
 import asyncio
 import os
+import shutil
 import socket
 import time
 from collections.abc import Mapping
 from typing import Final
 
 import structlog
+from prometheus_client.multiprocess import mark_process_dead
 
 from dispatch.commands.forking import Nurseries
 from dispatch.commands.server import WhenReady
 from dispatch.commands.session import CommandError
+from dispatch.services.metrics import SHARED_IN
 from dispatch.settings import ENV_PREFIX, Settings
 
 # The embedded server takes 200 connections; what workers leave is for the command line beside them.
@@ -29,15 +32,22 @@ _log = structlog.get_logger(__name__)
 
 
 def worker_environment(settings: Settings, url: str) -> dict[str, str]:
-    """The environment of a worker: this one's, with what the command line said and the database there is."""
+    """The environment of a worker: this one's, with what the command line said and the database there is.
+
+    Makes the directory, empty, in which workers share their metrics.
+    """
     said = {name: getattr(settings, name) for name in ("host", "port", "workers", "insecure", "data_dir")}
     said["database_url"] = url
+    metrics_in = settings.data_dir / "metrics"
+    shutil.rmtree(metrics_in, ignore_errors=True)  # what an earlier service has counted is not ours
+    metrics_in.mkdir(parents=True)
     if settings.roads is not None:
         said["roads"] = settings.roads
     if settings.database_url is None:
         said["pool_max"] = max(1, min(settings.pool_max, _MOST_CONNECTIONS // settings.workers))
         said["pool_min"] = min(settings.pool_min, said["pool_max"])
-    return dict(os.environ) | {f"{ENV_PREFIX}{name.upper()}": str(value) for name, value in said.items()}
+    told = {f"{ENV_PREFIX}{name.upper()}": str(value) for name, value in said.items()}
+    return dict(os.environ) | told | {SHARED_IN: str(metrics_in)}
 
 
 class Workers:
@@ -48,6 +58,7 @@ class Workers:
     ) -> None:
         self._count = count
         self._nurseries = Nurseries(listener, environment)
+        self._metrics_in = environment[SHARED_IN]
         self._when_ready = when_ready
         self._waiting = count
         self._all_ready = asyncio.Event()
@@ -84,6 +95,7 @@ class Workers:
                 raise CommandError(
                     f"worker {number} ended with code {worker.code} before it was ready; it said why above"
                 )
+            mark_process_dead(worker.pid, self._metrics_in)  # type: ignore[no-untyped-call]  # it has no types
             _log.warning("worker_ended", worker=number, pid=worker.pid, code=worker.code)
             if not worker.ready.is_set():
                 await asyncio.sleep(pause_s)

@@ -55,18 +55,22 @@ class Roads:
     patience_s: float = 2.0
     counts: RoadCounts = field(default_factory=RoadCounts)
     problem: str | None = None
+    waited: Callable[[float], None] = lambda seconds: None  # told how long, each time the engine was waited for
     _executor: ThreadPoolExecutor | None = None
     _known: OrderedDict[tuple[float, float], KnownRoads] = field(default_factory=OrderedDict)
     _rests_until: float = 0.0
+    _is_probed: bool = False
 
     async def answer[T](self, destination: LatLon, ask: Callable[[TravelModel], T], otherwise: TravelModel) -> T:
         """What ``ask`` answers by road to this door, or by ``otherwise`` while the engine is down or slow.
 
-        ``ask`` must leave nothing behind, for it is called again and again.
+        ``ask`` must leave nothing behind, for it is called again and again. An engine that has failed is tried again
+        after a rest, by one question at a time: whoever comes meanwhile does not wait for it.
         """
         if self.engine is None or self.bounds is None:
             return ask(otherwise)
-        if time.monotonic() < self._rests_until:
+        until = time.monotonic() + self.patience_s
+        if self._is_given_up():
             self.counts.estimated += 1
             return ask(otherwise)
         known = self._known_to(destination, self.engine.name, self.bounds)
@@ -75,15 +79,20 @@ class Roads:
             try:
                 answer = ask(known)
             except WaysNeeded as needed:
+                if self._is_given_up():  # another question has found out meanwhile
+                    self.counts.estimated += 1
+                    return ask(otherwise)
                 try:
-                    known.learn(needed, await self._find(self.engine, destination, needed))
+                    known.learn(needed, await self._find(self.engine, destination, needed, until))
                 except EngineUnavailable as error:
                     self._give_a_rest(error)
                     return ask(otherwise)
                 continue
             self._note_broken(known.broken_bounds - broken, destination)
-            self.problem = None
             return answer
+
+    def _is_given_up(self) -> bool:
+        return self.problem is not None and (self._is_probed or time.monotonic() < self._rests_until)
 
     def _known_to(self, destination: LatLon, source: str, bounds: RoadBounds) -> KnownRoads:
         key = (destination.lat, destination.lon)
@@ -95,7 +104,9 @@ class Roads:
         self._known[key] = known
         return known
 
-    async def _find(self, engine: RoadEngine, destination: LatLon, needed: WaysNeeded) -> dict[int, Roadway]:
+    async def _find(
+        self, engine: RoadEngine, destination: LatLon, needed: WaysNeeded, until: float
+    ) -> dict[int, Roadway]:
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix="roads")
         loop, began = asyncio.get_running_loop(), time.monotonic()
@@ -109,13 +120,20 @@ class Roads:
                 calls.append((code, loop.run_in_executor(self._executor, ask)))
         self.counts.calls += len(calls)
         self.counts.ways += len(needed.lats)
+        probes = self.problem is not None
+        self._is_probed |= probes
         try:
-            async with asyncio.timeout(self.patience_s):
+            async with asyncio.timeout(max(0.0, until - began)):
                 ways = [await call for _, call in calls]
         except TimeoutError as error:
             raise EngineUnavailable(f"it has not answered within {self.patience_s:g} s") from error
         finally:
+            for _, call in calls:
+                call.cancel()  # what still waits for a thread would keep the next question from it
+            self._is_probed &= not probes
             self.counts.seconds += time.monotonic() - began
+            self.waited(time.monotonic() - began)
+        self.problem = None
         found: dict[int, list[Roadway]] = {}
         for (code, _), way in zip(calls, ways, strict=True):
             found.setdefault(code, []).append(way)

@@ -50,6 +50,7 @@ ROUTES: dict[tuple[str, str], set[str]] = {
     ("get", "/v1/imports/{import_id}/errors.csv"): set(),
     ("get", "/healthz"): set(),
     ("get", "/readyz"): set(),
+    ("get", "/metrics"): set(),
     ("get", "/v1/replica"): {"cell"},
 }  # fmt: skip
 QUOTE_FIELDS = {
@@ -250,6 +251,7 @@ async def test_real_answers_of_every_route_are_as_the_document_says(small: Api) 
         "/v1/stores/a/stock",
         "/healthz",
         "/readyz",
+        "/metrics",
         "/v1/replica",
         "/v1/stores/none",
         "/v1/stores/none/stock",

@@ -6,10 +6,13 @@ import re
 import shlex
 import shutil
 import signal
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.cli.conftest import Run
 from tests.serving import END_S, READY_S, Server, ask, end_database, processes_of, serving, until, workers_of
@@ -82,9 +85,13 @@ def test_workers_end_with_the_one_that_started_them_even_if_it_is_killed(data_di
         assert len(workers) == 2
         assert {ask(server.address, "/readyz")[0] for _ in range(8)} == {200}
 
+        counted = _quotes_that_any_worker_tells_of(server)
         os.kill(workers[0], signal.SIGKILL)
         server.until("worker_ended")
         until(lambda: len(workers_of(data_dir)) == 2, READY_S)
+        assert _metrics(server)["lifecircle_quotes_total"] >= counted, "no total falls when a worker ends"
+        gauges = list((data_dir / "metrics").glob("gauge_live*"))
+        assert not [path for path in gauges if str(workers[0]) in path.name], "what it was is no more"
 
         server.process.kill()
         server.process.wait()
@@ -93,6 +100,30 @@ def test_workers_end_with_the_one_that_started_them_even_if_it_is_killed(data_di
     assert any("postgres" in line for line in processes_of(data_dir))
     assert run("check", "--data-dir", str(data_dir)).code == 0
     assert processes_of(data_dir) == []
+
+
+def _quotes_that_any_worker_tells_of(server: Server) -> int:
+    """Ask for some quotes, and see that every scrape counts all of them, whichever worker it reaches; how many."""
+    quote = '{"destination": {"lat": 37.87, "lon": 112.55}, "lines": [{"sku": "no such thing", "quantity": 1}]}'
+    before = _metrics(server)["lifecircle_quotes_total"]
+    for _ in range(16):
+        assert ask(server.address, "/v1/quotes", quote)[0] == 200
+    for _ in range(8):
+        found = _metrics(server)
+        assert found["lifecircle_quotes_total"] == before + 16
+        assert 0 <= found["lifecircle_replica_lag_seconds"] < 30
+    return int(before) + 16
+
+
+def _metrics(server: Server) -> dict[str, float]:
+    """The sum over the labels of each metric, from whichever worker answers."""
+    with urlopen(f"{server.address}/metrics", timeout=10) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+    found: defaultdict[str, float] = defaultdict(float)
+    for family in families:
+        for sample in family.samples:
+            found[sample.name] += sample.value
+    return found
 
 
 def test_an_end_that_comes_while_it_starts_leaves_nothing_behind(short_tmp: Path) -> None:

@@ -4,6 +4,7 @@ import inspect
 import json
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ from dispatch.settings import ENV_PREFIX, Settings
 from geo.coordinates import CoordinateError, LatLon
 from geo.travel import Mode
 from geo.travel.estimate import DEFAULT_SPEEDS, EstimateTravel, ModeSpeed
+from tests.api.client import worker
 from tests.docs.commands import options_of
 from tests.docs.pages import ROOT, page
 
@@ -60,6 +62,14 @@ def test_the_table_of_settings_is_the_settings() -> None:
         (f"{ENV_PREFIX}{name.upper()}", shown(field.default), field.description)
         for name, field in Settings.model_fields.items()
     ]
+
+
+async def test_the_table_of_metrics_is_what_is_told(database_url: str, tmp_path: Path) -> None:
+    async with worker(database_url, tmp_path, roads_url="http://127.0.0.1:9") as api:
+        told = (await api.send("GET", "/metrics")).text
+    families = re.findall(r"^# HELP (\S+) (.+)\n# TYPE \S+ (\w+)$", told, re.MULTILINE)
+    documented = [(row["metric"], row["is"], row["kind"]) for row in START.table("Metrics")]
+    assert documented == families
 
 
 @pytest.mark.parametrize(
