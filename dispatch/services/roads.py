@@ -30,6 +30,10 @@ _MOST_DOORS: Final = 4_096
 _REST_S: Final = 5.0
 
 
+class _OutOfTime(EngineUnavailable):
+    """One question's time is over, though the engine answers."""
+
+
 @dataclass(slots=True)
 class RoadCounts:
     """What has been asked of the engine."""
@@ -74,7 +78,7 @@ class Roads:
             self.counts.estimated += 1
             return ask(otherwise)
         known = self._known_to(destination, self.engine.name, self.bounds)
-        broken = known.broken_bounds
+        broken, heard = known.broken_bounds, False
         while True:
             try:
                 answer = ask(known)
@@ -83,9 +87,12 @@ class Roads:
                     self.counts.estimated += 1
                     return ask(otherwise)
                 try:
-                    known.learn(needed, await self._find(self.engine, destination, needed, until))
+                    known.learn(needed, await self._find(self.engine, destination, needed, until, heard=heard))
+                    heard = True
                 except EngineUnavailable as error:
-                    self._give_a_rest(error)
+                    if not isinstance(error, _OutOfTime):
+                        self._give_a_rest(error)
+                    self.counts.estimated += 1
                     return ask(otherwise)
                 continue
             self._note_broken(known.broken_bounds - broken, destination)
@@ -105,7 +112,7 @@ class Roads:
         return known
 
     async def _find(
-        self, engine: RoadEngine, destination: LatLon, needed: WaysNeeded, until: float
+        self, engine: RoadEngine, destination: LatLon, needed: WaysNeeded, until: float, *, heard: bool
     ) -> dict[int, Roadway]:
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix="roads")
@@ -126,6 +133,10 @@ class Roads:
             async with asyncio.timeout(max(0.0, until - began)):
                 ways = [await call for _, call in calls]
         except TimeoutError as error:
+            if heard or any(call.done() for _, call in calls):
+                # It is well, and has been asked for more than there was time for.
+                self.problem = None
+                raise _OutOfTime("this question asks for more ways than it has time for") from error
             raise EngineUnavailable(f"it has not answered within {self.patience_s:g} s") from error
         finally:
             for _, call in calls:
@@ -141,7 +152,6 @@ class Roads:
 
     def _give_a_rest(self, error: EngineUnavailable) -> None:
         self.counts.failures += 1
-        self.counts.estimated += 1
         self.problem = str(error)
         self._rests_until = time.monotonic() + _REST_S
         _log.warning("roads_not_to_be_had", reason=str(error), estimated_for_s=_REST_S)
