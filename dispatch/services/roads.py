@@ -133,7 +133,7 @@ class Roads:
             async with asyncio.timeout(max(0.0, until - began)):
                 ways = [await call for _, call in calls]
         except TimeoutError as error:
-            if heard or any(call.done() for _, call in calls):
+            if heard or any(call.done() and not call.cancelled() for _, call in calls):
                 # It is well, and has been asked for more than there was time for.
                 self.problem = None
                 raise _OutOfTime("this question asks for more ways than it has time for") from error
