@@ -4,7 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -57,26 +57,20 @@ class City:
 
 
 @pytest.fixture(scope="module")
-def extract(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("roads") / "city.osm.pbf"
-    write_roads(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def city(extract: Path) -> City:
+def city(demo_extract: Path) -> City:
     places, ways, order = {}, [], []
-    for entity in osmium.FileProcessor(extract):
-        if entity.is_node():
+    for entity in osmium.FileProcessor(demo_extract):
+        if isinstance(entity, osmium.osm.Node):
             places[entity.id] = (entity.lon, entity.lat)
         else:
+            assert isinstance(entity, osmium.osm.Way)
             ways.append(Way([node.ref for node in entity.nodes], dict(entity.tags)))
         order.append((entity.type_str(), entity.id))
     return City(places, ways, order)
 
 
-def test_the_file_is_sorted_and_says_that_it_is_synthetic(extract: Path, city: City) -> None:
-    with Reader(str(extract)) as reader:
+def test_the_file_is_sorted_and_says_that_it_is_synthetic(demo_extract: Path, city: City) -> None:
+    with Reader(str(demo_extract)) as reader:
         header = reader.header()
     assert "synthetic" in header.get("generator")
     assert header.get("sorting") == "Type_then_ID"
@@ -99,7 +93,7 @@ def test_every_way_says_what_it_is_and_that_it_is_invented(city: City) -> None:
         assert "虚构" in way.tags["name"], way.tags
         assert "Synthetic" in way.tags["name"], way.tags
         assert way.tags["source"] == "synthetic"
-    lengths_m: Counter[str] = Counter()
+    lengths_m: defaultdict[str, float] = defaultdict(float)
     for way in city.ways:
         kind = way.tags["highway"] + (" oneway" if way.tags.get("oneway") == "yes" else "")
         lengths_m[kind] += GEOD.geometry_length(city.line(way))
@@ -110,14 +104,14 @@ def test_every_way_says_what_it_is_and_that_it_is_invented(city: City) -> None:
     assert len(rings) == len(RING_RADII_M)
 
 
-def test_the_same_version_writes_the_same_bytes_in_another_process(extract: Path, tmp_path: Path) -> None:
+def test_the_same_version_writes_the_same_bytes_in_another_process(demo_extract: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.osm.pbf"
     command = [sys.executable, "-m", "data.roads", str(again)]
     ran = subprocess.run(
         command, cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": "7"}, check=True, capture_output=True, text=True
     )
     assert ran.stdout.strip() == str(again)
-    assert again.read_bytes() == extract.read_bytes()
+    assert again.read_bytes() == demo_extract.read_bytes()
 
 
 def test_another_network_is_another_version(city: City) -> None:
@@ -156,7 +150,7 @@ def test_streets_that_cross_on_the_ground_share_a_node(city: City) -> None:
     ground = [way for way in city.ways if not way.is_high]
     ends = np.array([pair for way in ground for pair in pairwise(way.nodes)])
     places = np.array([city.places[node] for node in ends.ravel().tolist()]).reshape(-1, 2, 2)
-    bits = shapely.linestrings(places)
+    bits = np.asarray(shapely.linestrings(places))
     one, other = STRtree(bits).query(bits, predicate="intersects")
     apart = ~(ends[one][:, :, np.newaxis] == ends[other][:, np.newaxis, :]).any(axis=(1, 2))
     assert (one < other).sum() > 60_000
