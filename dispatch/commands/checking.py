@@ -12,7 +12,7 @@ from dispatch.commands.checking_books import check_books, check_server
 from dispatch.commands.checking_workers import check_workers
 from dispatch.commands.failures import line_of
 from dispatch.commands.report import Report
-from dispatch.commands.session import database_server, opened, out, quiet_logs
+from dispatch.commands.session import as_served, database_server, opened, out, quiet_logs
 from dispatch.commands.stopping import Stopped, StopRequest
 from dispatch.replica.replica import Replica, load
 from dispatch.settings import Settings
@@ -47,6 +47,7 @@ def run(settings: Settings) -> int:
 
 def check_roads(settings: Settings, report: Report) -> None:
     """Whether travel times come by road, and if they cannot, why not."""
+    settings = as_served(settings)
     if settings.roads is None:
         report.ok("roads: none configured, travel times are estimates")
         return
