@@ -34,7 +34,7 @@ from geo.travel.engine import RoadEngine
 from geo.travel.estimate import EstimateTravel, ModeSpeed
 from geo.travel.osrm import Osrm, OsrmMode
 from geo.travel.roads import RoadBounds
-from geo.travel.tiles import road_tiles
+from geo.travel.tiles import box_of, road_tiles
 from geo.travel.valhalla import ModeOnRoads, Valhalla
 from geo.travel.valhalla_server import ValhallaServer
 
@@ -96,7 +96,8 @@ def roads_of(settings: Settings) -> Roads:
     bounds = RoadBounds({mode: engine.top_speed_mps(mode) for mode in Mode}, factors)
     # One in this process is as fast as its processors; one elsewhere is mostly waited for.
     threads = _ENGINE_THREADS if settings.roads_url is None else _SERVER_THREADS
-    return Roads(engine, bounds, threads=threads, patience_s=settings.roads_patience_s)
+    within = box_of(settings.roads) if settings.roads is not None and settings.roads_estimate_outside else None
+    return Roads(engine, bounds, threads=threads, patience_s=settings.roads_patience_s, within=within)
 
 
 def engine_of(settings: Settings) -> RoadEngine | None:

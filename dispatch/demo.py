@@ -2,6 +2,7 @@
 
 <data_dir>/demo/stores.csv, stock.csv, …   as data/ made it; all of it is invented
 <data_dir>/demo/loaded                     the load came to its end
+<data_dir>/demo/demo-city.osm.pbf          its roads, invented too
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from data.demo_city import STORES, DemoFiles, write_demo
+from data.roads import is_of_this_version, write_roads
 from dispatch.domain.errors import ImportRunning
 from dispatch.domain.stores import DEFAULT_PARTNER
 from dispatch.services.imports import ImportOutcome, ImportRequest, open_import, run_import
@@ -37,10 +39,11 @@ class DemoError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DemoState:
-    """``stores`` of the demo are in the database; ``loaded`` now, or found and dated anew."""
+    """``stores`` of the demo are in the database, loaded now or dated anew, and ``others`` beside them."""
 
     stores: int
     loaded: bool
+    others: int = 0
 
 
 async def prepare_demo(
@@ -57,12 +60,25 @@ async def prepare_demo(
         return DemoState(len(_store_ids(folder)), loaded=True)
     mine = await _found(database, folder)
     await redate_shelves(database, mine, clock())
-    return DemoState(len(mine), loaded=False)
+    return DemoState(len(mine), loaded=False, others=len(await all_stores(database)) - len(mine))
 
 
 async def demo_stores(database: Database, data_dir: Path) -> int:
     """How many stores of the demo made in this data directory are in service."""
     return len(await _found(database, data_dir / "demo"))
+
+
+def demo_roads(data_dir: Path) -> Path:
+    """The file with the roads of the demo city, made unless this version has made it before. Raises DemoError."""
+    path = data_dir / "demo" / "demo-city.osm.pbf"
+    if not is_of_this_version(path):
+        try:
+            write_roads(path)
+        except OSError as error:
+            raise DemoError(
+                f"the demo's roads cannot be made: {error}; free some space, or mend {path.parent}"
+            ) from error
+    return path
 
 
 async def _is_wanted(database: Database, folder: Path) -> bool:

@@ -1,6 +1,6 @@
 """The lock that lets one `dispatch serve` have a data directory.
 
-    <data_dir>/serve.lock       exclusive lock of `dispatch serve`, with its pid and address
+    <data_dir>/serve.lock       exclusive lock of `dispatch serve`, with its pid and address, and its road extract
 
 As with the database's locks (dispatch.postgres) the kernel lets go of it when the process dies, however it dies.
 """
@@ -29,11 +29,14 @@ class ServeLock:
         self._data_dir = data_dir
         self._file = file
 
-    def tell(self, address: str) -> None:
-        """Say where this process serves (``http://…``): what the second one will be told. Raises PostgresError."""
+    def tell(self, address: str, *, roads: Path | None = None) -> None:
+        """Say where this process serves (``http://…``) and on which road extract: what others will be told.
+
+        Raises PostgresError.
+        """
         with in_one_line(self._data_dir):
             self._file.truncate(0)
-            self._file.write(f"{os.getpid()} {address}\n")
+            self._file.write(f"{os.getpid()} {address}\n{roads or ''}\n")
             self._file.flush()
 
     def release(self) -> None:
@@ -51,15 +54,27 @@ class ServeLock:
 
 def served_at(data_dir: Path) -> str | None:
     """The address (``http://…``) at which `dispatch serve` serves ``data_dir``; None while nobody does."""
+    return _told(data_dir)[0].partition(" ")[2] or None
+
+
+def served_on(data_dir: Path) -> Path | None:
+    """The road extract by which `dispatch serve` serves ``data_dir``; None while nobody does, or it estimates."""
+    roads = _told(data_dir)[1]
+    return Path(roads) if roads else None
+
+
+def _told(data_dir: Path) -> tuple[str, str]:
+    """The two lines of whoever has the lock; both empty while nobody has it."""
     try:
         with open(data_dir / "serve.lock", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return file.read().strip().partition(" ")[2] or None
+                first, _, second = file.read().partition("\n")
+                return first, second.removesuffix("\n")
     except FileNotFoundError:
         pass
-    return None
+    return "", ""
 
 
 def acquire_serve_lock(data_dir: Path, address: str) -> ServeLock:
@@ -73,7 +88,7 @@ def acquire_serve_lock(data_dir: Path, address: str) -> ServeLock:
         if not _is_locked(file):
             with file:
                 file.seek(0)
-                pid, _, where = file.read().strip().partition(" ")
+                pid, _, where = file.readline().strip().partition(" ")
             who = f"pid {pid} serves {where}" if pid else "another process serves this data directory"
             raise AlreadyRunning(f"already running: {who}; stop it or use another --data-dir")
     lock = ServeLock(data_dir, file)

@@ -100,6 +100,7 @@ class Settings(BaseSettings):
     # -- travel by road: a routing engine's own times, where there is an extract
 
     roads: Path | None = Field(None, description="OpenStreetMap extract (.osm.pbf) to travel on; else estimates")
+    roads_estimate_outside: bool = Field(False, description="Estimate travel to doors outside the extract's box")
     ebike_road_kmh: Speed = Field(25.0, description="Speed of an e-bike on roads, km/h")
     car_road_kmh: Speed = Field(60.0, description="Speed of a car on the fastest roads, km/h")
     roads_patience_s: float = Field(2.0, gt=0, le=60, description="Seconds that the routing engine is waited for")

@@ -80,6 +80,16 @@ def _database(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def demo_extract(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file with the roads of the demo city."""
+    from data.roads import write_roads
+
+    path = tmp_path_factory.mktemp("demo-roads") / "demo-city.osm.pbf"
+    write_roads(path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def shared_file() -> Callable[[str], Path]:
     """The path of a file of the reference data by its relative name; skips the test where it is not to be had."""
     root = Path(os.environ.get("LIFECIRCLE_SHARED") or Path(__file__).parents[2] / "shared")

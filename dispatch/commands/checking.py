@@ -13,7 +13,7 @@ from dispatch.commands.checking_roads import check_roads
 from dispatch.commands.checking_workers import check_workers
 from dispatch.commands.failures import line_of
 from dispatch.commands.report import Report
-from dispatch.commands.session import database_server, opened, out, quiet_logs
+from dispatch.commands.session import as_served, database_server, opened, out, quiet_logs
 from dispatch.commands.stopping import Stopped, StopRequest
 from dispatch.replica.replica import Replica, load
 from dispatch.settings import Settings
@@ -44,7 +44,7 @@ def run(settings: Settings) -> int:
         if line is None:
             raise
         report.problem(line)
-    check_roads(settings, places, report)
+    check_roads(as_served(settings), places, report)
     return 1 if report.problems else 0
 
 

@@ -16,7 +16,7 @@ from dispatch.api.problems import problem_of_validation
 from dispatch.api.rendering import QuoteAnswer
 from dispatch.api.schemas import LineIn, PlaceIn, QuoteIn
 from dispatch.app import roads_of, store_defaults, travel_of
-from dispatch.commands.session import CommandError, database_server, opened, out, quiet_logs, ready_to_read
+from dispatch.commands.session import CommandError, as_served, database_server, opened, out, quiet_logs, ready_to_read
 from dispatch.commands.stopping import StopRequest
 from dispatch.domain.question import Question, Strategy
 from dispatch.domain.selection import select
@@ -97,7 +97,7 @@ async def _answer(settings: Settings, url: str, question: Question, datum: Datum
     began = time.monotonic()
     replica = await loaded(settings, url, skus=[line.sku for line in question.lines])
     rendering = QuoteAnswer(replica, question, datum=datum, lag_s=time.monotonic() - began)
-    roads = roads_of(settings)
+    roads = roads_of(as_served(settings))
     ask = partial(select, replica, question)
     try:
         return rendering.body(await roads.answer(question.destination, ask, otherwise=replica.travel))

@@ -17,13 +17,13 @@ from dispatch.commands.server import ReadyServer, config_of
 from dispatch.commands.session import CommandError, database_server, opened, out
 from dispatch.commands.stopping import Stopped, StopRequest
 from dispatch.commands.workers import Workers, worker_environment
-from dispatch.demo import demo_stores, prepare_demo
+from dispatch.demo import DemoState, demo_roads, demo_stores, prepare_demo
 from dispatch.logs import configure_logs
 from dispatch.serve_lock import acquire_serve_lock
 from dispatch.settings import Settings
 from dispatch.storage.migrate import migrate
 from dispatch.storage.stores import all_stores
-from geo.travel.tiles import road_tiles
+from geo.travel.tiles import TilesError, road_tiles
 
 
 def run(settings: Settings, *, demo: bool) -> int:
@@ -38,10 +38,11 @@ def run(settings: Settings, *, demo: bool) -> int:
         ):
             address = _address(settings.host, listener.getsockname()[1])
             lock.tell(address)
-            _prepare_roads(settings)
+            _prepare_roads(settings, stop)
             say(_what_database(settings))
             with database_server(settings, stop, make=True, watch=True) as url:
-                _prepare(settings, url, stop, demo=demo)
+                settings = _prepare(settings, url, stop, demo=demo)
+                lock.tell(address, roads=settings.roads)
                 _Service(settings, url, listener, address, demo=demo).serve(stop)
     except Stopped:
         pass
@@ -113,29 +114,46 @@ def _what_database(settings: Settings) -> str:
 # ── the roads ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _prepare_roads(settings: Settings) -> None:
+def _prepare_roads(settings: Settings, stop: StopRequest) -> None:
     """Build the road tiles, once for each extract. Raises TilesError."""
     if settings.roads_url is not None:
         say(f"Travel times by road from the {settings.roads_engine} server of DISPATCH_ROADS_URL, once it answers")
     if settings.roads is None:
         return
     began = time.monotonic()
-    with progress_bar(f"Road tiles of {settings.roads.name}") as bar:
-        road_tiles(settings.roads, roads_dir(settings), progress=lambda _what, share: bar(share) if share else None)
+    try:
+        with progress_bar(f"Road tiles of {settings.roads.name}") as bar:
+            road_tiles(settings.roads, roads_dir(settings), progress=lambda _what, share: bar(share) if share else None)
+    except TilesError:
+        stop.check()  # Ctrl-C ends the builder too, which is then no fault of the extract
+        raise
+    stop.check()
     say(f"Travel times by road on {settings.roads.name}, ready after {time.monotonic() - began:.1f} s")
 
 
 # ── the data ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _prepare(settings: Settings, url: str, stop: StopRequest, *, demo: bool) -> None:
+def _prepare(settings: Settings, url: str, stop: StopRequest, *, demo: bool) -> Settings:
+    """Make the database ready; the settings to serve it with, which differ on the roads of the demo city."""
     if applied := stop.run(migrate(url)):
         say(f"Migrated the database: {', '.join(applied)}")
-    if demo:
-        stop.run(_prepare_demo(settings, url))
+    if not demo:
+        return settings
+    state = stop.run(_prepare_demo(settings, url))
+    if settings.roads is not None or settings.roads_url is not None or not state.stores:
+        return settings
+    if state.others:
+        say("There are stores beside those of the demo: travel times are estimates; by road with --roads FILE.osm.pbf")
+        return settings
+    # Whoever brings stores of another city in finds them estimated, as without the demo.
+    on_its_roads = settings.model_copy(update={"roads": demo_roads(settings.data_dir), "roads_estimate_outside": True})
+    _prepare_roads(on_its_roads, stop)
+    say("The demo city's roads are synthetic too: every street and bridge is invented")
+    return on_its_roads
 
 
-async def _prepare_demo(settings: Settings, url: str) -> None:
+async def _prepare_demo(settings: Settings, url: str) -> DemoState:
     async with opened(url) as database:
         with progress_bar("Loading the demo city") as bar:
             state = await prepare_demo(
@@ -147,6 +165,7 @@ async def _prepare_demo(settings: Settings, url: str) -> None:
         say(f"The stock of the {state.stores:,} invented stores counts as of now")
     else:
         say("The database has stores of its own: the demo city is left out")
+    return state
 
 
 # ── the service ────────────────────────────────────────────────────────────────────────────────────────────────────

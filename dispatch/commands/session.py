@@ -11,6 +11,7 @@ from dispatch.commands.database_watch import DatabaseWatch
 from dispatch.commands.stopping import StopRequest
 from dispatch.logs import configure_logs
 from dispatch.postgres import acquire
+from dispatch.serve_lock import served_on
 from dispatch.settings import Settings, load_settings, unknown_variables
 from dispatch.storage.pool import Database
 
@@ -39,6 +40,18 @@ def settings_of(**overrides: Any) -> Settings:
         meant = f"; did you mean {nearest}?" if nearest else "; dispatch settings lists them"
         print(f"dispatch: warning: there is no setting {name}{meant}", file=sys.stderr)
     return settings
+
+
+def as_served(settings: Settings) -> Settings:
+    """The settings of a command that answers as the service does that is running on the same data directory.
+
+    Where none are set, its roads are those of that service: of the demo city, say.
+    """
+    served = served_on(settings.data_dir)
+    if settings.roads is not None or settings.roads_url is not None or served is None:
+        return settings
+    of_the_demo = settings.data_dir / "demo" in served.parents
+    return settings.model_copy(update={"roads": served, "roads_estimate_outside": of_the_demo})
 
 
 def quiet_logs(settings: Settings) -> None:

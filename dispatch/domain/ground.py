@@ -59,6 +59,18 @@ class Ground:
         travel_s = int(self.travel.bound_s(distance_m, modes=self.modes, hours=self._hours))
         return travel_s + self.fixed_s
 
+    def own_bounds_s(self, slots: IntArray, distances_m: FloatArray) -> IntArray:
+        """What the key of each of these stores is at least, by its own mode."""
+        if self.question.mode is None:
+            modes = self.market.columns.mode.take(slots).astype(np.int64)
+        else:
+            modes = np.full(len(slots), self.modes[0])
+        bounds_s = np.zeros(len(slots), dtype=np.int64)
+        for mode in np.unique(modes).tolist():
+            of_it = modes == mode
+            bounds_s[of_it] = self.travel.bound_s(distances_m[of_it], modes=np.array([mode]), hours=self._hours)
+        return bounds_s + self.fixed_s
+
     def within_m(self, travel_s: int) -> float:
         """The distance beyond which every way takes longer than ``travel_s``."""
         return self.travel.reach_m(travel_s, modes=self.modes, hours=self._hours)

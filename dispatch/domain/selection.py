@@ -14,7 +14,7 @@ import numpy as np
 from dispatch.domain.answer import Candidate, Certificate, Plan, Selection
 from dispatch.domain.eligibility import Examined, KnownLine
 from dispatch.domain.ground import Ground, growing, modes_of, with_ties
-from dispatch.domain.market import FloatArray, IntArray, Market, SlotRanges
+from dispatch.domain.market import BoolArray, FloatArray, IntArray, Market, SlotRanges
 from dispatch.domain.misses import Misses
 from dispatch.domain.question import Question, Reason, Strategy
 from geo.point_index import Batch
@@ -208,8 +208,16 @@ class _Search:
             bound_s = self._ground.bound_s(float(distances_m[start]))
             if len(found.best) == self._wanted and bound_s is not None and found.best[-1].key_s < bound_s:
                 return start
-            self._take(found, slots[start:end], distances_m[start:end], stocked=stocked)
+            may_win = start + np.flatnonzero(self._may_win(found, slots[start:end], distances_m[start:end]))
+            if len(may_win):
+                self._take(found, slots[may_win], distances_m[may_win], stocked=stocked)
         return len(slots)
+
+    def _may_win(self, found: _Found, slots: IntArray, distances_m: FloatArray) -> BoolArray:
+        """Which stores their own mode lets be among the best: among cars, one by foot is often too far to be asked."""
+        if len(found.best) < self._wanted:
+            return np.ones(len(slots), dtype=np.bool_)
+        return self._ground.own_bounds_s(slots, distances_m) <= found.best[-1].key_s
 
     def _take(self, found: _Found, slots: IntArray, distances_m: FloatArray, *, stocked: bool) -> None:
         """Examine stores and merge those that pass into the best."""

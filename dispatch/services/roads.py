@@ -50,13 +50,15 @@ class RoadCounts:
 class Roads:
     """Ways to doors. Without an engine every question is answered by the estimate. Belongs to the event loop.
 
-    ``patience_s``: how long an answer is waited for, before the estimate has to do.
+    ``patience_s``: how long an answer is waited for, before the estimate has to do. ``within``: west, south, east,
+    north of the only doors that are asked for by road; the others are estimated.
     """
 
     engine: RoadEngine | None = None
     bounds: RoadBounds | None = None
     threads: int = 2
     patience_s: float = 2.0
+    within: tuple[float, float, float, float] | None = None
     counts: RoadCounts = field(default_factory=RoadCounts)
     problem: str | None = None
     waited: Callable[[float], None] = lambda seconds: None  # told how long, each time the engine was waited for
@@ -71,7 +73,7 @@ class Roads:
         ``ask`` must leave nothing behind, for it is called again and again. An engine that has failed is tried again
         after a rest, by one question at a time: whoever comes meanwhile does not wait for it.
         """
-        if self.engine is None or self.bounds is None:
+        if self.engine is None or self.bounds is None or not self._covers(destination):
             return ask(otherwise)
         until = time.monotonic() + self.patience_s
         if self._is_given_up():
@@ -97,6 +99,12 @@ class Roads:
                 continue
             self._note_broken(known.broken_bounds - broken, destination)
             return answer
+
+    def _covers(self, place: LatLon) -> bool:
+        if self.within is None:
+            return True
+        west, south, east, north = self.within
+        return south <= place.lat <= north and west <= place.lon <= east
 
     def _is_given_up(self) -> bool:
         return self.problem is not None and (self._is_probed or time.monotonic() < self._rests_until)

@@ -15,10 +15,11 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Final
 
+import osmium
 import valhalla
 from valhalla.config import get_config
 
-__all__ = ["Progress", "TilesError", "road_tiles"]
+__all__ = ["Progress", "TilesError", "box_of", "road_tiles"]
 
 type Progress = Callable[[str, float | None], None]
 """Told what is being done, and how much of it is, from 0 to 1; None where nobody knows."""
@@ -61,6 +62,21 @@ def road_tiles(extract: Path, keep_in: Path, *, progress: Progress | None = None
                 shutil.rmtree(left, ignore_errors=True)
             _build(extract, tiles, say)
     return tiles
+
+
+def box_of(extract: Path) -> tuple[float, float, float, float] | None:
+    """West, south, east, north of an extract by its own header; None where that says nothing. Raises TilesError."""
+    try:
+        with osmium.io.Reader(str(extract), osmium.osm.osm_entity_bits.NOTHING) as reader:
+            box = reader.header().box()
+    except RuntimeError as error:
+        raise TilesError(
+            f"the road extract {extract} cannot be read: {error}; it has to be an .osm.pbf file"
+        ) from error
+    if not box.valid():
+        return None
+    low, high = box.bottom_left, box.top_right
+    return low.lon, low.lat, high.lon, high.lat
 
 
 def _content_of(extract: Path, keep_in: Path, say: Progress) -> str:

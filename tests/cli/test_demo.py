@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dispatch.demo import DemoState, demo_stores, prepare_demo
+from data.roads import write_roads
+from dispatch.demo import DemoError, DemoState, demo_roads, demo_stores, prepare_demo
 from dispatch.domain.stores import ShelfCount, Store
 from dispatch.services.imports import run_import
 from dispatch.storage.pool import Database
@@ -65,14 +66,14 @@ async def test_an_empty_database_gets_the_demo_and_later_its_stock_counts_as_of_
 async def test_the_stock_of_other_stores_keeps_its_date(database: Database, tmp_path: Path) -> None:
     await _prepare(database, tmp_path, FIRST)
     await _put_other(database)
-    await _prepare(database, tmp_path, LATER)
+    assert await _prepare(database, tmp_path, LATER) == DemoState(STORES, loaded=False, others=1)
     assert [row.as_of for row in await read_shelf(database, "mine", None)] == [FIRST]
     assert await demo_stores(database, tmp_path) == STORES
 
 
 async def test_among_other_stores_the_demo_is_not_loaded(database: Database, tmp_path: Path) -> None:
     await _put_other(database)
-    assert await _prepare(database, tmp_path, LATER) == DemoState(0, loaded=False)
+    assert await _prepare(database, tmp_path, LATER) == DemoState(0, loaded=False, others=1)
     assert [key.store_id for key in await all_stores(database)] == ["mine"]
     assert [row.as_of for row in await read_shelf(database, "mine", None)] == [FIRST]
 
@@ -95,3 +96,29 @@ async def test_a_load_that_was_cut_short_goes_on(
     assert await _prepare(database, tmp_path, LATER) == DemoState(STORES, loaded=True)
     store_id = sorted(key.store_id for key in await all_stores(database))[0]
     assert {row.as_of for row in await read_shelf(database, store_id, None)} == {LATER}
+
+
+def test_the_roads_of_the_demo_are_made_once_and_anew_by_another_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Path] = []
+
+    def make(path: Path) -> None:
+        made.append(path)
+        write_roads(path)
+
+    monkeypatch.setattr("dispatch.demo.write_roads", make)
+    roads = demo_roads(tmp_path)
+    assert roads.is_relative_to(tmp_path / "demo")
+    assert demo_roads(tmp_path) == roads
+    assert made == [roads]
+    monkeypatch.setattr("data.roads.GENERATOR", "another version")
+    assert demo_roads(tmp_path) == roads
+    assert made == [roads, roads]
+
+
+def test_roads_that_cannot_be_made_are_told_in_one_line_with_the_mend(tmp_path: Path) -> None:
+    (tmp_path / "demo").write_text("a file where the directory should be")
+    with pytest.raises(DemoError, match=r"roads cannot be made: .*; free some space, or mend \S+/demo$") as caught:
+        demo_roads(tmp_path)
+    assert "\n" not in str(caught.value)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatch.serve_lock import AlreadyRunning, acquire_serve_lock, served_at
+from dispatch.serve_lock import AlreadyRunning, acquire_serve_lock, served_at, served_on
 
 
 def test_the_second_to_serve_is_told_who_does(tmp_path: Path) -> None:
@@ -33,6 +33,20 @@ def test_an_address_learnt_later_is_what_the_second_is_told(tmp_path: Path) -> N
         lock.tell("http://127.0.0.1:40123")
         with pytest.raises(AlreadyRunning, match=f"pid {os.getpid()} serves http://127.0.0.1:40123;"):
             acquire_serve_lock(tmp_path, "http://127.0.0.1:0")
+
+
+def test_others_can_see_on_which_roads_it_is_served(tmp_path: Path) -> None:
+    assert served_on(tmp_path) is None
+    roads = tmp_path / "with a blank" / "city.osm.pbf"
+    with acquire_serve_lock(tmp_path, "http://127.0.0.1:8000") as lock:
+        assert served_on(tmp_path) is None
+        lock.tell("http://127.0.0.1:8000", roads=roads)
+        assert (served_at(tmp_path), served_on(tmp_path)) == ("http://127.0.0.1:8000", roads)
+        with pytest.raises(AlreadyRunning, match=r"serves http://127\.0\.0\.1:8000;"):
+            acquire_serve_lock(tmp_path, "http://127.0.0.1:8001")
+        lock.tell("http://127.0.0.1:8000")
+        assert served_on(tmp_path) is None
+    assert served_on(tmp_path) is None
 
 
 def test_the_lock_of_a_killed_server_is_free(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import signal
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
@@ -45,11 +46,14 @@ def test_the_first_run_prints_what_answers_and_ctrl_c_leaves_nothing_behind(data
         status, body = ask(server.address, "/v1/quotes", command[command.index("-d") + 1])
         assert status == 200
         assert body["outcome"] == "fulfillable" or "just now no store can" in said
+        assert "Travel times by road on demo-city.osm.pbf" in said
+        assert _travel_source_of(body) == "valhalla"
 
         _the_others_get_along_with_it(run, server, command[command.index("-d") + 1])
         assert server.end() == 0
         assert server.said.endswith("Stopped.\n")
     assert processes_of(data_dir) == []
+    assert "roads: none configured" in run("check", "--data-dir", str(data_dir)).out
 
 
 def _the_others_get_along_with_it(run: Run, server: Server, quote: str) -> None:
@@ -63,7 +67,8 @@ def _the_others_get_along_with_it(run: Run, server: Server, quote: str) -> None:
     assert other.code == 1
     assert f"port {port} of 127.0.0.1 is in use" in other.error_line
 
-    place = json.loads(quote)["destination"]
+    asked = json.loads(quote)
+    place, [line, *_] = asked["destination"], asked["lines"]
     stores = server.data_dir.with_name("beside.csv")
     stores.write_text(f"store_id,lat,lon,datum\nbeside,{place['lat']},{place['lon']},wgs84\n")
     imported = run("import", "stores", str(stores), "--data-dir", str(server.data_dir))
@@ -73,17 +78,23 @@ def _the_others_get_along_with_it(run: Run, server: Server, quote: str) -> None:
     checked = run("check", "--data-dir", str(server.data_dir))
     assert checked.code == 0, checked.out
     assert "81 stores" in checked.out
+    assert re.search(r"roads: demo-city.osm.pbf, [\d.]+ MiB of tiles\n", checked.out)
+    at = (str(place["lat"]), str(place["lon"]))
+    quoted = run("quote", *at, line["sku"], "--json", "--data-dir", str(server.data_dir))
+    assert _travel_source_of(json.loads(quoted.out)) == "valhalla", "as the server answers"
     assert re.search(rf"worker {server.process.pid}: \S+ s behind, equals the database in \d+ cells\n", checked.out)
 
 
 def test_workers_end_with_the_one_that_started_them_even_if_it_is_killed(data_dir: Path, run: Run) -> None:
     assert (data_dir / "postgres").is_dir(), "the first run has made it"
-    with serving(data_dir, "--workers", "2") as server:
+    roads = data_dir / "demo" / "demo-city.osm.pbf"
+    with serving(data_dir, "--workers", "2", "--roads", str(roads)) as server:
         server.until("Ctrl-C stops it.")
         assert "81 stores, 2 workers" in server.said
         workers = workers_of(data_dir)
         assert len(workers) == 2
         assert {ask(server.address, "/readyz")[0] for _ in range(8)} == {200}
+        assert {_travel_source(server) for _ in range(8)} == {"valhalla"}
 
         counted = _quotes_that_any_worker_tells_of(server)
         os.kill(workers[0], signal.SIGKILL)
@@ -124,6 +135,31 @@ def _metrics(server: Server) -> dict[str, float]:
         for sample in family.samples:
             found[sample.name] += sample.value
     return found
+
+
+def test_the_demo_beside_other_stores_travels_by_estimates(data_dir: Path) -> None:
+    with serving(data_dir, "--demo") as server:
+        server.until("Ctrl-C stops it.")
+        assert "There are stores beside those of the demo: travel times are estimates" in server.said
+        assert "Travel times by road" not in server.said
+        assert _travel_source(server) == "estimate"
+        assert server.end() == 0
+
+
+def _travel_source(server: Server) -> str:
+    """Of a quote at a store of the demo for what it has."""
+    status, store = ask(server.address, "/v1/stores/WB-0001")
+    assert status == 200
+    shelf = ask(server.address, "/v1/stores/WB-0001/stock")[1]["stock"]
+    sku = max(shelf, key=lambda row: row["available"])["sku"]
+    place = {"lat": store["lat"] + 1e-3, "lon": store["lon"]}
+    asked = {"destination": place, "lines": [{"sku": sku, "quantity": 1}], "only_stores": ["WB-0001"]}
+    return _travel_source_of(ask(server.address, "/v1/quotes", json.dumps(asked))[1])
+
+
+def _travel_source_of(quote: dict[str, Any]) -> str:
+    told = quote["eta"] if quote["outcome"] == "fulfillable" else quote["nearest_miss"]["eta"]
+    return str(told["travel_source"])
 
 
 def test_an_end_that_comes_while_it_starts_leaves_nothing_behind(short_tmp: Path) -> None:

@@ -60,14 +60,17 @@ async def test_answers_are_those_that_are_documented(api: Api, name: str) -> Non
         assert difference(documented, real) is None, command
 
 
-async def test_the_readme_shows_what_the_demo_city_answers(api: Api, tmp_path: Path) -> None:
+async def test_the_readme_shows_what_the_demo_city_answers(
+    database_url: str, demo_extract: Path, tmp_path: Path
+) -> None:
     stores, stock = demo_around_the_centre(tmp_path / "demo", README)
-    assert (await api.import_file("stores", stores))["failed"] == 0
-    assert (await api.import_file("stock", stock, as_of="now"))["failed"] == 0
-    reader = Reader(api)
-    [curl] = [words for words in curls_of(README) if curl_request(words).url == "/v1/quotes"]
-    asked = (await reader.send(curl)).json()
-    [(_, documented, real)] = [pair for pair in await reader.follow(README) if pair[0] == " ".join(curl)]
+    async with worker(database_url, tmp_path / "data", roads=demo_extract) as api:
+        assert (await api.import_file("stores", stores))["failed"] == 0
+        assert (await api.import_file("stock", stock, as_of="now"))["failed"] == 0
+        reader = Reader(api)
+        [curl] = [words for words in curls_of(README) if curl_request(words).url == "/v1/quotes"]
+        asked = (await reader.send(curl)).json()
+        [(_, documented, real)] = [pair for pair in await reader.follow(README) if pair[0] == " ".join(curl)]
     assert difference(documented, real) is None
     assert asked["store"] == real["store"]
 

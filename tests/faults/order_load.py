@@ -7,7 +7,8 @@ import httpx
 
 from tests.faults.load import Load
 
-_PLACE: Final = {"lat": 25.04, "lon": 121.55}
+# In the demo city, which some experiments serve by its roads.
+_PLACE: Final = {"lat": 37.87, "lon": 112.55}
 _SKUS: Final = ("ordered-tea", "ordered-rice")
 _STORES: Final = 4
 _PLENTY: Final = 1_000_000
