@@ -19,6 +19,7 @@ from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
 from geo.coordinates import LatLon
+from geo.datums import Datum, Turn, to_wgs84, turned
 from geo.geodesy import IntArray
 
 _ZONE_TYPES: Final = ("Polygon", "MultiPolygon")
@@ -58,6 +59,24 @@ def parse_zone(value: str | Mapping[str, object]) -> BaseGeometry:
     if not zone.is_valid:
         raise ZoneError(f"the zone crosses or touches itself: {shapely.is_valid_reason(zone)} (lon lat)")
     return zone
+
+
+def zone_to_wgs84(zone: BaseGeometry, datum: Datum) -> BaseGeometry:
+    """A zone given in ``datum``, corner by corner.
+
+    Raises ZoneError if the turned zone is none any more, CoordinateError if a corner is none.
+    """
+    if datum is Datum.WGS84:
+        return zone
+    there = turned_zone(zone, to_wgs84, datum)
+    if not there.is_valid:
+        raise ZoneError(f"the zone crosses or touches itself once it is turned from {datum.value} to wgs84")
+    return there
+
+
+def turned_zone(zone: BaseGeometry, turn: Turn, datum: Datum) -> BaseGeometry:
+    """A zone with each of its corners turned by ``to_wgs84`` or ``from_wgs84``."""
+    return shapely.transform(zone, lambda xy: np.array([turned(x, y, turn, datum) for x, y in xy]).reshape(-1, 2))
 
 
 def covers(zone: BaseGeometry, place: LatLon) -> bool:
