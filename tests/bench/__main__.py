@@ -24,7 +24,7 @@ from rich.table import Table
 
 from dispatch.postgres import acquire
 from dispatch.storage.migrate import migrate
-from tests.bench import order_http, order_writes
+from tests.bench import order_http, order_writes, zones
 from tests.bench.database import fill
 from tests.bench.world import World
 
@@ -38,16 +38,22 @@ def main() -> None:
     asked.add_argument("--skus", type=int, default=10_000)
     asked.add_argument("--per-store", type=int, default=400)
     asked.add_argument("--data-dir", type=Path, help="keep the database here, and use it again; default: thrown away")
-    asked.add_argument("--only", choices=("quotes", "orders"), help="quotes and the replica, or orders; default: both")
+    asked.add_argument(
+        "--only", choices=("quotes", "zones", "orders"), help="quotes and the replica, zones, or orders; default: all"
+    )
     asked.add_argument("--json", type=Path, help="write the figures here, too")
     options = asked.parse_args()
     figures: dict[str, Any] = {"machine": machine()}
-    if options.only != "orders":
+    if options.only in (None, "quotes"):
         world = World(options.stores, options.skus, options.per_store)
         with _folder(options.data_dir) as folder:
             figures |= run(world, folder)
         show(figures)
-    if options.only != "quotes":
+    if options.only in (None, "zones"):
+        console.print("quoting in one city, with and without a zone for each store …")
+        figures["zones"] = zones.measure()
+        show_zones(figures["zones"])
+    if options.only in (None, "orders"):
         figures["orders"] = run_orders()
         show_orders(figures["orders"])
     about = figures["machine"]
@@ -161,6 +167,21 @@ def show(figures: dict[str, Any]) -> None:
     size.add_row("loaded from PostgreSQL in", f"{figures['load_s']:.1f} s")
     size.add_row("dispatch serve ready after", f"{figures['ready_s']:.1f} s")
     console.print(size)
+
+
+def show_zones(figures: dict[str, Any]) -> None:
+    table = Table(title=f"What {zones.ZONES:,} zones add to a quote, one for each store of a city")
+    for name in ("zones", "that hold the door", "p50 without, µs", "added, µs (spread)"):
+        table.add_column(name)
+    for kind, entry in figures.items():
+        low, high = entry["added_spread_us"]
+        table.add_row(
+            kind,
+            f"{entry['zones_that_hold_the_door']:,.0f}",
+            f"{entry['without_p50_us']:.0f}",
+            f"{entry['added_us']:.0f} ({low:.0f}…{high:.0f})",
+        )
+    console.print(table)
 
 
 def show_orders(figures: dict[str, Any]) -> None:
