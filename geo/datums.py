@@ -16,11 +16,12 @@ from typing import Final
 
 import tzfpy
 
-from geo.coordinates import Datum, LatLon
+from geo.coordinates import Datum, LatLon, NullIslandError
 
-__all__ = ["Datum", "from_wgs84", "in_mainland_china", "to_wgs84"]
+__all__ = ["Datum", "Turn", "from_wgs84", "in_mainland_china", "to_wgs84", "turned"]
 
 type _Shift = Callable[[float, float], tuple[float, float]]
+type Turn = Callable[[LatLon, Datum], LatLon]
 
 _MAINLAND_ZONES: Final = frozenset(("Asia/Shanghai", "Asia/Urumqi"))
 # Only to spare most of the world the polygons; wider than the border on every side.
@@ -35,6 +36,7 @@ _BD_PI: Final = pi * 3000.0 / 180.0
 # the limit is for the antimeridian, where the shift of BD-09 jumps and the steps may not settle.
 _MAX_STEPS: Final = 20
 _SETTLED_DEG: Final = 1e-13
+_BESIDE_DEG: Final = 1e-5
 
 
 def in_mainland_china(place: LatLon) -> bool:
@@ -143,3 +145,18 @@ def _bd09_shift(lat: float, lon: float) -> tuple[float, float]:
     radius = hypot(lon, lat) + 0.00002 * sin(lat * _BD_PI)
     angle = atan2(lat, lon) + 0.000003 * cos(lon * _BD_PI)
     return radius * sin(angle) + 0.006 - lat, radius * cos(angle) + 0.0065 - lon
+
+
+def turned(lon: float, lat: float, turn: Turn, datum: Datum) -> tuple[float, float]:
+    """lon, lat turned by ``to_wgs84`` or ``from_wgs84``, also at (0, 0).
+
+    No store lies there, but the corner of a zone may, and what is shown of a store.
+    """
+    if datum is Datum.WGS84:
+        return lon, lat
+    try:
+        return turn(LatLon(lat=lat, lon=lon), datum).lon_lat()
+    except NullIslandError:
+        # What is shifted a metre beside it is shifted as much there.
+        beside = turn(LatLon(lat=lat + _BESIDE_DEG, lon=lon), datum)
+        return beside.lon, beside.lat - _BESIDE_DEG

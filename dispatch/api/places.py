@@ -1,20 +1,15 @@
 """Places as they come and go: validated, and turned from and into the datum of the question."""
 
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any
 
-import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
 from dispatch.domain.errors import InvalidInput
-from geo.coordinates import CoordinateError, LatLon, NullIslandError
-from geo.datums import Datum, from_wgs84, to_wgs84
-from geo.zones import ZoneError
-
-type _Turn = Callable[[LatLon, Datum], LatLon]
-
-_BESIDE_DEG: Final = 1e-5
+from geo.coordinates import CoordinateError, LatLon
+from geo.datums import Datum, from_wgs84, to_wgs84, turned
+from geo.zones import turned_zone
 
 
 def place_of(*, lat: float, lon: float, datum: Datum, pointer: str) -> LatLon:
@@ -27,7 +22,7 @@ def place_of(*, lat: float, lon: float, datum: Datum, pointer: str) -> LatLon:
 
 def told(place: LatLon, datum: Datum) -> dict[str, float]:
     """``lat`` and ``lon`` of a stored place, in the datum of the question."""
-    lon, lat = _turned(place.lon, place.lat, from_wgs84, datum)
+    lon, lat = turned(place.lon, place.lat, from_wgs84, datum)
     return {"lat": lat, "lon": lon}
 
 
@@ -37,37 +32,11 @@ def lon_lat(place: LatLon, datum: Datum) -> list[float]:
     return [shown["lon"], shown["lat"]]
 
 
-def zone_to_wgs84(zone: BaseGeometry, datum: Datum) -> BaseGeometry:
-    """A zone sent in ``datum``, corner by corner. Raises ZoneError if the turned zone is none any more."""
-    if datum is Datum.WGS84:
-        return zone
-    turned = _turned_zone(zone, to_wgs84, datum)
-    if not turned.is_valid:
-        raise ZoneError(f"the zone crosses or touches itself once it is turned from {datum.value} to wgs84")
-    return turned
-
-
 def zone_told(zone: BaseGeometry, datum: Datum) -> dict[str, Any]:
     """A stored zone as a GeoJSON geometry in the datum of the question."""
     if datum is not Datum.WGS84:
-        zone = _turned_zone(zone, from_wgs84, datum)
+        zone = turned_zone(zone, from_wgs84, datum)
     return dict(shapely.geometry.mapping(zone))
-
-
-def _turned_zone(zone: BaseGeometry, turn: _Turn, datum: Datum) -> BaseGeometry:
-    return shapely.transform(zone, lambda xy: np.array([_turned(x, y, turn, datum) for x, y in xy]).reshape(-1, 2))
-
-
-def _turned(lon: float, lat: float, turn: _Turn, datum: Datum) -> tuple[float, float]:
-    """lon, lat in the other datum. No store lies at (0, 0), but the corner of a zone may, and a store's picture."""
-    if datum is Datum.WGS84:
-        return lon, lat
-    try:
-        return turn(LatLon(lat=lat, lon=lon), datum).lon_lat()
-    except NullIslandError:
-        # What is shifted a metre beside it is shifted as much there.
-        beside = turn(LatLon(lat=lat + _BESIDE_DEG, lon=lon), datum)
-        return beside.lon, beside.lat - _BESIDE_DEG
 
 
 def split_commas(values: Iterable[str]) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ _STATUS: dict[type[errors.DispatchError], int] = {
     orders.InvalidTransition: 409,
     errors.StoreOfOtherPartner: 409,
     errors.SnapshotTooOld: 409,
+    errors.TooManyClosures: 409,
     errors.ImportRunning: 409,
     errors.ReplicaBehind: 503,
     errors.ReplicaNotReady: 503,

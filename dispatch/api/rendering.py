@@ -16,6 +16,7 @@ from dispatch.storage.shelves import ShelfRow
 from geo.datums import Datum
 from geo.travel import MODES
 from geo.travel.roads import UNREACHABLE_S
+from geo.zones import covers
 
 
 class QuoteAnswer:
@@ -150,7 +151,16 @@ def store_told_whole(replica: Replica, state: StoreState, datum: Datum) -> dict[
         "open_orders": int(columns.open_orders[slot]),
         "delivery_radius_m": None if radius_m == float("inf") else radius_m,
         "delivery_zone": zone_told(replica.zones.zone(slot), datum) if columns.has_zone[slot] else None,
+        "warnings": _warnings(replica, state),
     }
+
+
+def _warnings(replica: Replica, state: StoreState) -> list[dict[str, str]]:
+    """What is odd in a store that was taken all the same."""
+    if not replica.columns.has_zone[state.slot] or covers(replica.zones.zone(state.slot), state.place):
+        return []
+    detail = "the store lies outside its own delivery zone; is the zone another store's, or are lat and lon wrong?"
+    return [{"pointer": "/delivery_zone", "code": "outside_own_zone", "detail": detail}]
 
 
 def feature_of(store: dict[str, Any], state: StoreState, datum: Datum) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""What is answered of movements, of what is withheld, and of partners; for the OpenAPI document alone."""
+"""What is answered of movements, of what is withheld, of closures, and of partners; for the OpenAPI document alone."""
 
 from typing import Annotated, NotRequired
 
 from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
-from dispatch.api.answers import Count, Told
+from dispatch.api.answers import Count, Instant, Told
 from dispatch.domain.movements import MovementStatus
 from dispatch.domain.orders import GoodsLeave
 
@@ -31,6 +31,25 @@ class ReleasedAnswer(Told):
 
 class ResumedAnswer(Told):
     store_id: str
+
+
+class ClosureAnswer(Told):
+    """From ``from`` until ``to``, which is no longer part of it, the store is closed; in its own time zone."""
+
+    closure_id: str
+    from_: Annotated[Instant, Field(alias="from")]
+    to: Instant
+    reason: str | None
+
+
+class ClosuresAnswer(Told):
+    closures: list[ClosureAnswer]
+
+
+class ReopenedAnswer(Told):
+    store_id: str
+    closure_id: str
+    removed: Annotated[bool, Field(description="false: there was none any more")]
 
 
 class PartnerAnswer(Told):

@@ -1,10 +1,10 @@
-"""What may be sent of movements, of what is withheld, and of partners."""
+"""What may be sent of movements, of what is withheld, of closures, and of partners."""
 
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
-from dispatch.api.schemas import Label, Moment, OrderId, Sent, Sku, StoreId, plain
+from dispatch.api.schemas import Label, Moment, OrderId, Sent, Sku, StoreId, Text, plain
 from dispatch.domain.movements import MAX_DELTA
 from dispatch.domain.orders import GoodsLeave
 
@@ -41,6 +41,14 @@ class ReleaseIn(Sent):
     """Which skus are there after all; none named: all that the store withholds."""
 
     skus: list[Sku] = Field(default=[], max_length=MAX_SKUS_RELEASED)
+
+
+class ClosureIn(Sent):
+    """From ``from`` until ``to``, which is no longer part of it, the store is closed."""
+
+    from_: Moment = Field(alias="from")
+    to: Moment = Field(description="Later than from, by at most 366 days; not past, and at most five years ahead")
+    reason: Text | None = Field(None, description="For people")
 
 
 class PartnerIn(Sent):

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from dispatch.api.answers import CountAnswer, DeletedAnswer, StockAnswer, StoreAnswer
 from dispatch.api.bodies import body_of
 from dispatch.api.documents import VERSION, answer, json_request, responses_of
-from dispatch.api.places import place_of, zone_to_wgs84
+from dispatch.api.places import place_of
 from dispatch.api.problems import Problem, problem_of
 from dispatch.api.rendering import shelf_row_told, store_told_whole
 from dispatch.api.schemas import DeleteAsked, ShelfIn, ShelfItemIn, StockAsked, StoreAsked, StoreId, StoreIn
@@ -22,9 +22,8 @@ from dispatch.ingest.values import BadValueError, currency_of, timezone_name
 from dispatch.services import stores
 from dispatch.services.nearby import state_of
 from dispatch.services.orders.leaving import leave_store
-from geo.coordinates import timezone_of
-from geo.datums import Datum
-from geo.zones import ZoneError, parse_zone
+from geo.coordinates import CoordinateError, timezone_of
+from geo.zones import ZoneError, parse_zone, zone_to_wgs84
 
 router = APIRouter(prefix="/v1/stores/{store_id}")
 
@@ -67,7 +66,7 @@ async def get_store(
 async def put_store(
     store_id: InPath, sent: Annotated[StoreIn, Depends(body_of(StoreIn))], service: TheService
 ) -> Response:
-    """201 for a new store, 200 else; what is absent is not said. The answer is the store."""
+    """201 for a new store, 200 else; what is absent is not said. The answer is the store, with ``warnings``."""
     store = _store_of(store_id, sent)
     # The answer comes from the replica, so nothing is written while there is none.
     replica = service.follower.replica
@@ -220,10 +219,8 @@ def _store_of(store_id: str, sent: StoreIn) -> Store:
     zone = None
     if sent.delivery_zone is not None:
         try:
-            zone = parse_zone(sent.delivery_zone)
-            if sent.datum is not Datum.WGS84:
-                zone = zone_to_wgs84(zone, sent.datum)
-        except ZoneError as error:
+            zone = zone_to_wgs84(parse_zone(sent.delivery_zone), sent.datum)
+        except (ZoneError, CoordinateError) as error:
             errors.append(("/delivery_zone", str(error)))
     if errors:
         raise InvalidInput(errors)

@@ -10,6 +10,7 @@ from dispatch.domain.promise import Eta, Parts, parts
 from dispatch.domain.question import Question, Reason, Strategy
 from geo.travel import MODE_CODES, TravelModel
 from geo.travel.roads import UNREACHABLE_S
+from geo.zones import covers
 
 UNKNOWN_S: Final = -1
 _NONE: Final = np.empty(0, dtype=np.int64)
@@ -56,7 +57,6 @@ class Examiner:
         self._only = None if question.only_stores is None else self._slots(question.only_stores)
         self._barred = frozenset([*self._excluded.tolist(), *self._declined.tolist()])
         self._among = None if self._only is None else frozenset(self._only.tolist())
-        self._containing: IntArray | None = None
         self._wanted = [(line.number, line.quantity) for line in lines]
         self._by_rarity = sorted(self._wanted, key=lambda wanted: market.stock.holder_count(wanted[0]))
 
@@ -160,11 +160,8 @@ class Examiner:
             return None
         if distance_m > columns.delivery_radius_m[slot] or columns.open_orders[slot] >= columns.max_open_orders[slot]:
             return None
-        if columns.has_zone[slot]:
-            if self._containing is None:
-                self._containing = market.zones.containing(question.destination)
-            if slot not in self._containing:
-                return None
+        if columns.has_zone[slot] and not covers(market.zones.zone(slot), question.destination):
+            return None
         prepare_s, line_s, per_order_s, courier_s, handover_s = columns.times_s[slot].tolist()
         prepare_s += line_s * len(self._lines)
         queue_s = per_order_s * int(columns.open_orders[slot])
@@ -260,9 +257,9 @@ class Examiner:
         reason[distances_m > columns.delivery_radius_m.take(slots)] = Reason.OUTSIDE_DELIVERY_ZONE
         has_zone = columns.has_zone.take(slots)
         if has_zone.any():
-            if self._containing is None:
-                self._containing = self._market.zones.containing(self._question.destination)
-            reason[has_zone & ~np.isin(slots, self._containing)] = Reason.OUTSIDE_DELIVERY_ZONE
+            zoned = np.flatnonzero(has_zone)
+            held = self._market.zones.covering(slots[zoned], self._question.destination)
+            reason[zoned[~held]] = Reason.OUTSIDE_DELIVERY_ZONE
 
     def _stale_detail(self, slot: int) -> dict[str, object]:
         at = np.array([slot], dtype=np.int64)

@@ -41,6 +41,12 @@ class SnapshotTooOld(DispatchError):
     code = "snapshot_too_old"
 
 
+class TooManyClosures(DispatchError):
+    """The store has as many closures as one may have."""
+
+    code = "too_many_closures"
+
+
 class ImportRunning(DispatchError):
     code = "import_running"
 

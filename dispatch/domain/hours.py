@@ -9,7 +9,7 @@ the specification says means unknown, count as closed. Times by the sun are take
 import re
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -19,17 +19,13 @@ from numpy.typing import NDArray
 # The library's stub leaves its errors out.
 from opening_hours import OpeningHours, ParserError, State, UnknownCountryError  # type: ignore[attr-defined]
 
-type IntArray = NDArray[np.int64]
-type BoolArray = NDArray[np.bool_]
+from dispatch.domain.closures import Spans, spell_with
+from dispatch.domain.spells import DAY_S, FOREVER_S, HORIZON_S, BoolArray, Frame, IntArray, Spell
+
 type IdArray = NDArray[np.integer[Any]]
+type _Key = tuple[str | None, str, str | None, Spans]
 
-FOREVER_S: Final = int(np.iinfo(np.int64).max)
-"""The end of a state that does not change within a year. Do not add to it."""
-
-DAY_S: Final = 86_400
-HORIZON_DAYS: Final = 366
-# A state said to last forever was only looked at for a year ahead, so it is looked at again after a month.
-RECHECK_S: Final = 30 * DAY_S
+HORIZON_DAYS: Final = HORIZON_S // DAY_S
 EARLIEST_S: Final = 0
 LATEST_S: Final = int(datetime(9000, 1, 1, tzinfo=UTC).timestamp())
 
@@ -58,66 +54,84 @@ class States(NamedTuple):
     until_s: IntArray
 
 
-class Spell(NamedTuple):
-    """A time of one unbroken state, ``since_s`` ≤ t < ``until_s``; ``since_s`` may be later than its true start."""
+class _Hours(NamedTuple):
+    """Hours as they are read; no ``rule``: none were given."""
 
-    is_open: bool
-    since_s: int
-    until_s: int
+    rule: OpeningHours | None
+    zone: "_Zone"
+    known: bool
+    problem: str | None = None
+    closures: Spans = ()
 
 
 class Schedules:
-    """Distinct opening hours, each a small id, and their states.
+    """Distinct opening hours, with a store's closures if it has any, each a small id, and their states.
 
     Not for several threads at once. The states of the present are kept in arrays, so that asking again costs a few
     gathers; a schedule is worked out again only when its state may have changed.
     """
 
     def __init__(self) -> None:
-        self._ids: dict[tuple[str | None, str, str | None], int] = {}
-        self._rules: list[OpeningHours | None] = []
-        self._zones: list[_Zone] = []
-        self._known: list[bool] = []
-        self._problems: dict[int, str] = {}
-        self._present = _Frame()
-        self._planned = _Frame()
+        self._ids: dict[_Key, int] = {}
+        self._all: list[_Hours] = []
+        # Schedules with closures come and go with them: who has each, and the ids that nobody has any more.
+        self._holders: dict[int, tuple[_Key, int]] = {}
+        self._free: list[int] = []
+        self._present = Frame()
+        self._planned = Frame()
 
     def __len__(self) -> int:
-        return len(self._rules)
+        return len(self._all)
 
-    def intern(self, opening_hours: str | None, timezone: str, country: str | None) -> int:
-        """Return the id of these hours, the same for the same three values; ids count up from 0.
+    def intern(self, opening_hours: str | None, timezone: str, country: str | None, closures: Spans = ()) -> int:
+        """Return the id of these hours, the same for the same four values; ids count up from 0.
 
         ``country`` (ISO 3166 alpha-2) says which public holidays are meant; where they are not known no day is one.
         Hours of None are taken as open and not known. Hours or a time zone that cannot be read make a schedule that
-        is never open and not known, and ``problem`` tells why.
+        is never open and not known, and ``problem`` tells why. While one of ``closures`` lasts it is closed; an id
+        with closures is given back with ``release`` as often as it was asked for.
         """
-        key = (opening_hours, timezone, country)
+        key = (opening_hours, timezone, country, closures)
         found = self._ids.get(key)
-        if found is not None:
-            return found
-        schedule_id = len(self._rules)
-        rule, zone, known = None, _utc(), False
-        try:
-            zone = _zone(timezone)
-            if opening_hours is not None:
-                rule, known = _parsed(opening_hours, country), True
-        except HoursError as error:
-            rule = _parsed("off", None)
-            self._problems[schedule_id] = str(error)
+        if not closures:
+            return self._add(key, _hours_of(opening_hours, timezone, country)) if found is None else found
+        if found is None:
+            hours_alone = self._all[self.intern(opening_hours, timezone, country)]
+            found = self._add(key, hours_alone._replace(closures=closures))
+        _, holders = self._holders.get(found, (key, 0))
+        self._holders[found] = (key, holders + 1)
+        return found
+
+    def release(self, schedule_id: int) -> None:
+        """Give back an id that ``intern`` gave; one with closures that nobody has any more is used again for others."""
+        if schedule_id not in self._holders:
+            return
+        key, holders = self._holders.pop(schedule_id)
+        if holders > 1:
+            self._holders[schedule_id] = (key, holders - 1)
+            return
+        del self._ids[key]
+        self._present.forget(schedule_id)
+        self._planned.forget(schedule_id)
+        self._free.append(schedule_id)
+
+    def _add(self, key: _Key, hours: _Hours) -> int:
+        if self._free:
+            schedule_id = self._free.pop()
+            self._all[schedule_id] = hours
+        else:
+            schedule_id = len(self._all)
+            self._all.append(hours)
         self._ids[key] = schedule_id
-        self._rules.append(rule)
-        self._zones.append(zone)
-        self._known.append(known)
         return schedule_id
 
     def known(self, schedule_id: int) -> bool:
         """Whether the hours were given and could be read."""
-        return self._known[schedule_id]
+        return self._all[schedule_id].known
 
     def problem(self, schedule_id: int) -> str | None:
         """Why these hours could not be read; None when all is well."""
-        return self._problems.get(schedule_id)
+        return self._all[schedule_id].problem
 
     def states(self, schedule_ids: IdArray, at_s: int, *, planned: bool = False) -> States:
         """Return the state of each id at ``at_s`` (epoch seconds), in the order asked; empty for none.
@@ -128,7 +142,7 @@ class Schedules:
         Raises ValueError outside the years 1970–8999.
         """
         frame = self._planned if planned else self._present
-        frame.grow(len(self._rules))
+        frame.grow(len(self._all))
         stale = (frame.since_s[schedule_ids] > at_s) | (frame.recheck_s[schedule_ids] <= at_s)
         if stale.any():
             for schedule_id in np.unique(schedule_ids[stale]).tolist():
@@ -139,7 +153,7 @@ class Schedules:
         """Return whether one id is open at ``at_s``, and until when; as ``states``, in a third of the time."""
         frame = self._planned if planned else self._present
         if not frame.holds(schedule_id, at_s):
-            frame.grow(len(self._rules))
+            frame.grow(len(self._all))
             frame.keep(schedule_id, self._worked_out(schedule_id, at_s), at_s)
         return bool(frame.is_open[schedule_id]), int(frame.until_s[schedule_id])
 
@@ -161,11 +175,11 @@ class Schedules:
         return spell.until_s if spell.is_open and spell.until_s != FOREVER_S else None
 
     def _worked_out(self, schedule_id: int, at_s: int) -> Spell:
-        rule = self._rules[schedule_id]
+        hours = self._all[schedule_id]
         _check_time(at_s)
-        if rule is None:
-            return Spell(True, EARLIEST_S, FOREVER_S)
-        return _spell_in_zone(rule, self._zones[schedule_id], at_s)
+        if not hours.closures:
+            return _by_hours_alone(hours, at_s)
+        return spell_with(hours.closures, partial(_by_hours_alone, hours), at_s)
 
 
 class Zones:
@@ -225,38 +239,6 @@ class Zones:
         return self._tables[key]
 
 
-class _Frame:
-    """The last known spell of each schedule. An entry never filled has an empty spell, so it never holds."""
-
-    def __init__(self) -> None:
-        self.is_open: BoolArray = np.zeros(0, dtype=np.bool_)
-        self.since_s: IntArray = np.zeros(0, dtype=np.int64)
-        self.until_s: IntArray = np.zeros(0, dtype=np.int64)
-        self.recheck_s: IntArray = np.zeros(0, dtype=np.int64)
-
-    def grow(self, size: int) -> None:
-        if size <= self.is_open.size:
-            return
-        more = max(size, 2 * self.is_open.size) - self.is_open.size
-        empty = np.zeros(more, dtype=np.int64)
-        self.is_open = np.concatenate([self.is_open, empty.astype(np.bool_)])
-        self.since_s = np.concatenate([self.since_s, empty])
-        self.until_s = np.concatenate([self.until_s, empty])
-        self.recheck_s = np.concatenate([self.recheck_s, empty])
-
-    def keep(self, schedule_id: int, spell: Spell, at_s: int) -> None:
-        self.is_open[schedule_id], self.since_s[schedule_id], self.until_s[schedule_id] = spell
-        self.recheck_s[schedule_id] = min(spell.until_s, at_s + RECHECK_S)
-
-    def holds(self, schedule_id: int, at_s: int) -> bool:
-        if schedule_id >= self.is_open.size:
-            return False
-        return bool(self.since_s[schedule_id] <= at_s < self.recheck_s[schedule_id])
-
-    def spell(self, schedule_id: int) -> Spell:
-        return Spell(bool(self.is_open[schedule_id]), int(self.since_s[schedule_id]), int(self.until_s[schedule_id]))
-
-
 class _Zone:
     """The offsets of one time zone from UTC as steps, found by bisection: zoneinfo does not publish its table."""
 
@@ -301,6 +283,24 @@ class _Zone:
     def _offset_s(self, at_s: int) -> int:
         offset = datetime.fromtimestamp(at_s, self._zone).utcoffset()
         return 0 if offset is None else int(offset.total_seconds())
+
+
+def _hours_of(opening_hours: str | None, timezone: str, country: str | None) -> _Hours:
+    zone = _utc()
+    try:
+        zone = _zone(timezone)
+        if opening_hours is None:
+            return _Hours(None, zone, known=False)
+        return _Hours(_parsed(opening_hours, country), zone, known=True)
+    except HoursError as error:
+        return _Hours(_parsed("off", None), zone, known=False, problem=str(error))
+
+
+def _by_hours_alone(hours: _Hours, at_s: int) -> Spell:
+    """The spell around ``at_s`` as if there were no closures."""
+    if hours.rule is None:
+        return Spell(True, EARLIEST_S, FOREVER_S)
+    return _spell_in_zone(hours.rule, hours.zone, at_s)
 
 
 def _spell_in_zone(rule: OpeningHours, zone: _Zone, at_s: int) -> Spell:

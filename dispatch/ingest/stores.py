@@ -10,11 +10,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
-import numpy as np
-import opening_hours
-import shapely
 from shapely.geometry.base import BaseGeometry
 
+from dispatch.domain.hours import HoursError, check_opening_hours
 from dispatch.domain.stores import (
     DEFAULT_PARTNER,
     MAX_DELIVERY_RADIUS_M,
@@ -43,7 +41,7 @@ from dispatch.ingest.values import (
 from geo.coordinates import CoordinateError, Datum, LatLon, country_of, probably_swapped, timezone_of
 from geo.datums import in_mainland_china, to_wgs84
 from geo.travel import Mode
-from geo.zones import ZoneError, covers, parse_zone
+from geo.zones import ZoneError, covers, parse_zone, zone_to_wgs84
 
 _TEXT_FIELDS: Final = ("name", "brand", "region", "address", "phone")
 _SECONDS_FIELDS: Final = ("prepare_s", "prepare_line_s", "queue_per_order_s", "courier_s", "handover_s")
@@ -329,14 +327,11 @@ def _partner_of(text: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _checked_hours(text: str) -> str | None:
-    """None when the text is in the syntax, else what the parser expected, on one line."""
+    """None when the hours can be read, else why not, on one line."""
     try:
-        opening_hours.OpeningHours(text)
-    except opening_hours.ParserError as error:  # type: ignore[attr-defined]  # its stub leaves this class out
-        lines = [line.strip(" |=") for line in str(error).splitlines()]
-        at = next((line.split(":")[-1] for line in lines if "-->" in line), "?")
-        expected = lines[-1] if lines else ""
-        return f"{shown(text)}, at character {at}: {expected}"[:_MAX_MESSAGE_CHARS]
+        check_opening_hours(text)
+    except HoursError as error:
+        return f"{shown(text)}: {error}"[:_MAX_MESSAGE_CHARS]
     return None
 
 
@@ -351,11 +346,6 @@ def _zone_of(text: str, datum: Datum | None) -> BaseGeometry | None:
     if trimmed(text).casefold() in NOTHING:
         return None
     try:
-        zone = parse_zone(trimmed(text))
-        if datum is None or datum is Datum.WGS84:
-            return zone
-        return shapely.transform(
-            zone, lambda points: np.array([to_wgs84(LatLon(lat=lat, lon=lon), datum).lon_lat() for lon, lat in points])
-        )
+        return zone_to_wgs84(parse_zone(trimmed(text)), datum or Datum.WGS84)
     except (ZoneError, CoordinateError) as error:
         raise BadValueError("delivery_zone_invalid", str(error)[:_MAX_MESSAGE_CHARS]) from None

@@ -314,7 +314,11 @@ class Catalogue:
         except HoursError:
             # Written by a process that knows more zones. Its schedule is never open; one store must not stop them all.
             columns.timezone[slot] = self.timezones.intern("UTC")
-        columns.schedule[slot] = self.schedules.intern(store.opening_hours, store.timezone, _holiday_country(store))
+        if self._cards[slot]:
+            self.schedules.release(int(columns.schedule[slot]))
+        columns.schedule[slot] = self.schedules.intern(
+            store.opening_hours, store.timezone, _holiday_country(store), row.closures
+        )
         columns.stale_after_s[slot] = _or(row.stale_after_s, self._defaults.stock_stale_after_s)
         self._file_under_cell(slot, row.cell)
         columns.cell[slot] = row.cell

@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 
 from dispatch.domain.errors import DatabaseUnavailable
+from dispatch.storage.closures import forget_closures
 from dispatch.storage.feed import current_heads, forget_changes
 from dispatch.storage.movements import forget_movements
 from dispatch.storage.pool import Database
@@ -19,7 +20,8 @@ KEEP_CHANGES: Final = timedelta(hours=1)
 
 
 async def keep_house(database: Database) -> None:
-    """Forget changes that every follower has long read, and movements that no count needs any more; until cancelled.
+    """Forget changes that every follower has long read, movements that no count needs any more, and closures that are
+    over; until cancelled.
 
     Every worker does it; it does no harm twice.
     """
@@ -35,11 +37,13 @@ async def keep_house(database: Database) -> None:
 
 
 async def clear_away(database: Database, *, keep_changes: timedelta = KEEP_CHANGES) -> int:
-    """One round; how many changes and movements were forgotten."""
+    """One round; how many changes, movements and closures were forgotten."""
     forgotten = 0
     for cell in sorted(await current_heads(database)):
         while dropped := await forget_changes(database, cell, keep=keep_changes):
             forgotten += dropped
         while dropped := await forget_movements(database, cell):
+            forgotten += dropped
+        while dropped := await forget_closures(database, cell):
             forgotten += dropped
     return forgotten

@@ -116,7 +116,6 @@ def stock_at(replica: Replica, slot: int, skus: tuple[str, ...], now_s: int) -> 
 def _passing(replica: Replica, question: NearbyQuestion, numbers: list[int]) -> Iterator[tuple[float, str, int]]:
     """(distance, store id, slot) of the stores that pass the filters, in order."""
     first = max(_FIRST_BATCH, question.limit + 1)
-    containing: IntArray | None = None
     for batch in replica.index.batches(question.origin, first=first, radius_m=question.radius_m):
         slots, distances_m = batch.ids, batch.distances_m
         keep = replica.columns.active[slots].copy()
@@ -128,9 +127,7 @@ def _passing(replica: Replica, question: NearbyQuestion, numbers: list[int]) -> 
             keep &= replica.schedules.states(replica.columns.schedule[slots], question.now_s).is_open
             keep &= replica.columns.closed_until_s[slots] <= question.now_s
         if question.delivers_here:
-            if containing is None:
-                containing = replica.zones.containing(question.origin)
-            keep &= _delivers(replica, slots, distances_m, containing)
+            keep &= _delivers(replica, slots, distances_m, question.origin)
         entries = [
             (distance_m, replica.store_id(slot), slot)
             for distance_m, slot in zip(distances_m[keep].tolist(), slots[keep].tolist(), strict=True)
@@ -140,16 +137,16 @@ def _passing(replica: Replica, question: NearbyQuestion, numbers: list[int]) -> 
         yield from entries
 
 
-def _delivers(replica: Replica, slots: IntArray, distances_m: FloatArray, containing: IntArray) -> BoolArray:
+def _delivers(replica: Replica, slots: IntArray, distances_m: FloatArray, door: LatLon) -> BoolArray:
     columns = replica.columns
     within: BoolArray = distances_m <= columns.delivery_radius_m[slots]
-    return within & (~columns.has_zone[slots] | np.isin(slots, containing))
+    return within & (~columns.has_zone[slots] | replica.zones.covering(slots, door))
 
 
 def _states_here(replica: Replica, question: NearbyQuestion, shown: list[tuple[float, str, int]]) -> list[StoreState]:
     slots = np.array([slot for _, _, slot in shown], dtype=np.int64)
     distances_m = np.array([distance_m for distance_m, _, _ in shown])
-    delivers = _delivers(replica, slots, distances_m, replica.zones.containing(question.origin)).tolist()
+    delivers = _delivers(replica, slots, distances_m, question.origin).tolist()
     return [
         replace(
             state_of(replica, slot, question.now_s),

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import asyncpg
 import numpy as np
 
+from dispatch.domain.closures import Spans
 from dispatch.domain.stores import Store
 from dispatch.storage.pool import Connection, Database
 from dispatch.storage.sql import sql
@@ -75,6 +76,7 @@ class StoreRow:
     # Until when it has said that it is closed, or too busy (epoch seconds); 0: it has not.
     closed_until_s: int = 0
     busy_until_s: int = 0
+    closures: Spans = ()
 
 
 class Change(NamedTuple):
@@ -237,7 +239,18 @@ def _store_row(row: asyncpg.Record) -> StoreRow:
         row["stock_stale_after_s"],
         _epoch_s(row["closed_until"]),
         _epoch_s(row["busy_until"]),
+        _spans(row["closed_during"]),
     )
+
+
+def _spans(ranges: Sequence[asyncpg.Range[datetime]] | None) -> Spans:
+    """The union of a store's closures as PostgreSQL keeps it: ascending and apart, in whole seconds."""
+    spans = []
+    for span in ranges or ():
+        assert span.lower is not None
+        assert span.upper is not None
+        spans.append((int(span.lower.timestamp()), int(span.upper.timestamp())))
+    return tuple(spans)
 
 
 def _epoch_s(moment: datetime | None) -> int:

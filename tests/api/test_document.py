@@ -41,6 +41,9 @@ ROUTES: dict[tuple[str, str], set[str]] = {
     ("post", "/v1/stock/movements"): set(),
     ("post", f"{STORE}/stock/release"): set(),
     ("post", f"{STORE}/resume"): set(),
+    ("get", f"{STORE}/closures"): set(),
+    ("post", f"{STORE}/closures"): set(),
+    ("delete", f"{STORE}/closures/{{closure_id}}"): set(),
     ("get", "/v1/partners/{partner}"): set(),
     ("put", "/v1/partners/{partner}"): set(),
     ("post", "/v1/imports/stores"): IMPORT_PARAMETERS,
@@ -103,6 +106,7 @@ def test_the_bodies_have_the_fields_that_api_md_names_and_refuse_others(served: 
         ("NothingIn", {"datum"}),
         ("StoreIn", STORE_FIELDS),
         ("ShelfIn", {"items", "as_of"}),
+        ("ClosureIn", {"from", "to", "reason"}),
     ):
         assert set(schemas[name].get("properties", ())) == fields
         assert schemas[name]["additionalProperties"] is False
@@ -155,6 +159,9 @@ HEADERS = {
     ("post", "/v1/stock/movements", "200"): {"Dispatch-Version"},
     ("post", f"{STORE}/stock/release", "200"): {"Dispatch-Version"},
     ("post", f"{STORE}/resume", "200"): {"Dispatch-Version"},
+    ("post", f"{STORE}/closures", "200"): {"Dispatch-Version"},
+    ("post", f"{STORE}/closures", "201"): {"Dispatch-Version"},
+    ("delete", f"{STORE}/closures/{{closure_id}}", "200"): {"Dispatch-Version"},
     ("put", "/v1/partners/{partner}", "200"): {"Dispatch-Version"},
     ("get", "/v1/imports/{import_id}", "200"): {"Dispatch-Version"},
     ("post", "/v1/imports/stores", "202"): {"Location"},
@@ -246,6 +253,16 @@ async def test_real_answers_of_every_route_are_as_the_document_says(small: Api) 
     await send("PUT", "/v1/stores/a/stock", json={"items": items})
     await send("PATCH", "/v1/stores/b/stock", json={"items": items})
     await send("PUT", "/v1/stores/a/stock", json={"items": [], "as_of": "2026-11-01T00:00:00Z"})
+    closure = {"from": "2026-12-24T18:00:00+08:00", "to": "2026-12-26T08:00:00+08:00", "reason": "Christmas"}
+    for _ in range(2):
+        closed = await send("POST", "/v1/stores/a/closures", json=closure)
+    await send("POST", "/v1/stores/a/closures", json=closure | {"to": closure["from"]})
+    await send("GET", "/v1/stores/a/closures")
+    await send("GET", "/v1/stores/a/closures?datum=wgs84")
+    await send("DELETE", f"/v1/stores/a/closures/{closed.json()['closure_id']}")
+    await send("DELETE", "/v1/stores/a/closures/christmas")
+    for method, url in (("GET", ""), ("POST", ""), ("DELETE", f"/{closed.json()['closure_id']}")):
+        await send(method, f"/v1/stores/none/closures{url}", json=closure)
     for url in (
         "/v1/stores/a",
         "/v1/stores/a/stock",

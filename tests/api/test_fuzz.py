@@ -24,6 +24,7 @@ ROUTES = {
     "QuotesIn": ("POST", "/v1/quotes/batch"),
     "StoreIn": ("PUT", "/v1/stores/a"),
     "ShelfIn": ("PATCH", "/v1/stores/a/stock"),
+    "ClosureIn": ("POST", "/v1/stores/a/closures"),
 }
 HOURS = (
     "24/7",
@@ -45,6 +46,8 @@ PLAUSIBLE: dict[str, st.SearchStrategy[Any]] = {
     "lon": st.floats(-181, 181) | st.sampled_from([121.56, 116.4, 0, -0.0, 180, -180, 121.5]),
     "at": st.sampled_from(["2026-11-20T10:00:00+08:00", "2026-11-20T02:00:30Z", "2027-11-20T00:00:00-12:00"]),
     "as_of": st.sampled_from(["2026-11-20T10:00:00+08:00", "2026-11-20T02:02:00Z", "2000-01-01T00:00:00Z"]),
+    "from": st.sampled_from(["2026-11-20T10:00:00+08:00", "2026-11-20T12:00:00.5Z", "0001-01-01T00:00:00+14:00"]),
+    "to": st.sampled_from(["2026-11-20T12:00:00+08:00", "2026-11-21T02:00:00Z", "9999-12-31T23:59:59.9-12:00"]),
     "timezone": st.sampled_from(["Asia/Taipei", "America/St_Johns", "UTC", "Pacific/Apia"]),
     "opening_hours": st.sampled_from(HOURS) | st.text("MoTuSu0123456789:-,;+/() PHwekoff\"", max_size=30),
     "delivery_zone": st.sampled_from(ZONES) | st.text("POLYGNMUTI(), 0123456789.-e", max_size=60),

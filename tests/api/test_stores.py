@@ -1,6 +1,12 @@
 """GET, PUT and DELETE of one store."""
 
+import csv
+import io
+import json
 from typing import Any
+
+import pytest
+import shapely
 
 from tests.api.client import Api, assert_problem
 
@@ -30,7 +36,7 @@ async def test_a_store_is_told_as_it_was_put_and_put_again_is_200(app_client: Ap
     assert [list(corner) for corner in zone["coordinates"][0]] == SQUARE["coordinates"][0]
     assert told == TERMS | {
         "store_id": "a", "lat": 25.5, "lon": 121.5, "open_now": True, "hours_known": True, "opens_at": None,
-        "closes_at": "2026-11-20T22:00:00+09:00", "open_orders": 0,
+        "closes_at": "2026-11-20T22:00:00+09:00", "open_orders": 0, "warnings": [],
     }  # fmt: skip
     assert first.headers["dispatch-version"]
 
@@ -43,7 +49,7 @@ async def test_put_is_the_whole_store_so_what_is_absent_is_gone(app_client: Api)
         "hours_known": False, "opens_at": None, "closes_at": None, "opening_hours": None, "timezone": "Asia/Taipei",
         "phone": None, "partner": "acme", "region": None, "active": True, "mode": "ebike", "prepare_s": 300,
         "prepare_line_s": 30, "queue_per_order_s": 120, "courier_s": 60, "handover_s": 120, "max_open_orders": None,
-        "open_orders": 0, "delivery_radius_m": None, "delivery_zone": None,
+        "open_orders": 0, "delivery_radius_m": None, "delivery_zone": None, "warnings": [],
     }  # fmt: skip
 
 
@@ -51,6 +57,64 @@ async def test_a_zone_may_be_wkt_or_geojson(app_client: Api) -> None:
     for zone in ("POLYGON ((121 25, 122 25, 122 26, 121 25))", SQUARE, {"type": "Feature", "geometry": SQUARE}):
         told = await app_client.put_store("a", 25.5, 121.9, delivery_zone=zone)
         assert told["delivery_zone"]["type"] == "Polygon"
+
+
+async def test_a_store_outside_its_own_zone_is_put_and_warned_of(app_client: Api) -> None:
+    for lon, codes in ((121.5, []), (122.0, []), (122.5, ["outside_own_zone"])):
+        told = await app_client.put_store("a", 25.5, lon, delivery_zone=SQUARE)
+        assert [warning["code"] for warning in told["warnings"]] == codes
+        assert [warning["pointer"] for warning in told["warnings"]] == ["/delivery_zone"] * len(codes)
+        assert (await app_client.get("/v1/stores/a")).json()["warnings"] == told["warnings"]
+    assert (await app_client.put_store("a", 25.5, 122.5, delivery_radius_m=1))["warnings"] == []
+
+
+BOW_TIE = [[121, 25], [122, 26], [122, 25], [121, 26], [121, 25]]
+OUTSIDE = [[120, 25], [120.5, 25], [120.5, 25.5], [120, 25]]
+SPIKE = [[121, 25], [122, 25], [122, 26], [122, 25], [121, 26], [121, 25]]
+CROSSED: dict[str, dict[str, Any]] = {
+    "a bow tie": {"type": "Polygon", "coordinates": [BOW_TIE]},
+    "a hole outside": {"type": "Polygon", "coordinates": [SQUARE["coordinates"][0], OUTSIDE]},
+    "a spike": {"type": "Polygon", "coordinates": [SPIKE]},
+    "two that overlap": {"type": "MultiPolygon", "coordinates": [SQUARE["coordinates"], SQUARE["coordinates"]]},
+}
+
+
+@pytest.mark.parametrize("shape", CROSSED)
+async def test_a_zone_that_crosses_itself_is_refused_with_the_reason_wherever_it_comes_in(
+    app_client: Api, shape: str
+) -> None:
+    geometry = CROSSED[shape]
+    wkt = shapely.to_wkt(shapely.geometry.shape(geometry))
+    ways = {
+        "GeoJSON": geometry, "GeoJSON text": json.dumps(geometry), "WKT": wkt,
+        "a Feature": {"type": "Feature", "properties": {}, "geometry": geometry},
+    }  # fmt: skip
+    for way, zone in ways.items():
+        answer = await app_client.send("PUT", "/v1/stores/a", json={"lat": 25.5, "lon": 121.5, "delivery_zone": zone})
+        problem = assert_problem(answer, 422, pointers=["/delivery_zone"])
+        assert "crosses or touches itself" in problem["errors"][0]["detail"], way
+    rows: list[list[Any]] = [
+        ["store_id", "lat", "lon", "delivery_zone"],
+        ["a", 25.5, 121.5, wkt],
+        ["b", 25.5, 121.5, json.dumps(geometry)],
+    ]
+    file = io.StringIO()
+    csv.writer(file).writerows(rows)
+    imported = await app_client.import_file("stores", file.getvalue())
+    assert (imported["created"], imported["failed"]) == (0, 2)
+    for error in imported["report"]["errors"]:
+        assert (error["column"], error["code"]) == ("delivery_zone", "delivery_zone_invalid")
+        assert "crosses or touches itself" in error["message"]
+
+
+async def test_imports_warn_of_a_store_outside_its_own_zone(app_client: Api) -> None:
+    zone = "POLYGON ((121 25, 122 25, 122 26, 121 26, 121 25))"
+    imported = await app_client.import_file(
+        "stores", f'store_id,lat,lon,delivery_zone\nin,25.5,121.5,"{zone}"\nout,25.5,122.5,"{zone}"\n'
+    )
+    assert (imported["created"], imported["failed"], imported["warnings"]) == (2, 0, 1)
+    [warning] = imported["report"]["warnings"]
+    assert (warning["row"], warning["column"], warning["code"]) == (3, "delivery_zone", "outside_own_zone")
 
 
 async def test_a_store_of_another_partner_is_409_and_stays_as_it_was(app_client: Api) -> None:

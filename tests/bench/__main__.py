@@ -26,12 +26,12 @@ from rich.table import Table
 
 from dispatch.postgres import acquire
 from dispatch.storage.migrate import migrate
-from tests.bench import order_http, order_writes, roads
+from tests.bench import order_http, order_writes, roads, zones
 from tests.bench.database import fill
 from tests.bench.world import World
 
 READY_TIMEOUT_S: Final = 600
-PARTS: Final = ("quotes", "orders", "roads")
+PARTS: Final = ("quotes", "zones", "orders", "roads")
 console = Console()
 
 
@@ -52,6 +52,10 @@ def main() -> None:
         with _folder(options.data_dir) as folder:
             figures |= run(world, folder)
         show(figures)
+    if "zones" in parts:
+        console.print("quoting in one city, with and without a zone for each store …")
+        figures["zones"] = zones.measure()
+        show_zones(figures["zones"])
     if "orders" in parts:
         figures["orders"] = run_orders()
         show_orders(figures["orders"])
@@ -181,6 +185,21 @@ def show(figures: dict[str, Any]) -> None:
     size.add_row("loaded from PostgreSQL in", f"{figures['load_s']:.1f} s")
     size.add_row("dispatch serve ready after", f"{figures['ready_s']:.1f} s")
     console.print(size)
+
+
+def show_zones(figures: dict[str, Any]) -> None:
+    table = Table(title=f"What {zones.ZONES:,} zones add to a quote, one for each store of a city")
+    for name in ("zones", "that hold the door", "p50 without, µs", "added, µs (spread)"):
+        table.add_column(name)
+    for kind, entry in figures.items():
+        low, high = entry["added_spread_us"]
+        table.add_row(
+            kind,
+            f"{entry['zones_that_hold_the_door']:,.0f}",
+            f"{entry['without_p50_us']:.0f}",
+            f"{entry['added_us']:.0f} ({low:.0f}…{high:.0f})",
+        )
+    console.print(table)
 
 
 def show_orders(figures: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ from dispatch.api.schemas import (
     ShelfIn,
     ShelfItemIn,
 )
-from dispatch.api.stock_schemas import MovementIn, PartnerIn
+from dispatch.api.stock_schemas import ClosureIn, MovementIn, PartnerIn
 from dispatch.domain import errors, orders
 from dispatch.domain.movements import MovementStatus
 from dispatch.domain.orders import ASKED, WITH_ATTEMPT, Action, DeclineReason, Status, allowed_in
@@ -143,11 +143,12 @@ def test_the_reasons_stand_in_the_order_of_the_tests() -> None:
         ("Movements", MovementIn, STOCK),
         ("Partners", PartnerIn, STOCK),
         ("Send a file", ImportAsked, UPLOAD),
+        ("Hours and closures", ClosureIn, UPLOAD),
     ],
 )
 def test_the_fields_of_requests_are_those_that_are_taken(heading: str, model: Any, document: Any) -> None:
     models = model if isinstance(model, tuple) else (model,)
-    taken = {name for one in models for name in one.model_fields} - {"sku"}
+    taken = {field.alias or name for one in models for name, field in one.model_fields.items()} - {"sku"}
     named = set(names_of(document.table(heading), document_column(heading)))
     assert named - {"sku"} == taken - ({"quantity"} if OrderLineIn in models else set())
 
@@ -160,6 +161,7 @@ def document_column(heading: str) -> str:
         "Count the whole shelf": "field of the request",
         "Movements": "field of the movement",
         "Partners": "field of the terms",
+        "Hours and closures": "field of the closure",
     }
     return others.get(heading, "field")
 

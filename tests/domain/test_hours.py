@@ -16,7 +16,6 @@ from opening_hours import OpeningHours
 
 from dispatch.domain import hours
 from dispatch.domain.hours import (
-    FOREVER_S,
     LATEST_S,
     HoursError,
     Schedules,
@@ -24,6 +23,7 @@ from dispatch.domain.hours import (
     check_opening_hours,
     check_timezone,
 )
+from dispatch.domain.spells import FOREVER_S, Spell
 
 SHANGHAI = "Asia/Shanghai"
 BERLIN = "Europe/Berlin"
@@ -270,7 +270,7 @@ def test_asking_again_within_a_state_works_nothing_out_and_planning_ahead_does_n
     worked_out: list[int] = []
     honest = hours._wall_spell
 
-    def noted(rule: OpeningHours, wall_s: int) -> hours.Spell:
+    def noted(rule: OpeningHours, wall_s: int) -> Spell:
         worked_out.append(wall_s)
         return honest(rule, wall_s)
 

@@ -149,6 +149,13 @@ def test_longitudes_180_and_minus_180_are_the_same_place() -> None:
     for lon in (180.0, -180.0):
         assert index.containing(LatLon(lat=-17, lon=lon)).tolist() == [1, 2, 3]
         assert covers(parse_zone(FIJI_WKT), LatLon(lat=-17, lon=lon))
+        assert index.covering(np.array([3, 0, 1, 2, 9]), LatLon(lat=-17, lon=lon)).tolist() == [
+            True,
+            False,
+            True,
+            True,
+            False,
+        ]
     assert index.containing(LatLon(lat=-17, lon=179.5)).tolist() == [1, 2]
     assert index.containing(LatLon(lat=-17, lon=-179.5)).tolist() == [1, 3]
     assert index.containing(LatLon(lat=-17, lon=0)).tolist() == []
@@ -179,6 +186,9 @@ def test_the_index_equals_plain_shapely_while_zones_come_and_go() -> None:
                 got = index.containing(LatLon(lat=lat, lon=lon))
                 assert got.dtype == np.int64
                 assert got.tolist() == expected, f"seed {seed}, step {step}"
+                asked = rng.choices(range(400), k=rng.choice([0, 3, 60]))
+                covering = index.covering(np.array(asked, dtype=np.int64), LatLon(lat=lat, lon=lon))
+                assert covering.tolist() == [i in expected for i in asked], f"seed {seed}, step {step}"
                 found += len(expected)
     assert found > 500
 
@@ -191,8 +201,14 @@ def test_an_id_is_taken_once_and_given_back_once() -> None:
         index.insert(4, SQUARE)
     with pytest.raises(ValueError, match="empty"):
         index.insert(5, shapely.Polygon())
+    with pytest.raises(ValueError, match="below 0"):
+        index.insert(-1, SQUARE)
+    assert index.zone(4) is SQUARE
     index.delete(4)
-    with pytest.raises(KeyError):
-        index.delete(4)
+    for absent in (4, -1, 99):
+        with pytest.raises(KeyError):
+            index.delete(absent)
+        with pytest.raises(KeyError):
+            index.zone(absent)
     assert len(index) == 0
     assert index.containing(LatLon(lat=25.5, lon=121.5)).tolist() == []

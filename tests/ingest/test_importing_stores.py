@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatch.domain.hours import HoursError, check_opening_hours
 from dispatch.domain.stores import Store
 from dispatch.ingest.problems import FileProblem
 from dispatch.ingest.reader import open_table
 from dispatch.ingest.stores import StoreOptions, match_store_columns, stable_id
+from geo import zones
 from geo.coordinates import Datum, LatLon
 from geo.datums import from_wgs84
 from geo.travel import Mode
@@ -63,6 +65,30 @@ def test_every_column_reaches_the_store(tmp_path: Path) -> None:
         max_open_orders=5,
         active=False,
     )
+
+
+def test_hours_are_refused_in_a_file_as_they_are_in_a_body(tmp_path: Path) -> None:
+    for text in ("sometimes", "Mo-Fr 25:99", ";", '09:00-21:00 ""x'):
+        read = StoresRead(opened(tmp_path, f'store_id,lat,lon,opening_hours\nA1,25.03,121.56,"{text}"\n'))
+        [problem] = read.problems
+        assert (problem.column, problem.code) == ("opening_hours", "opening_hours_invalid")
+        with pytest.raises(HoursError) as refused:
+            check_opening_hours(text.replace('""', '"'))
+        # In a file the message is cut where it is long.
+        assert str(refused.value)[:100] in problem.message
+
+
+def test_a_zone_that_crosses_itself_once_it_is_turned_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crosswise(place: LatLon, datum: Datum) -> LatLon:
+        return LatLon(lat=place.lat if place.lon < 121.5 else 50 - place.lat, lon=place.lon)
+
+    monkeypatch.setattr(zones, "to_wgs84", crosswise)
+    columns = "store_id,lat,lon,datum,delivery_zone"
+    read = StoresRead(opened(tmp_path, f'{columns}\nA1,25.03,121.56,gcj02,"{SQUARE}"\n'))
+    [problem] = read.problems
+    assert (problem.code, "once it is turned from gcj02" in problem.message) == ("delivery_zone_invalid", True)
 
 
 def test_what_the_row_does_not_say_comes_from_the_options_then_from_the_place(tmp_path: Path) -> None:

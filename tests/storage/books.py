@@ -27,6 +27,10 @@ CHECKS = {
             WHERE (e.cell, e.client, e.order_id, e.seq) = (o.cell, o.client, o.order_id, o.revision))""",
     "no event is without its order": """
         SELECT * FROM order_events e LEFT JOIN orders o USING (cell, client, order_id) WHERE o.revision IS NULL""",
+    "what a store's row says of its closures is their union": """
+        SELECT * FROM stores s LEFT JOIN (
+            SELECT cell, store_no, range_agg(tstzrange(starts_at, ends_at)) AS union_of FROM closures GROUP BY 1, 2
+        ) c USING (cell, store_no) WHERE s.closed_during IS DISTINCT FROM c.union_of""",
     "the changes of a cell are numbered without a gap": """
         SELECT * FROM cell_heads h, LATERAL (
             SELECT count(DISTINCT seq) AS n, max(seq) AS last FROM changes c WHERE c.cell = h.cell) AS c

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from dispatch.domain.closures import Closure
 from dispatch.domain.errors import SnapshotTooOld, StoreNotFound
 from dispatch.domain.stores import KEEP, ShelfCount
 from dispatch.replica.follower import Follower
 from dispatch.services.imports import ImportRequest, open_import, run_import
+from dispatch.storage.closures import delete_closure, put_closure, read_closures
 from dispatch.storage.pool import Database
 from dispatch.storage.shelves import put_shelf, redate_shelves
 from dispatch.storage.stores import put_store, remove_store
@@ -49,7 +51,17 @@ class Writer:
         self._turn += 1
         often = [self._put, self._count, self._count]
         with contextlib.suppress(StoreNotFound, SnapshotTooOld):
-            await rng.choice([*often, self._put, self._remove, self._import, self._redate])()
+            await rng.choice([*often, self._put, self._remove, self._import, self._redate, self._close])()
+
+    async def _close(self) -> None:
+        begins, ends = sorted(self._rng.sample(range(-3, 6), 2))
+        closure = Closure(ago(-3_600 * begins), ago(-3_600 * ends))
+        store_id = self._rng.choice(self._ids)
+        if self._rng.random() < 0.7:
+            await put_closure(self._database, store_id, closure, now=NOW)
+        else:
+            for known in (await read_closures(self._database, store_id, now=NOW))[1]:
+                await delete_closure(self._database, store_id, known)
 
     async def _put(self) -> None:
         rng = self._rng

@@ -13,10 +13,10 @@ import numpy as np
 from dispatch.domain.answer import Candidate, Selection
 from dispatch.domain.eligibility import Examiner, KnownLine
 from dispatch.domain.errors import Busy, ReplicaNotReady
-from dispatch.domain.hours import FOREVER_S
 from dispatch.domain.promise import Eta
 from dispatch.domain.question import Question, Reason
 from dispatch.domain.selection import select
+from dispatch.domain.spells import FOREVER_S
 from dispatch.replica.replica import Replica
 from dispatch.services.offers import eta_told, line_told
 from dispatch.services.orders.wishes import text_of, without

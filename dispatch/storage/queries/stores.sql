@@ -84,7 +84,7 @@ UPDATE store_directory SET cell = $2 WHERE store_no = $1
 
 -- name: leave_old_cell
 -- The old row of a store that has moved away; open orders end on it.
-UPDATE stores SET removed_at = now() WHERE cell = $1 AND store_no = $2
+UPDATE stores SET removed_at = now(), closed_during = NULL WHERE cell = $1 AND store_no = $2
 
 -- name: open_new_shelf
 -- The shelf of a store that has moved to another cell: on hand less what is reserved there. Where it comes back to a
