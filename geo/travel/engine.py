@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from shapely.geometry import MultiPolygon
+
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray
 from geo.travel import Mode
@@ -44,5 +46,15 @@ class RoadEngine(Protocol):
         """The ways from each place (degrees, WGS84) to the destination; empty arrays for none.
 
         The answer for a place does not depend on which others are asked with it. Raises EngineUnavailable.
+        """
+        ...
+
+    def area(self, place: LatLon, mode: Mode, budget_s: float, *, towards: bool) -> MultiPolygon:
+        """The places within ``budget_s`` seconds on the road: from which the way leads to ``place`` (``towards``), or
+        to which it leads from there.
+
+        Valid, in WGS84 degrees, lon lat; with islands and holes; empty where no road is near, or the budget is too
+        small to be told. The ways off the road are not counted, and places beside a road count as if they were on it.
+        Raises EngineUnavailable.
         """
         ...

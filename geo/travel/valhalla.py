@@ -17,19 +17,26 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 import valhalla
+from shapely.errors import ShapelyError
+from shapely.geometry import MultiPolygon, shape
 from valhalla.config import get_config
 
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray, distances_between_m
+from geo.polygons import polygons_of
 from geo.travel import Mode
 from geo.travel.engine import EngineUnavailable, RoadEngine, Roadway
 
-__all__ = ["ModeOnRoads", "Valhalla", "ways_of_answer"]
+__all__ = ["ModeOnRoads", "Valhalla", "area_of_answer", "isochrone_request", "ways_of_answer"]
 
 _COSTING: Final = {Mode.FOOT: "pedestrian", Mode.EBIKE: "bicycle", Mode.CAR: "auto"}
 _SPEED_OPTION: Final = {Mode.FOOT: "walking_speed", Mode.EBIKE: "cycling_speed", Mode.CAR: "top_speed"}
 # Nothing near the place, no way between the places, or too far for the limits: an answer, not a fault.
 _NO_WAY: Final = frozenset({154, 170, 171, 442, 443})
+# Contours follow a grid, so that its corners say nothing; half a house less leaves a fifth of them.
+_GENERALIZE_M: Final = 10.0
+# With a shorter contour Valhalla finds the place alone, or nothing at all.
+_LEAST_CONTOUR_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,19 @@ class Valhalla(RoadEngine):
             return Roadway(*(np.concatenate([getattr(p, name) for p in parts]) for name in Roadway.__slots__))
         return ways_of_answer(answer, lats, lons, destination)
 
+    def area(self, place: LatLon, mode: Mode, budget_s: float, *, towards: bool) -> MultiPolygon:
+        """The places within the budget on the road, of this place or towards it. Raises EngineUnavailable."""
+        if budget_s < _LEAST_CONTOUR_S:
+            return MultiPolygon()
+        request = isochrone_request(place, budget_s, costing_of(mode, self._modes[mode]), towards=towards)
+        try:
+            answer = json.loads(self._actor().isochrone(json.dumps(request)))
+        except valhalla.ValhallaError as error:
+            if error.code in _NO_WAY:
+                return MultiPolygon()
+            raise EngineUnavailable(f"valhalla cannot answer: {error}") from error
+        return area_of_answer(answer)
+
     def _actor(self) -> _Actor:
         actor: _Actor | None = getattr(self._local, "actor", None)
         if actor is None:
@@ -131,6 +151,28 @@ def ways_of_answer(answer: Mapping[str, Any], lats: FloatArray, lons: FloatArray
     if len(times) != len(lats) or len(met) != len(lats):
         raise EngineUnavailable("valhalla's answer is of another number of places")
     return Roadway(times, place_leg_m, np.repeat(door_leg_m, len(lats)))
+
+
+def isochrone_request(place: LatLon, budget_s: float, costing: Mapping[str, Any], *, towards: bool) -> dict[str, Any]:
+    """What Valhalla is asked for an area, here or over HTTP."""
+    return {
+        "locations": [{"lat": place.lat, "lon": place.lon}],
+        "contours": [{"time": budget_s / 60}],
+        "polygons": True,
+        "reverse": towards,
+        # By default only the largest piece is left, without its holes.
+        "denoise": 0.0,
+        "generalize": _GENERALIZE_M,
+        **costing,
+    }
+
+
+def area_of_answer(answer: Mapping[str, Any]) -> MultiPolygon:
+    """The area of Valhalla's answer. Raises EngineUnavailable for an answer of another shape."""
+    try:
+        return polygons_of(*(shape(feature["geometry"]) for feature in answer["features"]))
+    except (KeyError, TypeError, ValueError, AttributeError, ShapelyError) as error:
+        raise EngineUnavailable("valhalla's answer is no area") from error
 
 
 def _config(tiles: Path) -> dict[str, Any]:
