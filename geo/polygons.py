@@ -15,11 +15,11 @@ from shapely.geometry.base import BaseGeometry
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray, distances_m
 
-__all__ = ["disc", "polygons_of", "ring_on_earth", "unwrapped"]
+__all__ = ["LARGEST_DISC_M", "disc", "polygons_of", "ring_on_earth", "unwrapped"]
 
 _WGS84: Final = Geod(ellps="WGS84")
 _CORNERS: Final = 128
-_LARGEST_DISC_M: Final = 5_000_000.0
+LARGEST_DISC_M: Final = 5_000_000.0
 _TRIES: Final = 40
 _NEARER: Final = 1e-9
 
@@ -39,8 +39,8 @@ def disc(centre: LatLon, radius_m: float) -> MultiPolygon:
 
     Raises ValueError if the radius is not a number, or beyond 5,000 km.
     """
-    if not radius_m <= _LARGEST_DISC_M:
-        raise ValueError(f"radius_m is {radius_m}; a disc is of at most {_LARGEST_DISC_M:.0f} m")
+    if not radius_m <= LARGEST_DISC_M:
+        raise ValueError(f"radius_m is {radius_m}; a disc is of at most {LARGEST_DISC_M:.0f} m")
     if radius_m < 0:
         return MultiPolygon()
     wanted_m = max(radius_m, 1.0)
@@ -98,7 +98,7 @@ def _around_pole(lats: FloatArray, around: FloatArray, *, north: bool) -> MultiP
 def _within_range(area: BaseGeometry) -> MultiPolygon:
     """The area with what lies beyond 180 degrees put where it is."""
     west, _, east, _ = area.bounds
-    if -180.0 <= west and east <= 180.0:
+    if west >= -180.0 and east <= 180.0:
         return polygons_of(area)
     pieces = []
     for turns in range(-2, 3):

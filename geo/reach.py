@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import inf
+from typing import Final
 
 import numpy as np
 from shapely.geometry import MultiPolygon
@@ -16,8 +17,10 @@ from geo.travel.roads import LONGEST_LEG_M, WALKING_MPS, RoadBounds
 
 __all__ = ["area_by_estimate", "area_by_road", "leg_m"]
 
+# Answers round corners, by which a place at the very edge must not fall out.
+_ROUNDING_M: Final = 0.1
 # Places are mostly so far from their road (the median of places within 100 m of one), and the way there is walked.
-_USUAL_LEG_M = 16.0
+_USUAL_LEG_M: Final = 16.0
 
 
 def area_by_estimate(
@@ -30,10 +33,8 @@ def area_by_estimate(
     codes = [MODE_CODES[mode] for mode in modes]
     if not codes or budget_s < 0:
         return MultiPolygon()
-    reach_m = travel.reach_m(
-        budget_s, modes=np.array(codes, dtype=np.int64), hours=np.array([hour], dtype=np.int64)
-    )
-    return disc(place, reach_m)
+    reach_m = travel.reach_m(budget_s, modes=np.array(codes, dtype=np.int64), hours=np.array([hour], dtype=np.int64))
+    return disc(place, reach_m + _ROUNDING_M)
 
 
 def area_by_road(

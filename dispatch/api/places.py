@@ -9,6 +9,7 @@ from shapely.geometry.base import BaseGeometry
 
 from dispatch.domain.errors import InvalidInput
 from geo.coordinates import CoordinateError, LatLon, NullIslandError
+from geo.coverage import Box
 from geo.datums import Datum, from_wgs84, to_wgs84
 from geo.zones import ZoneError
 
@@ -41,20 +42,33 @@ def zone_to_wgs84(zone: BaseGeometry, datum: Datum) -> BaseGeometry:
     """A zone sent in ``datum``, corner by corner. Raises ZoneError if the turned zone is none any more."""
     if datum is Datum.WGS84:
         return zone
-    turned = _turned_zone(zone, to_wgs84, datum)
+    turned = turned_zone(zone, to_wgs84, datum)
     if not turned.is_valid:
         raise ZoneError(f"the zone crosses or touches itself once it is turned from {datum.value} to wgs84")
     return turned
 
 
+def box_to_wgs84(area: Box, datum: Datum) -> Box:
+    """The box between the turned corners; a shifted box is none, but by metres, and what overlaps it is told whole."""
+    if datum is Datum.WGS84:
+        return area
+    west, south = _turned(area.west, area.south, to_wgs84, datum)
+    east, north = _turned(area.east, area.north, to_wgs84, datum)
+    try:
+        return Box(west=west, south=south, east=east, north=north)
+    except ValueError as error:
+        raise InvalidInput([("/query/bbox", f"{error}, once it is turned from {datum.value} to wgs84")]) from error
+
+
 def zone_told(zone: BaseGeometry, datum: Datum) -> dict[str, Any]:
     """A stored zone as a GeoJSON geometry in the datum of the question."""
     if datum is not Datum.WGS84:
-        zone = _turned_zone(zone, from_wgs84, datum)
+        zone = turned_zone(zone, from_wgs84, datum)
     return dict(shapely.geometry.mapping(zone))
 
 
-def _turned_zone(zone: BaseGeometry, turn: _Turn, datum: Datum) -> BaseGeometry:
+def turned_zone(zone: BaseGeometry, turn: _Turn, datum: Datum) -> BaseGeometry:
+    """The zone with each corner turned; it may be none that is valid any more."""
     return shapely.transform(zone, lambda xy: np.array([_turned(x, y, turn, datum) for x, y in xy]).reshape(-1, 2))
 
 

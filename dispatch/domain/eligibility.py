@@ -51,6 +51,7 @@ class Examiner:
         self._travel = travel
         self._question = question
         self._lines = lines
+        self._n_lines = max(1, len(lines))  # without lines: whatever one line would be
         self._excluded = self._slots(question.exclude_stores)
         self._declined = self._slots(question.declined_by)
         self._only = None if question.only_stores is None else self._slots(question.only_stores)
@@ -111,7 +112,7 @@ class Examiner:
             courier_s=times_s[3],
             handover_s=times_s[4],
             open_orders=open_orders,
-            n_lines=len(self._lines),
+            n_lines=self._n_lines,
         )
         ready_s = made.ready_s
         states = market.schedules.states(
@@ -166,7 +167,7 @@ class Examiner:
             if slot not in self._containing:
                 return None
         prepare_s, line_s, per_order_s, courier_s, handover_s = columns.times_s[slot].tolist()
-        prepare_s += line_s * len(self._lines)
+        prepare_s += line_s * self._n_lines
         queue_s = per_order_s * int(columns.open_orders[slot])
         ready_s = prepare_s + queue_s + courier_s
         is_open, until_s = market.schedules.state(

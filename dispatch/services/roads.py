@@ -86,6 +86,26 @@ class Roads:
             self.problem = None
             return answer
 
+    async def ask[T](self, call: Callable[[RoadEngine, RoadBounds], T]) -> T | None:
+        """What the engine answers to a call of its own, made in a thread; None while it is down or slow."""
+        if self.engine is None or self.bounds is None or time.monotonic() < self._rests_until:
+            return None
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix="roads")
+        began = time.monotonic()
+        self.counts.calls += 1
+        try:
+            async with asyncio.timeout(self.patience_s):
+                answer = asyncio.get_running_loop().run_in_executor(self._executor, call, self.engine, self.bounds)
+                return await answer
+        except TimeoutError:
+            self._give_a_rest(EngineUnavailable(f"it has not answered within {self.patience_s:g} s"))
+        except EngineUnavailable as error:
+            self._give_a_rest(error)
+        finally:
+            self.counts.seconds += time.monotonic() - began
+        return None
+
     def _known_to(self, destination: LatLon, source: str, bounds: RoadBounds) -> KnownRoads:
         key = (destination.lat, destination.lon)
         known = self._known.pop(key, None)
