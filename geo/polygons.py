@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from math import cos, pi
+from math import cos, pi, radians
 from typing import Final
 
 import numpy as np
 import shapely
 from pyproj import Geod
-from shapely.affinity import translate
+from shapely import clip_by_rect
+from shapely.affinity import scale, translate
 from shapely.geometry import MultiPolygon, Polygon, box
 from shapely.geometry.base import BaseGeometry
 
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray, distances_m
 
-__all__ = ["LARGEST_DISC_M", "disc", "polygons_of", "ring_on_earth", "unwrapped"]
+__all__ = ["LARGEST_DISC_M", "disc", "polygons_of", "ring_on_earth", "unwrapped", "widened"]
 
 _WGS84: Final = Geod(ellps="WGS84")
 _CORNERS: Final = 128
 LARGEST_DISC_M: Final = 5_000_000.0
 _TRIES: Final = 40
 _NEARER: Final = 1e-9
+_DEGREE_M: Final = 111_000.0
+_LEAST_NARROWING: Final = 0.01
 
 
 def polygons_of(*geometries: BaseGeometry) -> MultiPolygon:
@@ -106,3 +109,13 @@ def _within_range(area: BaseGeometry) -> MultiPolygon:
         if not piece.is_empty:
             pieces.append(translate(piece, xoff=-360.0 * turns))
     return polygons_of(*pieces)
+
+
+def widened(area: MultiPolygon, around_m: float, near: LatLon) -> BaseGeometry:
+    """The area and what lies within some metres around it, for areas near a place: metres are those of its latitude."""
+    if not around_m or area.is_empty:
+        return area
+    narrowing = max(cos(radians(near.lat)), _LEAST_NARROWING)
+    # In as few corners as may be: a road's surroundings are not round.
+    wide = scale(area, narrowing, 1.0, origin=(0, 0)).buffer(around_m / _DEGREE_M, quad_segs=2)
+    return clip_by_rect(scale(wide, 1 / narrowing, 1.0, origin=(0, 0)), -180.0, -90.0, 180.0, 90.0)

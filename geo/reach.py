@@ -19,8 +19,6 @@ __all__ = ["area_by_estimate", "area_by_road", "leg_m"]
 
 # Answers round corners, by which a place at the very edge must not fall out.
 _ROUNDING_M: Final = 0.1
-# Places are mostly so far from their road (the median of places within 100 m of one), and the way there is walked.
-_USUAL_LEG_M: Final = 16.0
 
 
 def area_by_estimate(
@@ -50,7 +48,7 @@ def area_by_road(
     """The places from which travel to here (``towards``), or to which from here, takes at most the budget by any mode.
 
     Travel is as selection has it: seconds on the road x factor of the hour, and both ways off the road walked. The
-    way from the place itself to its road is taken off exactly, the others' as they usually are. Empty where no road
+    way from the place itself to its road is taken off exactly, those of the others in steps. Empty where no road
     is within 300 m. Raises EngineUnavailable.
     """
     areas = []
@@ -58,9 +56,9 @@ def area_by_road(
         off_road_m = leg_m(engine, place, mode)
         if off_road_m > LONGEST_LEG_M:
             continue
-        walked_s = (off_road_m + _USUAL_LEG_M) / WALKING_MPS
-        on_road_s = (budget_s - walked_s) / bounds.hour_factors[mode][hour]
-        areas.append(engine.area(place, mode, on_road_s, towards=towards))
+        left_s = budget_s - off_road_m / WALKING_MPS
+        slowed = bounds.hour_factors[mode][hour]
+        areas.append(engine.area(place, mode, left_s, towards=towards, slowed=slowed))
     return polygons_of(*areas)
 
 

@@ -39,6 +39,8 @@ def cell_told(cell: BaseGeometry, datum: Datum) -> dict[str, Any]:
     if datum is not Datum.WGS84:
         cell = turned_zone(cell, from_wgs84, datum)
     cell = shapely.transform(cell, lambda xy: np.round(xy, _DECIMALS))
+    if not cell.is_valid:  # one around a pole, whose pieces share a border
+        cell = polygons_of(shapely.set_precision(polygons_of(cell), 10**-_DECIMALS))
     return dict(shapely.geometry.mapping(_simplest(shapely.orient_polygons(cell))))
 
 

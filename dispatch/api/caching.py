@@ -4,10 +4,16 @@ import hashlib
 from typing import Final
 
 from fastapi import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 GEOJSON: Final = "application/geo+json"
 _LONGEST_MAX_AGE_S: Final = 30
+
+
+class GeoJsonResponse(JSONResponse):
+    """So that the OpenAPI document knows no other media type of a route."""
+
+    media_type = GEOJSON
 
 
 def wants_geojson(request: Request) -> bool:

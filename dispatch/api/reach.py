@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from dispatch.api import reach_answers
 from dispatch.api.areas import area_told, cell_told
-from dispatch.api.caching import GEOJSON, cached_answer, wants_geojson
+from dispatch.api.caching import GEOJSON, GeoJsonResponse, cached_answer, wants_geojson
 from dispatch.api.documents import CACHING, answer, responses_of
 from dispatch.api.places import box_to_wgs84, lon_lat, place_of
 from dispatch.api.reach_schemas import MOST_CELLS, CoverageAsked, LifeCircleAsked, StoreCircleAsked, box_of
@@ -39,6 +39,7 @@ type IfNoneMatch = Annotated[str | None, Header()]
 @router.get(
     "/life-circle",
     summary="From where a place is reached in time",
+    response_class=GeoJsonResponse,
     responses=responses_of(
         {
             200: answer("The area and its stores", {GEOJSON: reach_answers.LifeCircleAnswer}, headers=CACHING),
@@ -79,6 +80,7 @@ async def get_life_circle(
 @router.get(
     "/stores/{store_id}/life-circle",
     summary="Where a store can deliver in time",
+    response_class=GeoJsonResponse,
     responses=responses_of(
         {
             200: answer("The area", {GEOJSON: reach_answers.StoreCircleAnswer}, headers=CACHING),

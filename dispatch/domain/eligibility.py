@@ -68,6 +68,8 @@ class Examiner:
 
     def stocked(self, slots: IntArray) -> BoolArray:
         """Which stores have every line, counted recently enough."""
+        if not self._lines:
+            return np.ones(len(slots), dtype=np.bool_)
         stock, now_s = self._market.stock, self._question.now_s
         if len(slots) <= _FEW:
             enough, stale = stock.probe(slots, now_s).lines(self._wanted)
@@ -123,7 +125,7 @@ class Examiner:
         if not holding:
             reason[open_orders >= columns.max_open_orders.take(slots)] = Reason.AT_CAPACITY
             reason[columns.busy_until_s.take(slots) > question.now_s] = Reason.AT_CAPACITY
-        if not (stocked or holding):
+        if self._lines and not (stocked or holding):
             self._test_stock(slots, reason)
         self._test_zone(slots, distances_m, reason)
         reason[~states.is_open] = Reason.CLOSED

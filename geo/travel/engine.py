@@ -49,12 +49,12 @@ class RoadEngine(Protocol):
         """
         ...
 
-    def area(self, place: LatLon, mode: Mode, budget_s: float, *, towards: bool) -> MultiPolygon:
-        """The places within ``budget_s`` seconds on the road: from which the way leads to ``place`` (``towards``), or
-        to which it leads from there.
+    def area(self, place: LatLon, mode: Mode, budget_s: float, *, towards: bool, slowed: float = 1.0) -> MultiPolygon:
+        """The places within ``budget_s`` seconds: from which the way leads to ``place`` (``towards``), or to which it
+        leads from there.
 
-        Valid, in WGS84 degrees, lon lat; with islands and holes; empty where no road is near, or the budget is too
-        small to be told. The ways off the road are not counted, and places beside a road count as if they were on it.
-        Raises EngineUnavailable.
+        The seconds are those on the road x ``slowed``, and of the way from the other place to its road, walked; that of
+        ``place`` itself is not counted. Valid, in WGS84 degrees, lon lat; with islands and holes; empty where no road
+        is near, or the budget is too small to be told. Raises EngineUnavailable.
         """
         ...
