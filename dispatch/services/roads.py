@@ -87,7 +87,10 @@ class Roads:
             return answer
 
     async def ask[T](self, call: Callable[[RoadEngine, RoadBounds], T]) -> T | None:
-        """What the engine answers to a call of its own, made in a thread; None while it is down or slow."""
+        """What the engine answers to a call of its own, made in a thread; None while it is down or slow.
+
+        An area may be slow where ways are not, so that a late answer gives no rest: quotes go on by road.
+        """
         if self.engine is None or self.bounds is None or time.monotonic() < self._rests_until:
             return None
         if self._executor is None:
@@ -99,7 +102,8 @@ class Roads:
                 answer = asyncio.get_running_loop().run_in_executor(self._executor, call, self.engine, self.bounds)
                 return await answer
         except TimeoutError:
-            self._give_a_rest(EngineUnavailable(f"it has not answered within {self.patience_s:g} s"))
+            self.counts.failures += 1
+            self.counts.estimated += 1
         except EngineUnavailable as error:
             self._give_a_rest(error)
         finally:

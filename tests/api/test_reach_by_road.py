@@ -1,5 +1,7 @@
 """Life circles and coverage on real roads, and while the engine is down."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -113,3 +115,19 @@ async def test_cells_without_a_road_are_neither_served_nor_unserved(jinan: Api) 
         assert (cell["served"] is None) == far
         seen.add(cell["served"])
     assert {None, True} <= seen
+
+
+async def test_an_area_that_comes_late_is_estimated_and_quotes_go_on_by_road(
+    jinan: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door = await with_stores(jinan, 30)
+    roads = jinan.app.state.service.roads
+    await circle(jinan, door)
+    monkeypatch.setattr(roads.engine, "area", lambda *_, **__: time.sleep(0.5))
+    monkeypatch.setattr(roads, "patience_s", 0.2)
+    area, *_ = await circle(jinan, door)
+    assert area["properties"]["travel_source"] == "estimate"
+    await asyncio.sleep(0.4)
+    monkeypatch.setattr(roads, "patience_s", 30.0)
+    await jinan.put_stock("s1", tea=1)
+    assert (await jinan.quote(door.lat, door.lon, "tea", promise_minutes=240))["eta"]["travel_source"] == "valhalla"
