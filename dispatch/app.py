@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from dispatch.api import closures, finding, imports, movements, operating, orders, partners, stores
+from dispatch.api import closures, finding, imports, movements, operating, orders, partners, reach, stores
 from dispatch.api.docs_page import serve_docs_page
 from dispatch.api.documents import DESCRIPTION, describe
 from dispatch.api.envelope import Envelope
@@ -234,7 +234,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     )
     serve_docs_page(app)
     answer_with_problems(app)
-    for module in (finding, orders, stores, closures, movements, partners, imports, operating):
+    for module in (finding, reach, orders, stores, closures, movements, partners, imports, operating):
         app.include_router(module.router)
     app.add_middleware(Envelope)
     describe(app)

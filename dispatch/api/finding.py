@@ -1,8 +1,7 @@
 """POST /v1/quotes, POST /v1/quotes/batch, GET /v1/stores/nearby."""
 
 import asyncio
-import hashlib
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -12,6 +11,7 @@ from starlette.responses import Response
 
 from dispatch.api import answers
 from dispatch.api.bodies import body_of, parsed, read_json
+from dispatch.api.caching import GEOJSON, cached_answer, wants_geojson
 from dispatch.api.cursors import Cursors
 from dispatch.api.documents import CACHING, json_request, responses_of
 from dispatch.api.documents import answer as told
@@ -19,32 +19,25 @@ from dispatch.api.places import place_of, split_commas
 from dispatch.api.problems import Problem, problem_of
 from dispatch.api.rendering import QuoteAnswer, feature_of, store_told
 from dispatch.api.schemas import MAX_QUOTES, NearbyIn, QuoteIn, QuotesIn
+from dispatch.api.starts import start_of
 from dispatch.api.state import Service, TheReplica, TheService
 from dispatch.domain.errors import DispatchError, InvalidInput
 from dispatch.domain.question import Line, Question, summed
 from dispatch.domain.selection import select
 from dispatch.replica.replica import Replica
-from dispatch.services.nearby import NearbyPage, NearbyQuestion, nearby
+from dispatch.services.nearby import NearbyQuestion, nearby
 from geo.datums import Datum
 
 router = APIRouter(prefix="/v1")
 
 _json = msgspec.json.Encoder().encode
-GEOJSON: Final = "application/geo+json"
-MOST_PAST: Final = timedelta(seconds=60)
-MOST_AHEAD: Final = timedelta(days=366)
-_LONGEST_MAX_AGE_S: Final = 30
 _QUOTES_BETWEEN_PAUSES: Final = 8
 
 
 def question_of(asked: QuoteIn, *, now: datetime) -> Question:
     """The domain's question. Raises InvalidInput for a place or time that cannot be."""
     place = asked.destination
-    start = asked.at or now
-    if start < now - MOST_PAST:
-        raise InvalidInput([("/at", f"is {(now - start).total_seconds():.0f} s ago; at most 60 s is a clock's error")])
-    if start > now + MOST_AHEAD:
-        raise InvalidInput([("/at", "is more than a year ahead")])
+    start = start_of(asked.at, now=now, pointer="/at")
     return Question(
         destination=place_of(lat=place.lat, lon=place.lon, datum=asked.datum, pointer="/destination"),
         lines=summed([Line(line.sku, line.quantity) for line in asked.lines]),
@@ -176,7 +169,7 @@ async def get_nearby(
     stores = _chosen_fields([store_told(state, asked.datum) for state in page.stores], asked.fields)
     last = page.stores[-1] if page.more else None
     next_cursor = None if last is None else cursors.after((last.distance_m or 0.0, last.store_id))
-    geojson = GEOJSON in request.headers.get("accept", "").lower()
+    geojson = wants_geojson(request)
     if geojson:
         features = [feature_of(s, state, asked.datum) for s, state in zip(stores, page.stores, strict=True)]
         members: dict[str, Any] = {"type": "FeatureCollection", "features": features, "next_cursor": next_cursor}
@@ -185,27 +178,13 @@ async def get_nearby(
         body = _json(members)
     else:
         body = _json({"stores": stores, "next_cursor": next_cursor})
-    headers = {
-        "ETag": f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"',
-        "Cache-Control": _cache_control(page, with_stock=bool(asked.sku)),
-        "Vary": "Accept, Authorization",
-    }
-    if if_none_match is not None and _matches(if_none_match, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    return Response(body, media_type=GEOJSON if geojson else "application/json", headers=headers)
-
-
-def _matches(if_none_match: str, etag: str) -> bool:
-    """RFC 9110, 13.1.2: any tag of the list, weak or not, as proxies that pack answers make them; * is any."""
-    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return etag in tags or tags == ["*"]
-
-
-def _cache_control(page: NearbyPage, *, with_stock: bool) -> str:
-    if with_stock:
-        return "no-cache"
-    max_age_s = _LONGEST_MAX_AGE_S if page.steady_for_s is None else min(_LONGEST_MAX_AGE_S, page.steady_for_s)
-    return f"private, max-age={max_age_s}"
+    return cached_answer(
+        body,
+        media_type=GEOJSON if geojson else "application/json",
+        steady_for_s=page.steady_for_s,
+        with_stock=bool(asked.sku),
+        if_none_match=if_none_match,
+    )
 
 
 _FIELDS: Final = (

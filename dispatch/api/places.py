@@ -8,6 +8,7 @@ from shapely.geometry.base import BaseGeometry
 
 from dispatch.domain.errors import InvalidInput
 from geo.coordinates import CoordinateError, LatLon
+from geo.coverage import Box
 from geo.datums import Datum, from_wgs84, to_wgs84, turned
 from geo.zones import turned_zone
 
@@ -30,6 +31,18 @@ def lon_lat(place: LatLon, datum: Datum) -> list[float]:
     """The coordinates of a GeoJSON point."""
     shown = told(place, datum)
     return [shown["lon"], shown["lat"]]
+
+
+def box_to_wgs84(area: Box, datum: Datum) -> Box:
+    """The box between the turned corners; a shifted box is none, but by metres, and what overlaps it is told whole."""
+    if datum is Datum.WGS84:
+        return area
+    west, south = turned(area.west, area.south, to_wgs84, datum)
+    east, north = turned(area.east, area.north, to_wgs84, datum)
+    try:
+        return Box(west=west, south=south, east=east, north=north)
+    except ValueError as error:
+        raise InvalidInput([("/query/bbox", f"{error}, once it is turned from {datum.value} to wgs84")]) from error
 
 
 def zone_told(zone: BaseGeometry, datum: Datum) -> dict[str, Any]:

@@ -52,6 +52,7 @@ class Examiner:
         self._travel = travel
         self._question = question
         self._lines = lines
+        self._n_lines = max(1, len(lines))  # without lines: whatever one line would be
         self._excluded = self._slots(question.exclude_stores)
         self._declined = self._slots(question.declined_by)
         self._only = None if question.only_stores is None else self._slots(question.only_stores)
@@ -67,6 +68,8 @@ class Examiner:
 
     def stocked(self, slots: IntArray) -> BoolArray:
         """Which stores have every line, counted recently enough."""
+        if not self._lines:
+            return np.ones(len(slots), dtype=np.bool_)
         stock, now_s = self._market.stock, self._question.now_s
         if len(slots) <= _FEW:
             enough, stale = stock.probe(slots, now_s).lines(self._wanted)
@@ -111,7 +114,7 @@ class Examiner:
             courier_s=times_s[3],
             handover_s=times_s[4],
             open_orders=open_orders,
-            n_lines=len(self._lines),
+            n_lines=self._n_lines,
         )
         ready_s = made.ready_s
         states = market.schedules.states(
@@ -122,7 +125,7 @@ class Examiner:
         if not holding:
             reason[open_orders >= columns.max_open_orders.take(slots)] = Reason.AT_CAPACITY
             reason[columns.busy_until_s.take(slots) > question.now_s] = Reason.AT_CAPACITY
-        if not (stocked or holding):
+        if self._lines and not (stocked or holding):
             self._test_stock(slots, reason)
         self._test_zone(slots, distances_m, reason)
         reason[~states.is_open] = Reason.CLOSED
@@ -163,7 +166,7 @@ class Examiner:
         if columns.has_zone[slot] and not covers(market.zones.zone(slot), question.destination):
             return None
         prepare_s, line_s, per_order_s, courier_s, handover_s = columns.times_s[slot].tolist()
-        prepare_s += line_s * len(self._lines)
+        prepare_s += line_s * self._n_lines
         queue_s = per_order_s * int(columns.open_orders[slot])
         ready_s = prepare_s + queue_s + courier_s
         is_open, until_s = market.schedules.state(

@@ -13,3 +13,8 @@ def _zone(name: str) -> ZoneInfo:
 def moment(epoch_s: int | None, timezone: str) -> str | None:
     """RFC 3339 in a store's own time zone."""
     return None if epoch_s is None else datetime.fromtimestamp(epoch_s, _zone(timezone)).isoformat()
+
+
+def local_hour(epoch_s: int, timezone: str) -> int:
+    """The hour of the day, 0 to 23, in a place's own time zone."""
+    return datetime.fromtimestamp(epoch_s, _zone(timezone)).hour

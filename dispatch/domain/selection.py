@@ -34,9 +34,12 @@ _FEW_ROWS: Final = 256
 _ROWS_A_STORE: Final = 25
 
 
-def select(market: Market, question: Question, travel: TravelModel | None = None) -> Selection:
+def select(
+    market: Market, question: Question, travel: TravelModel | None = None, *, tell_miss: bool = True
+) -> Selection:
     """Answer a question, exactly, from one moment of the market, by ``travel`` or else the market's own.
 
+    Without lines: who could bring one line, if it had it. Without ``tell_miss`` no store that misses is looked for.
     Raises what ``travel`` raises.
     """
     lines = []
@@ -45,7 +48,7 @@ def select(market: Market, question: Question, travel: TravelModel | None = None
         if number is None:
             return Selection(unknown_sku=line.sku)
         lines.append(KnownLine(line.sku, number, line.quantity))
-    return _Search(market, question, tuple(lines), market.travel if travel is None else travel).run()
+    return _Search(market, question, tuple(lines), market.travel if travel is None else travel).run(tell_miss)
 
 
 def reach_m(market: Market, question: Question, travel: TravelModel | None = None) -> float:
@@ -85,14 +88,14 @@ class _Search:
             and not travel.hourly[self._ground.modes[0]]
         )
 
-    def run(self) -> Selection:
+    def run(self, tell_miss: bool) -> Selection:
         plan, rest_lacks, found = self._search()
         key_s = found.best[0].key_s if found.best else None
         assert key_s is None or found.next_bound_s is None or found.next_bound_s >= key_s, "the certificate must hold"
         selection = Selection(certificate=Certificate(plan, found.examined, key_s, found.next_bound_s, rest_lacks))
         if found.best:
             selection.winner, *selection.alternatives = found.best
-        else:
+        elif tell_miss:
             selection.miss = Misses(self._ground).nearest(found.failed)
         if self._question.explain:
             Misses(self._ground).explain(selection)
@@ -109,6 +112,10 @@ class _Search:
         if self._examiner.only is not None:
             found = self._walk(self._market.index.batches_among(self._question.destination, self._examiner.only))
             return Plan.SPACE_FIRST, None, found
+        if not self._lines:
+            nearest = self._space_first(self._wanted, limit=None)
+            assert nearest is not None, "without a limit it comes to the end"
+            return Plan.SPACE_FIRST, None, nearest
         everywhere = [self._market.stock.holder_count(line.number) for line in self._lines]
         till_hit = self._stores_till_hit(everywhere, len(self._market.index))
         if till_hit <= _HOPEFUL:
@@ -137,7 +144,7 @@ class _Search:
             likelihood *= min(1.0, count / max(1, stores))
         return self._wanted / likelihood if likelihood > 0 else float("inf")
 
-    def _space_first(self, till_hit: float, *, limit: int) -> _Found | None:
+    def _space_first(self, till_hit: float, *, limit: int | None) -> _Found | None:
         """Nearest first; None when it has looked at ``limit`` stores without an end in sight."""
         first = int(min(max(_SMALLEST_BATCH, 2 * till_hit), _LARGEST_FIRST_BATCH))
         found = self._walk(self._ground.near(first), limit=limit)

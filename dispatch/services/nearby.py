@@ -74,7 +74,7 @@ def nearby(replica: Replica, question: NearbyQuestion) -> NearbyPage:
             break
     shown = found[: question.limit]
     # First, since it works out the states of all schedules at once, which the stores' own then find at hand.
-    steady_for_s = _steady_for_s(replica, question.now_s, shown)
+    steady_for_s = opening_steady_for_s(replica, question.now_s, [slot for _, _, slot in shown])
     stores = _states_here(replica, question, shown)
     return NearbyPage(stores, len(found) > question.limit, steady_for_s)
 
@@ -158,10 +158,11 @@ def _states_here(replica: Replica, question: NearbyQuestion, shown: list[tuple[f
     ]
 
 
-def _steady_for_s(replica: Replica, now_s: int, shown: list[tuple[float, str, int]]) -> int | None:
-    if not shown:
+def opening_steady_for_s(replica: Replica, now_s: int, among: list[int]) -> int | None:
+    """The seconds until one of these stores opens or closes; None for no store."""
+    if not among:
         return None
-    slots = np.array([slot for _, _, slot in shown], dtype=np.int64)
+    slots = np.array(among, dtype=np.int64)
     until_s = replica.schedules.states(replica.columns.schedule[slots], now_s).until_s
     closed_until_s = replica.columns.closed_until_s[slots]
     until: list[int] = [int(until_s.min()), *closed_until_s[closed_until_s > now_s].tolist()]

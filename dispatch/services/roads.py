@@ -100,6 +100,31 @@ class Roads:
             self._note_broken(known.broken_bounds - broken, destination)
             return answer
 
+    async def ask[T](self, call: Callable[[RoadEngine, RoadBounds], T]) -> T | None:
+        """What the engine answers to a call of its own, made in a thread; None while it is down or slow.
+
+        An area may be slow where ways are not, so that a late answer gives no rest: quotes go on by road.
+        """
+        if self.engine is None or self.bounds is None or not self.engine.has_areas or self._is_given_up():
+            return None
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix="roads")
+        began = time.monotonic()
+        self.counts.calls += 1
+        try:
+            async with asyncio.timeout(self.patience_s):
+                answer = asyncio.get_running_loop().run_in_executor(self._executor, call, self.engine, self.bounds)
+                return await answer
+        except TimeoutError:
+            self.counts.failures += 1
+            self.counts.estimated += 1
+        except EngineUnavailable as error:
+            self._give_a_rest(error)
+        finally:
+            self.counts.seconds += time.monotonic() - began
+            self.waited(time.monotonic() - began)
+        return None
+
     def _covers(self, place: LatLon) -> bool:
         if self.within is None:
             return True

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from shapely.geometry import MultiPolygon
 
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray
@@ -54,6 +55,9 @@ class RoadEngine(Protocol):
     ways_a_call: int
     """How many ways are best asked for in one call."""
 
+    has_areas: bool
+    """Whether it tells areas at all; one that does not leaves them to the estimate."""
+
     def top_speed_mps(self, mode: Mode) -> float:
         """Metres a second that no way of this mode beats, ferries and hills included."""
         ...
@@ -64,3 +68,13 @@ class RoadEngine(Protocol):
         The answer for a place does not depend on which others are asked with it. Raises EngineUnavailable.
         """
         ...
+
+    def area(self, place: LatLon, mode: Mode, budget_s: float, *, towards: bool, slowed: float = 1.0) -> MultiPolygon:
+        """The places within ``budget_s`` seconds: from which the way leads to ``place`` (``towards``), or to which it
+        leads from there.
+
+        The seconds are those on the road x ``slowed``, and of the way from the other place to its road, walked; that of
+        ``place`` itself is not counted. Valid, in WGS84 degrees, lon lat; with islands and holes; empty where no road
+        is near, or the budget is too small to be told. Raises EngineUnavailable.
+        """
+        raise EngineUnavailable(f"{self.name} tells no areas")

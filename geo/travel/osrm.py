@@ -42,6 +42,7 @@ class Osrm(RoadEngine):
 
     name = "osrm"
     ways_a_call = 32
+    has_areas = False
 
     def __init__(self, modes: Mapping[Mode, OsrmMode], *, patience_s: float) -> None:
         self._modes = dict(modes)

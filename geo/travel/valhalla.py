@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +18,42 @@ from typing import Any, Final
 
 import numpy as np
 import valhalla
+from shapely.errors import ShapelyError
+from shapely.geometry import MultiPolygon, shape
+from shapely.geometry.base import BaseGeometry
 from valhalla.config import get_config
 
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray, distances_between_m
+from geo.polygons import polygons_of, widened
 from geo.travel import Mode
 from geo.travel.engine import EngineUnavailable, RoadEngine, Roadway, joined
+from geo.travel.roads import WALKING_MPS
 
-__all__ = ["NO_WAY", "ModeOnRoads", "Valhalla", "costing_of", "matrix_request", "ways_of_answer"]
+__all__ = [
+    "NO_WAY",
+    "ModeOnRoads",
+    "Valhalla",
+    "area_of_answer",
+    "contours_of",
+    "costing_of",
+    "isochrone_request",
+    "matrix_request",
+    "ways_of_answer",
+]
 
 _COSTING: Final = {Mode.FOOT: "pedestrian", Mode.EBIKE: "bicycle", Mode.CAR: "auto"}
 _SPEED_OPTION: Final = {Mode.FOOT: "walking_speed", Mode.EBIKE: "cycling_speed", Mode.CAR: "top_speed"}
 # Nothing near the place, no way between the places, or too far for the limits: an answer, not a fault.
 NO_WAY: Final = frozenset({154, 170, 171, 442, 443})
+# Contours follow a grid, so that its corners say nothing: without these three quarters of them are left out.
+_GENERALIZE_M: Final = 20.0
+# A contour is around the roads themselves, and leaves out places behind them. Whoever walks 25 m to the road has that
+# much less time on it, and so on; so far around each contour are the places that are added. Measured by tests/geo.
+_LEGS_M: Final = (25.0, 90.0, 225.0)
+_AROUND_M: Final = (0.0, 40.0, 150.0)
+# With a shorter contour Valhalla finds the place alone, or nothing at all.
+_LEAST_CONTOUR_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +77,7 @@ class Valhalla(RoadEngine):
 
     name = "valhalla"
     ways_a_call = 1
+    has_areas = True
 
     def __init__(self, tiles: Path, modes: Mapping[Mode, ModeOnRoads]) -> None:
         """Raises EngineUnavailable if there are no tiles in the directory."""
@@ -91,6 +115,20 @@ class Valhalla(RoadEngine):
             door_is_off = False
         place_leg_m, door_leg_m = (0.0, np.inf) if door_is_off else (np.inf, 0.0)
         return Roadway(np.array([np.nan]), np.array([place_leg_m]), np.array([door_leg_m]))
+
+    def area(self, place: LatLon, mode: Mode, budget_s: float, *, towards: bool, slowed: float = 1.0) -> MultiPolygon:
+        """The places within the budget of this place, or towards it. Raises EngineUnavailable."""
+        contours_s = contours_of(budget_s, slowed)
+        if not contours_s:
+            return MultiPolygon()
+        request = isochrone_request(place, contours_s, costing_of(mode, self._modes[mode]), towards=towards)
+        try:
+            answer = json.loads(self._actor().isochrone(json.dumps(request)))
+        except valhalla.ValhallaError as error:
+            if error.code in NO_WAY:
+                return MultiPolygon()
+            raise EngineUnavailable(f"valhalla cannot answer: {error}") from error
+        return area_of_answer(answer, place)
 
     def _actor(self) -> valhalla.Actor:
         actor: valhalla.Actor | None = getattr(self._local, "actor", None)
@@ -131,6 +169,44 @@ def ways_of_answer(answer: Mapping[str, Any], lats: FloatArray, lons: FloatArray
     if len(times) != len(lats) or len(met) != len(lats):
         raise EngineUnavailable("valhalla's answer is of another number of places")
     return Roadway(times, place_leg_m, np.repeat(door_leg_m, len(lats)))
+
+
+def contours_of(budget_s: float, slowed: float) -> list[float]:
+    """The seconds on the road that are left after each of the ways to it, the longest first; those left at all."""
+    left_s = [(budget_s - leg_m / WALKING_MPS) / slowed for leg_m in _LEGS_M]
+    return [seconds for seconds in left_s if seconds >= _LEAST_CONTOUR_S]
+
+
+def isochrone_request(
+    place: LatLon, contours_s: Sequence[float], costing: Mapping[str, Any], *, towards: bool
+) -> dict[str, Any]:
+    """What Valhalla is asked for an area, here or over HTTP."""
+    return {
+        "locations": [{"lat": place.lat, "lon": place.lon}],
+        "contours": [{"time": seconds / 60} for seconds in sorted(contours_s)],
+        "polygons": True,
+        "reverse": towards,
+        # By default only the largest piece is left, without its holes.
+        "denoise": 0.0,
+        "generalize": _GENERALIZE_M,
+        **costing,
+    }
+
+
+def area_of_answer(answer: Mapping[str, Any], place: LatLon) -> MultiPolygon:
+    """The area of Valhalla's answer: its contours, the longer ones first, each with what lies around it.
+
+    Raises EngineUnavailable for an answer of another shape.
+    """
+    try:
+        contours: dict[float, list[BaseGeometry]] = {}
+        for feature in answer["features"]:
+            contours.setdefault(float(feature["properties"]["contour"]), []).append(shape(feature["geometry"]))
+        areas = [polygons_of(*contours[seconds]) for seconds in sorted(contours, reverse=True)]
+        # Of a short budget the inner contours are not there; they are never more than were asked for.
+        return polygons_of(*(widened(area, around_m, place) for area, around_m in zip(areas, _AROUND_M, strict=False)))
+    except (KeyError, TypeError, ValueError, AttributeError, ShapelyError) as error:
+        raise EngineUnavailable("valhalla's answer is no area") from error
 
 
 def _config(tiles: Path) -> dict[str, Any]:

@@ -12,12 +12,23 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
+from shapely.geometry import MultiPolygon
+
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray
 from geo.travel import Mode
 from geo.travel.engine import EngineUnavailable, RoadEngine, Roadway, joined
 from geo.travel.servers import RoutingServer, ways_by_parts
-from geo.travel.valhalla import NO_WAY, ModeOnRoads, costing_of, matrix_request, ways_of_answer
+from geo.travel.valhalla import (
+    NO_WAY,
+    ModeOnRoads,
+    area_of_answer,
+    contours_of,
+    costing_of,
+    isochrone_request,
+    matrix_request,
+    ways_of_answer,
+)
 
 __all__ = ["ValhallaServer"]
 
@@ -30,6 +41,7 @@ class ValhallaServer(RoadEngine):
 
     name = "valhalla"
     ways_a_call = 1
+    has_areas = True
 
     def __init__(
         self, url: str, modes: Mapping[Mode, ModeOnRoads], top_speed_kmh: Mapping[Mode, float], *, patience_s: float
@@ -66,8 +78,21 @@ class ValhallaServer(RoadEngine):
                 )
         return None if answer is None else ways_of_answer(_without_copies(answer), lats, lons, destination)
 
+    def area(self, place: LatLon, mode: Mode, budget_s: float, *, towards: bool, slowed: float = 1.0) -> MultiPolygon:
+        """The places within the budget of this place, or towards it. Raises EngineUnavailable."""
+        contours_s = contours_of(budget_s, slowed)
+        if not contours_s:
+            return MultiPolygon()
+        request = isochrone_request(place, contours_s, costing_of(mode, self._modes[mode]), towards=towards)
+        answer = self._asked("/isochrone", request, self._server.deadline())
+        return MultiPolygon() if answer is None else area_of_answer(answer, place)
+
     def _matrix(self, request: Mapping[str, Any], until: float) -> dict[str, Any] | None:
-        status, answer = self._server.ask("/sources_to_targets", request, until=until)
+        return self._asked("/sources_to_targets", request, until)
+
+    def _asked(self, path: str, request: Mapping[str, Any], until: float) -> dict[str, Any] | None:
+        """The answer, or None where there is no way."""
+        status, answer = self._server.ask(path, request, until=until)
         code = answer.get("error_code")
         if status == 200 and code is None:
             return answer

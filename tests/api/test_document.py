@@ -25,6 +25,9 @@ ROUTES: dict[tuple[str, str], set[str]] = {
     ("get", "/v1/stores/nearby"): {
         "lat", "lon", "datum", "radius_m", "limit", "cursor", "open_now", "delivers_here", "brand", "sku", "fields",
     },
+    ("get", "/v1/life-circle"): {"lat", "lon", "datum", "minutes", "mode"},
+    ("get", f"{STORE}/life-circle"): {"datum", "minutes", "mode"},
+    ("get", "/v1/coverage"): {"bbox", "datum", "resolution", "minutes", "mode", "at", "sku"},
     ("get", STORE): {"datum"},
     ("put", STORE): set(),
     ("delete", STORE): {"reassign"},
@@ -143,7 +146,8 @@ def test_every_operation_says_what_it_does_and_which_problems_it_has(served: dic
 
 READ_ONES_OWN_WRITES = {
     ("post", "/v1/quotes"), ("get", "/v1/stores/nearby"), ("get", STORE), ("get", f"{STORE}/stock"), ("get", ORDER),
-    ("get", "/v1/orders"), ("get", f"{ORDER}/events"), ("get", "/v1/events"),
+    ("get", "/v1/orders"), ("get", f"{ORDER}/events"), ("get", "/v1/events"), ("get", "/v1/life-circle"),
+    ("get", f"{STORE}/life-circle"), ("get", "/v1/coverage"),
 }  # fmt: skip
 HEADERS = {
     ("put", ORDER, "201"): {"Dispatch-Version"},
@@ -168,6 +172,11 @@ HEADERS = {
     ("post", "/v1/imports/stock", "202"): {"Location"},
     ("get", "/v1/stores/nearby", "200"): {"ETag", "Cache-Control", "Vary"},
     ("get", "/v1/stores/nearby", "304"): {"ETag", "Cache-Control", "Vary"},
+    **{
+        ("get", path, status): {"ETag", "Cache-Control", "Vary"}
+        for path in ("/v1/life-circle", f"{STORE}/life-circle", "/v1/coverage")
+        for status in ("200", "304")
+    },
     ("get", "/v1/imports/{import_id}/errors.csv", "200"): {"Content-Disposition"},
 }
 
@@ -317,6 +326,20 @@ async def test_real_answers_of_every_route_are_as_the_document_says(small: Api) 
     await send("GET", f"{nearby}&datum=gcj02", headers={"Accept": "application/geo+json"})
     await send("GET", f"{nearby}&cursor=x")
     await send("GET", "/v1/stores/nearby")
+    for url in (
+        "/v1/life-circle?lat=25.03&lon=121.56",
+        "/v1/life-circle?lat=25.03&lon=121.56&datum=bd09&minutes=5",
+        "/v1/stores/a/life-circle",
+        "/v1/stores/a/life-circle?datum=gcj02&minutes=5",
+        "/v1/coverage?bbox=121.5,25,121.6,25.1&resolution=7&minutes=20&sku=tea",
+    ):
+        etag = (await send("GET", url)).headers["etag"]
+        await send("GET", url, headers={"If-None-Match": etag})
+    geojson = {"Accept": "application/geo+json"}
+    for box in ("121.5,25,121.6,25.1", "-180,80,180,90"):
+        await send("GET", f"/v1/coverage?bbox={box}&resolution=3&datum=bd09", headers=geojson)
+    for url in ("life-circle", "life-circle?lat=95&lon=1", "stores/none/life-circle", "coverage?bbox=1", "coverage"):
+        await send("GET", f"/v1/{url}")
     for kind, text in (
         ("stores", "store_id,lat,lon\nc,25.05,121.56\nd,95,1\n"),
         ("stock", "store_id,sku,on_hand\na,tea,-1\n"),

@@ -23,6 +23,7 @@ class Slow(RoadEngine):
 
     name = "slow"
     ways_a_call = 1
+    has_areas = False
 
     def __init__(self, takes_s: float) -> None:
         self.takes_s = takes_s

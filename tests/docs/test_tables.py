@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from dispatch.api import problems
+from dispatch.api.reach_schemas import CoverageAsked, LifeCircleAsked, StoreCircleAsked
 from dispatch.api.schemas import (
     ActionIn,
     DeclineIn,
@@ -40,7 +41,9 @@ from tests.api.client import worker
 from tests.docs.commands import options_of
 from tests.docs.pages import ROOT, page
 
-FIND, ORDER, START, UPLOAD, STOCK = (page(f"docs/{name}.md") for name in ("find", "order", "start", "upload", "stock"))
+FIND, ORDER, START, UPLOAD, STOCK, REACH = (
+    page(f"docs/{name}.md") for name in ("find", "order", "start", "upload", "stock", "reach")
+)
 
 
 def names_of(rows: list[dict[str, str]], column: str) -> list[str]:
@@ -144,6 +147,9 @@ def test_the_reasons_stand_in_the_order_of_the_tests() -> None:
         ("Partners", PartnerIn, STOCK),
         ("Send a file", ImportAsked, UPLOAD),
         ("Hours and closures", ClosureIn, UPLOAD),
+        ("A shopper's life circle", LifeCircleAsked, REACH),
+        ("A store's life circle", StoreCircleAsked, REACH),
+        ("Coverage", CoverageAsked, REACH),
     ],
 )
 def test_the_fields_of_requests_are_those_that_are_taken(heading: str, model: Any, document: Any) -> None:
@@ -157,6 +163,9 @@ def document_column(heading: str) -> str:
     others = {
         "Its request": "parameter",
         "Send a file": "parameter",
+        "A shopper's life circle": "parameter",
+        "A store's life circle": "parameter",
+        "Coverage": "parameter",
         "Read orders": "parameter",
         "Count the whole shelf": "field of the request",
         "Movements": "field of the movement",
