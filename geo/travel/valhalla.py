@@ -109,11 +109,12 @@ class Valhalla(RoadEngine):
     def _no_way(self, lats: FloatArray, lons: FloatArray, destination: LatLon, costing: Mapping[str, Any]) -> Roadway:
         """No way, and which end is to blame: where it is the door, no other place need be asked for."""
         door = (np.array([destination.lat]), np.array([destination.lon]))
-        if (lats[0], lons[0]) != (destination.lat, destination.lon):
-            door_is_off = bool(np.isinf(self._way(*door, destination, costing).place_leg_m[0]))
+        if (lats[0], lons[0]) == (destination.lat, destination.lon):
+            place_leg_m = door_leg_m = np.inf
+        elif np.isinf(self._way(*door, destination, costing).place_leg_m[0]):
+            place_leg_m, door_leg_m = 0.0, np.inf
         else:
-            door_is_off = False
-        place_leg_m, door_leg_m = (0.0, np.inf) if door_is_off else (np.inf, 0.0)
+            place_leg_m, door_leg_m = np.inf, 0.0
         return Roadway(np.array([np.nan]), np.array([place_leg_m]), np.array([door_leg_m]))
 
     def area(self, place: LatLon, mode: Mode, budget_s: float, *, towards: bool, slowed: float = 1.0) -> MultiPolygon:

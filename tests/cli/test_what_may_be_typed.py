@@ -61,7 +61,7 @@ def test_every_setting_is_listed_and_the_database_address_is_not_shown(
         ("quote 1 x sku", "Invalid value for 'LON'"),
         ("quote -1 2 sku --explian", "--explain"),
         ("nearby 1 2 --datum mars", "'--datum'"),
-        ("serve --roads x.osm.pbf", "No such option: --roads"),
+        ("serve --speed 5", "No such option: --speed"),
     ],
 )
 def test_a_mistake_in_the_usage_is_one_line_and_exit_code_2(typed: str, said: str, run: Run) -> None:
