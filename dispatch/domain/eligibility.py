@@ -1,6 +1,6 @@
 """Which of these stores pass every test, and the first test that each of the others fails."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
@@ -42,6 +42,11 @@ class Examined:
     total_s: IntArray
     open_until_s: IntArray
     parts: Parts
+
+    def only(self, chosen: IntArray | BoolArray) -> "Examined":
+        """These stores alone, by position or by a mask."""
+        arrays = {name.name: getattr(self, name.name)[chosen] for name in fields(self) if name.name != "parts"}
+        return Examined(**arrays, parts=self.parts.only(chosen))
 
 
 class Examiner:
@@ -101,6 +106,15 @@ class Examiner:
         ``holding``: they hold the order already, so that its goods are reserved there and it is one of those open.
         ``all_travel``: have travel times also where they do not decide and are lazy.
         """
+        tested = self.tested(slots, distances_m, stocked=stocked, holding=holding)
+        if all_travel or not self._travel.lazy:
+            return self.travelled(tested, slice(None))
+        return self.travelled(tested, np.flatnonzero(tested.reason == Reason.NONE))
+
+    def tested(
+        self, slots: IntArray, distances_m: FloatArray, *, stocked: bool = False, holding: bool = False
+    ) -> Examined:
+        """Put every test to these stores that needs no travel time; those that pass have no reason yet."""
         market, question = self._market, self._question
         columns = market.columns
         open_orders = columns.open_orders.take(slots).astype(np.int64)
@@ -116,7 +130,6 @@ class Examiner:
             open_orders=open_orders,
             n_lines=self._n_lines,
         )
-        ready_s = made.ready_s
         states = market.schedules.states(
             columns.schedule.take(slots), question.start_s, planned=question.start_s != question.now_s
         )
@@ -137,17 +150,22 @@ class Examiner:
         if self._only is not None:
             reason[~np.isin(slots, self._only)] = Reason.EXCLUDED
         reason[~columns.active.take(slots)] = Reason.INACTIVE
-        decides = reason == Reason.NONE
-        asked = slice(None) if all_travel or not self._travel.lazy else np.flatnonzero(decides)
-        travel_s = np.full(len(slots), UNKNOWN_S, dtype=np.int64)
-        travel_s[asked] = self._travel_s(slots[asked], distances_m[asked], ready_s[asked])
-        total_s = np.where(travel_s == UNKNOWN_S, UNKNOWN_S, made.total_s(travel_s))
+        unknown_s = np.full(len(slots), UNKNOWN_S, dtype=np.int64)
+        return Examined(slots, distances_m, reason, unknown_s, unknown_s, unknown_s, states.until_s, made)
+
+    def travelled(self, tested: Examined, asked: IntArray | slice) -> Examined:
+        """Go on with ``tested`` stores: the travel times of those that are ``asked``, and what these decide."""
+        question, ready_s = self._question, tested.parts.ready_s
+        travel_s = np.full(len(tested.slots), UNKNOWN_S, dtype=np.int64)
+        travel_s[asked] = self._travel_s(tested.slots[asked], tested.distances_m[asked], ready_s[asked])
+        total_s = np.where(travel_s == UNKNOWN_S, UNKNOWN_S, tested.parts.total_s(travel_s))
         # What travel decides comes last of all.
+        decides, reason = tested.reason == Reason.NONE, tested.reason.copy()
         reason[decides & (total_s > question.promise_s)] = Reason.PROMISE_MISSED
-        reason[decides & (question.start_s + question.hold_s + ready_s > states.until_s)] = Reason.CLOSES_TOO_SOON
+        reason[decides & (question.start_s + question.hold_s + ready_s > tested.open_until_s)] = Reason.CLOSES_TOO_SOON
         reason[decides & (travel_s >= UNREACHABLE_S)] = Reason.UNREACHABLE
         key_s = travel_s if question.strategy is Strategy.NEAREST else total_s
-        return Examined(slots, distances_m, reason, key_s, travel_s, total_s, states.until_s, made)
+        return replace(tested, reason=reason, key_s=key_s, travel_s=travel_s, total_s=total_s)
 
     def passes(self, slot: int, distance_m: float) -> Eta | None:
         """The promise of one store if it passes every test that ``examine`` puts, else None.

@@ -65,10 +65,14 @@ class Ground:
             modes = self.market.columns.mode.take(slots).astype(np.int64)
         else:
             modes = np.full(len(slots), self.modes[0])
-        bounds_s = np.zeros(len(slots), dtype=np.int64)
-        for mode in np.unique(modes).tolist():
-            of_it = modes == mode
-            bounds_s[of_it] = self.travel.bound_s(distances_m[of_it], modes=np.array([mode]), hours=self._hours)
+        index = self.market.index
+        bounds_s = self.travel.own_bound_s(
+            lats=index.lats.take(slots),
+            lons=index.lons.take(slots),
+            distances_m=distances_m,
+            modes=modes,
+            hours=self._hours,
+        )
         return bounds_s + self.fixed_s
 
     def within_m(self, travel_s: int) -> float:

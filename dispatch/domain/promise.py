@@ -67,6 +67,15 @@ class Parts:
         """Seconds from the start until the goods are handed over, travelling ``travel_s``."""
         return self.ready_s + travel_s + self.handover_s
 
+    def only(self, chosen: IntArray | NDArray[np.bool_]) -> "Parts":
+        """The parts of these stores alone, by position or by a mask."""
+        return Parts(
+            prepare_s=self.prepare_s[chosen],
+            queue_s=self.queue_s[chosen],
+            courier_s=self.courier_s[chosen],
+            handover_s=self.handover_s[chosen],
+        )
+
     def eta(self, index: int, *, start_s: int, travel_s: int, travel_source: str) -> Eta:
         """Return the promise of the store at ``index``, the clock running from ``start_s``."""
         prepare_s, queue_s = int(self.prepare_s[index]), int(self.queue_s[index])

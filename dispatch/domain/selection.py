@@ -66,6 +66,7 @@ class _Found:
     best: list[Candidate] = field(default_factory=list)
     failed: list[Examined] = field(default_factory=list)
     examined: int = 0
+    ways: int = 0  # that were asked for, where travel is lazy
     next_bound_s: int | None = None
     ended: bool = True
 
@@ -172,8 +173,8 @@ class _Search:
         for batch in batches:
             slots, distances_m, next_m = self._ground.cut(batch)
             if len(slots) and not (self._in_order and self._take_first(found, slots, distances_m)):
-                taken = self._take_all(found, slots, distances_m, stocked=stocked)
-                if taken < len(slots):
+                take = self._take_by_way if self._travel.lazy else self._take
+                if (taken := take(found, slots, distances_m, stocked=stocked)) < len(slots):
                     found.examined += taken
                     found.next_bound_s = self._ground.bound_s(float(distances_m[taken]))
                     return found
@@ -206,18 +207,22 @@ class _Search:
             return True
         return False
 
-    def _take_all(self, found: _Found, slots: IntArray, distances_m: FloatArray, *, stocked: bool) -> int:
-        """Examine stores, nearest first; how many, which is all unless the rest cannot matter and would cost much."""
-        if not self._travel.lazy:
-            self._take(found, slots, distances_m, stocked=stocked)
-            return len(slots)
-        for start, end in growing(len(slots), found.examined):
-            bound_s = self._ground.bound_s(float(distances_m[start]))
+    def _take_by_way(self, found: _Found, slots: IntArray, distances_m: FloatArray, *, stocked: bool) -> int:
+        """Like ``_take``, asking the ways of a few at a time; how many were gone through until no other can matter."""
+        having = np.arange(len(slots)) if stocked else np.flatnonzero(self._examiner.stocked(slots))
+        tested = self._examiner.tested(slots[having], distances_m[having], stocked=True)
+        passing = np.flatnonzero(tested.reason == Reason.NONE)
+        if len(passing) < len(having):
+            found.failed.append(tested.only(tested.reason != Reason.NONE))
+            having, tested = having[passing], tested.only(passing)
+        for start, end in growing(len(having), found.ways):
+            bound_s = self._ground.bound_s(float(tested.distances_m[start]))
             if len(found.best) == self._wanted and bound_s is not None and found.best[-1].key_s < bound_s:
-                return start
-            may_win = start + np.flatnonzero(self._may_win(found, slots[start:end], distances_m[start:end]))
-            if len(may_win):
-                self._take(found, slots[may_win], distances_m[may_win], stocked=stocked)
+                return int(having[start])
+            few = start + np.flatnonzero(self._may_win(found, tested.slots[start:end], tested.distances_m[start:end]))
+            if len(few):
+                self._merge(found, self._examiner.travelled(tested.only(few), slice(None)))
+            found.ways += len(few)
         return len(slots)
 
     def _may_win(self, found: _Found, slots: IntArray, distances_m: FloatArray) -> BoolArray:
@@ -226,16 +231,19 @@ class _Search:
             return np.ones(len(slots), dtype=np.bool_)
         return self._ground.own_bounds_s(slots, distances_m) <= found.best[-1].key_s
 
-    def _take(self, found: _Found, slots: IntArray, distances_m: FloatArray, *, stocked: bool) -> None:
-        """Examine stores and merge those that pass into the best."""
+    def _take(self, found: _Found, slots: IntArray, distances_m: FloatArray, *, stocked: bool) -> int:
+        """Examine stores and merge those that pass into the best; how many were gone through, which is all."""
+        count = len(slots)
         if not stocked:
             having = self._examiner.stocked(slots)
             slots, distances_m = slots[having], distances_m[having]
-            if len(slots) == 0:
-                return
-        examined = self._examiner.examine(slots, distances_m, stocked=True)
+        if len(slots):
+            self._merge(found, self._examiner.examine(slots, distances_m, stocked=True))
+        return count
+
+    def _merge(self, found: _Found, examined: Examined) -> None:
         passing = np.flatnonzero(examined.reason == Reason.NONE)
-        if len(passing) < len(slots):
+        if len(passing) < len(examined.slots):
             found.failed.append(examined)
         if len(passing) == 0:
             return

@@ -79,7 +79,7 @@ class Roads:
         if self._is_given_up():
             self.counts.estimated += 1
             return ask(otherwise)
-        known = self._known_to(destination, self.engine.name, self.bounds)
+        known = self._known_to(destination, self.engine, self.bounds)
         broken, heard = known.broken_bounds, False
         while True:
             try:
@@ -134,11 +134,11 @@ class Roads:
     def _is_given_up(self) -> bool:
         return self.problem is not None and (self._is_probed or time.monotonic() < self._rests_until)
 
-    def _known_to(self, destination: LatLon, source: str, bounds: RoadBounds) -> KnownRoads:
+    def _known_to(self, destination: LatLon, engine: RoadEngine, bounds: RoadBounds) -> KnownRoads:
         key = (destination.lat, destination.lon)
         known = self._known.pop(key, None)
         if known is None:
-            known = KnownRoads(source, bounds)
+            known = KnownRoads(engine.name, bounds, destination, engine.known_legs_m)
             if len(self._known) >= _MOST_DOORS:
                 self._known.popitem(last=False)
         self._known[key] = known
@@ -193,7 +193,7 @@ class Roads:
         """No place from which a way within the budget leads lies farther away, by road; −inf without an engine."""
         if self.engine is None or self.bounds is None:
             return -inf
-        return KnownRoads(self.engine.name, self.bounds).reach_m(budget_s, modes=modes, hours=modes)
+        return max(self.bounds.reach_m(budget_s, code) for code in modes.tolist())
 
     def _note_broken(self, broken: int, destination: LatLon) -> None:
         if broken:

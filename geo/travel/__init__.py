@@ -62,6 +62,16 @@ class TravelModel(Protocol):
         """For each distance, seconds that no mode and hour of those given can beat; never above ``times_s``."""
         ...
 
+    def own_bound_s(
+        self, *, lats: FloatArray, lons: FloatArray, distances_m: FloatArray, modes: IntArray, hours: IntArray
+    ) -> IntArray:
+        """Like ``bound_s``, of each place by its own mode; what is known of the place may make it tighter."""
+        bounds_s = np.zeros(len(distances_m), dtype=np.int64)
+        for mode in np.unique(modes).tolist():
+            of_it = modes == mode
+            bounds_s[of_it] = self.bound_s(distances_m[of_it], modes=np.array([mode]), hours=hours)
+        return bounds_s
+
     def reach_m(self, budget_s: int, *, modes: IntArray, hours: IntArray) -> float:
         """The largest distance in metres whose bound is within the budget: no place within the budget lies beyond.
 

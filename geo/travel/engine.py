@@ -26,7 +26,8 @@ class Roadway:
 
     ``seconds`` on the road, between where the place and where the door meet it; nan where no road leads from one to the
     other. Engines count nothing for the ways to the road and from it: ``place_leg_m`` and ``door_leg_m`` are these, in
-    geodesic metres; inf at the end that has no road to meet at all, at both where nobody knows which of them it is.
+    geodesic metres; inf at the end that has no road within LONGEST_LEG_M, at both where nobody knows which of them it
+    is. A place may meet several roads, so that its leg is that of the way; it is inf for all ways or for none.
     """
 
     seconds: FloatArray
@@ -68,6 +69,13 @@ class RoadEngine(Protocol):
         The answer for a place does not depend on which others are asked with it. Raises EngineUnavailable.
         """
         ...
+
+    def known_legs_m(self, lats: FloatArray, lons: FloatArray, mode: Mode) -> FloatArray:
+        """What the legs of these places are at least, as far as that is known; else 0.
+
+        Answers at once, by what was learnt from earlier ways: it makes bounds tighter.
+        """
+        return np.zeros(len(lats))
 
     def area(self, place: LatLon, mode: Mode, budget_s: float, *, towards: bool, slowed: float = 1.0) -> MultiPolygon:
         """The places within ``budget_s`` seconds: from which the way leads to ``place`` (``towards``), or to which it

@@ -19,6 +19,7 @@ from geo.coordinates import LatLon
 from geo.geodesy import FloatArray, distances_between_m
 from geo.travel import Mode
 from geo.travel.engine import EngineUnavailable, RoadEngine, Roadway
+from geo.travel.roads import LONGEST_LEG_M
 from geo.travel.servers import RoutingServer, ways_by_parts
 
 __all__ = ["Osrm", "OsrmMode"]
@@ -103,4 +104,8 @@ def _ways_of(answer: Mapping[str, Any], lats: FloatArray, lons: FloatArray, dest
     door_leg_m = distances_between_m(
         np.array([destination.lat]), np.array([destination.lon]), np.array([door_lat]), np.array([door_lon])
     )
-    return Roadway(seconds, place_leg_m, np.repeat(door_leg_m, len(lats)))
+    place_leg_m, door_leg_m = (
+        np.where(leg_m > LONGEST_LEG_M, np.inf, leg_m) for leg_m in (place_leg_m, np.repeat(door_leg_m, len(lats)))
+    )
+    seconds[np.isinf(place_leg_m + door_leg_m)] = np.nan
+    return Roadway(seconds, place_leg_m, door_leg_m)

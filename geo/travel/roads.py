@@ -1,12 +1,14 @@
 """Travel times from a routing engine, asked for only where they decide, with a bound that is truly one.
 
-``travel_s`` = seconds on the road x factor of the hour + both ways to the road at walking speed. The bound is geodesic
-/ top speed - 1 s: the ways off the road are walked, which is slower, and an engine rounds to whole seconds.
+``travel_s`` = seconds on the road x factor of the hour + both ways to the road at walking speed. The bound is what is
+left of the geodesic without these legs / top speed + the legs, walked, - 1 s, since an engine rounds to whole seconds.
+A leg that is not known counts as 0: walking is slower than any mode, so that the bound stays one. The factor bounds no
+way: it does not slow the legs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf, nextafter
 from typing import Final
@@ -35,6 +37,10 @@ _HOURS: Final = 24
 _ROUNDING_S: Final = 1.0
 
 
+type LegsKnown = Callable[[FloatArray, FloatArray, Mode], FloatArray]
+"""Latitudes and longitudes of places -> the metres from each to its road, as far as they are known; else 0."""
+
+
 class WaysNeeded(Exception):
     """The ways from these places are not known yet: ask the engine for them, tell the times, and begin again."""
 
@@ -52,7 +58,6 @@ class RoadBounds:
 
     top_speed_mps: Mapping[Mode, float]
     hour_factors: Mapping[Mode, tuple[float, ...]]
-    _seconds_per_metre: list[list[float]] = field(init=False, repr=False)
     _factors: NDArray[np.float64] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -61,9 +66,6 @@ class RoadBounds:
                 raise ValueError(f"the top speed by {mode.value} is {self.top_speed_mps[mode]}; walking is faster")
             if len(self.hour_factors[mode]) != _HOURS or min(self.hour_factors[mode]) < 1:
                 raise ValueError(f"the factors of the hours by {mode.value} are not {_HOURS} numbers from 1")
-        # The legs are not slowed by the hour, so that the factor bounds no way.
-        table = [[1 / self.top_speed_mps[mode]] * _HOURS for mode in MODES]
-        object.__setattr__(self, "_seconds_per_metre", table)
         object.__setattr__(self, "_factors", np.array([self.hour_factors[mode] for mode in MODES]).ravel())
 
     @property
@@ -76,12 +78,26 @@ class RoadBounds:
         factors: FloatArray = self._factors.take(modes * _HOURS + hours)
         return factors
 
-    def seconds_per_metre(self, modes: IntArray) -> float:
-        """What the fastest of these modes takes for a metre. Raises ValueError for none."""
-        codes: set[int] = set(modes.tolist())
-        if not codes:
-            raise ValueError("a bound needs at least one mode")
-        return min(self._seconds_per_metre[code][0] for code in codes)
+    def least_s(self, distances_m: FloatArray, code: int, off_road_m: FloatArray | float) -> FloatArray:
+        """Seconds that no way of this mode beats, of whose geodesic so much is off the road; not rounded."""
+        least_s: FloatArray = np.maximum(distances_m - off_road_m, 0.0) / self.top_speed_mps[MODES[code]]
+        return least_s + off_road_m / WALKING_MPS
+
+    def reach_m(self, budget_s: int, code: int, off_road_m: float = 0.0) -> float:
+        """The largest distance that ``least_s``, less what is rounded, leaves within the budget; -inf for none."""
+        left_s = budget_s + _ROUNDING_S - off_road_m / WALKING_MPS
+        if budget_s < 0 or left_s < 0:
+            return -inf
+        metres = off_road_m + left_s * self.top_speed_mps[MODES[code]]
+
+        def is_within(metres: float) -> bool:
+            return bool(self.least_s(np.array([metres]), code, off_road_m)[0] - _ROUNDING_S <= budget_s)
+
+        while not is_within(metres):
+            metres = nextafter(metres, -inf)
+        while is_within(farther := nextafter(metres, inf)):
+            metres = farther
+        return metres
 
 
 class KnownRoads(TravelModel):
@@ -89,9 +105,14 @@ class KnownRoads(TravelModel):
 
     lazy = True
 
-    def __init__(self, source: str, bounds: RoadBounds) -> None:
+    def __init__(self, source: str, bounds: RoadBounds, door: LatLon, known_legs_m: LegsKnown | None = None) -> None:
+        """``known_legs_m``: what is known of how far places are off the roads, and the door too."""
         self.source = source
         self._bounds = bounds
+        self._door = np.array([door.lat]), np.array([door.lon])
+        self._known_legs_m = known_legs_m or (lambda lats, lons, mode: np.zeros(len(lats)))
+        # By mode code, and not as the engine learns it: an answer is worked out by one bound from begin to end.
+        self._door_legs_m: dict[int, float] = {}
         self._known: dict[tuple[float, float, int], tuple[float, float]] = {}  # seconds on the road, and off it
         # By mode code: no road that it may use comes near the door, so that nobody need be asked for.
         self._no_road_to_door: set[int] = set()
@@ -108,9 +129,10 @@ class KnownRoads(TravelModel):
     def learn(self, needed: WaysNeeded, found: Mapping[int, Roadway]) -> None:
         """Take in the answer to what was needed: by mode code, the ways of its places in their order."""
         for code, ways in found.items():
+            self._door_legs_m[code] = float(self._legs_m(*self._door, code)[0])
             chosen = needed.modes == code
             off_road_m = ways.place_leg_m + ways.door_leg_m
-            if (np.isfinite(ways.place_leg_m) & (ways.door_leg_m > LONGEST_LEG_M)).any():
+            if (np.isfinite(ways.place_leg_m) & np.isinf(ways.door_leg_m)).any():
                 self._no_road_to_door.add(code)
             too_far = (ways.place_leg_m > LONGEST_LEG_M) | (ways.door_leg_m > LONGEST_LEG_M) | np.isnan(ways.seconds)
             seconds = np.where(too_far, inf, ways.seconds).tolist()
@@ -140,27 +162,45 @@ class KnownRoads(TravelModel):
         pairs = np.array([self._known.get(key, (inf, 0.0)) for key in keys]).reshape(-1, 2)
         seconds = pairs[:, 0] * self._bounds.factors(modes, hours) + pairs[:, 1]
         times_s: IntArray = np.ceil(np.minimum(seconds, UNREACHABLE_S)).astype(np.int64)
-        bounds_s = self._floor_s(distances_m / np.array([self._bounds.top_speed_mps[MODES[m]] for m in modes.tolist()]))
+        bounds_s = self.own_bound_s(lats=lats, lons=lons, distances_m=distances_m, modes=modes, hours=hours)
         self.broken_bounds += int((times_s < bounds_s).sum())
         return times_s
 
     def bound_s(self, distances_m: FloatArray | float, *, modes: IntArray, hours: IntArray) -> IntArray:
         """For each distance, seconds that no mode of those given can beat."""
-        return self._floor_s(np.asarray(distances_m) * self._bounds.seconds_per_metre(modes))
+        distances_m = np.asarray(distances_m, dtype=np.float64)
+        return _floor_s(
+            np.minimum.reduce(
+                [
+                    self._bounds.least_s(distances_m, code, self._door_legs_m.get(code, 0.0))
+                    for code in set(modes.tolist())
+                ]
+            )
+        )
+
+    def own_bound_s(
+        self, *, lats: FloatArray, lons: FloatArray, distances_m: FloatArray, modes: IntArray, hours: IntArray
+    ) -> IntArray:
+        """For each place, seconds that its own mode cannot beat, its leg counted where that is known."""
+        least_s = np.zeros(len(distances_m))
+        for code in set(modes.tolist()):
+            of_it = modes == code
+            off_road_m = self._legs_m(lats[of_it], lons[of_it], code) + self._door_legs_m.get(code, 0.0)
+            least_s[of_it] = self._bounds.least_s(distances_m[of_it], code, off_road_m)
+        return _floor_s(least_s)
+
+    def _legs_m(self, lats: FloatArray, lons: FloatArray, code: int) -> FloatArray:
+        """What is known of legs; nothing of places without a road, which are told by their time."""
+        legs_m = self._known_legs_m(lats, lons, MODES[code])
+        return np.where(np.isfinite(legs_m), legs_m, 0.0)
 
     def reach_m(self, budget_s: int, *, modes: IntArray, hours: IntArray) -> float:
         """The largest distance whose bound is within the budget; -inf, no distance at all, for a negative budget."""
-        if budget_s < 0:
-            return -inf
-        per_metre = self._bounds.seconds_per_metre(modes)
-        metres = (budget_s + _ROUNDING_S) / per_metre
-        while metres * per_metre - _ROUNDING_S > budget_s:
-            metres = nextafter(metres, -inf)
-        while (farther := nextafter(metres, inf)) * per_metre - _ROUNDING_S <= budget_s:
-            metres = farther
-        return metres
+        return max(
+            self._bounds.reach_m(budget_s, code, self._door_legs_m.get(code, 0.0)) for code in set(modes.tolist())
+        )
 
-    @staticmethod
-    def _floor_s(seconds: FloatArray) -> IntArray:
-        floor: IntArray = np.ceil(np.minimum(np.maximum(seconds - _ROUNDING_S, 0.0), NEVER_S)).astype(np.int64)
-        return floor
+
+def _floor_s(seconds: FloatArray) -> IntArray:
+    floor: IntArray = np.ceil(np.minimum(np.maximum(seconds - _ROUNDING_S, 0.0), NEVER_S)).astype(np.int64)
+    return floor

@@ -28,7 +28,8 @@ from geo.geodesy import FloatArray, distances_between_m
 from geo.polygons import polygons_of, widened
 from geo.travel import Mode
 from geo.travel.engine import EngineUnavailable, RoadEngine, Roadway, joined
-from geo.travel.roads import WALKING_MPS
+from geo.travel.meeting import Meeting, MeetingPoints, legs_of
+from geo.travel.roads import LONGEST_LEG_M, WALKING_MPS
 
 __all__ = [
     "NO_WAY",
@@ -54,6 +55,9 @@ _LEGS_M: Final = (25.0, 90.0, 225.0)
 _AROUND_M: Final = (0.0, 40.0, 150.0)
 # With a shorter contour Valhalla finds the place alone, or nothing at all.
 _LEAST_CONTOUR_S: Final = 10.0
+_REACH: Final = "minimum_reachability"
+# The nearest road is found by rough distances: it was seen up to 2 m farther than another.
+_NEAREST_WITHIN_M: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ class Valhalla(RoadEngine):
         self._modes = dict(modes)
         self.config = _config(tiles)
         self._local = threading.local()
+        self._points = MeetingPoints()
         if next(tiles.rglob("*.gph"), None) is None:
             raise EngineUnavailable(f"there are no road tiles in {tiles}")
 
@@ -94,28 +99,68 @@ class Valhalla(RoadEngine):
     def ways(self, *, lats: FloatArray, lons: FloatArray, destination: LatLon, mode: Mode) -> Roadway:
         """The ways from each place to the destination. Raises EngineUnavailable."""
         costing = costing_of(mode, self._modes[mode])
-        return joined([self._way(lats[i : i + 1], lons[i : i + 1], destination, costing) for i in range(len(lats))])
+        *places, door = self._meetings(
+            np.append(lats, destination.lat), np.append(lons, destination.lon), mode, costing
+        )
+        return joined(
+            [
+                self._way(lats[i : i + 1], lons[i : i + 1], destination, costing, (place, door))
+                for i, place in enumerate(places)
+            ]
+        )
 
-    def _way(self, lats: FloatArray, lons: FloatArray, destination: LatLon, costing: Mapping[str, Any]) -> Roadway:
+    def known_legs_m(self, lats: FloatArray, lons: FloatArray, mode: Mode) -> FloatArray:
+        """The legs of places that were asked for before; else 0."""
+        return self._points.legs_m(lats, lons, mode)
+
+    def _meetings(self, lats: FloatArray, lons: FloatArray, mode: Mode, costing: Mapping[str, Any]) -> list[Meeting]:
+        spots = [(lat, lon, mode) for lat, lon in zip(lats.tolist(), lons.tolist(), strict=True)]
+        met = {spot: self._points.get(spot) for spot in spots}
+        new = [i for i, spot in enumerate(spots) if met[spot] is None]
+        if new:
+            usual, least = (self._located(lats[new], lons[new], costing, reach) for reach in (None, 0))
+            legs_m = legs_of(usual, lats[new], lons[new])
+            found = {
+                spots[i]: Meeting(leg_m, with_reach["edges"] == without["edges"])
+                for i, leg_m, with_reach, without in zip(new, legs_m, usual, least, strict=True)
+            }
+            self._points.put(found)
+            met |= found
+        return [meeting for spot in spots if (meeting := met[spot]) is not None]
+
+    def _located(
+        self, lats: FloatArray, lons: FloatArray, costing: Mapping[str, Any], reach: int | None
+    ) -> list[dict[str, Any]]:
+        try:
+            located: list[dict[str, Any]] = json.loads(
+                self._actor().locate(json.dumps(_locate_request(lats, lons, costing, reach)))
+            )
+        except valhalla.ValhallaError as error:
+            raise EngineUnavailable(f"valhalla cannot answer: {error}") from error
+        return located
+
+    def _way(
+        self,
+        lats: FloatArray,
+        lons: FloatArray,
+        destination: LatLon,
+        costing: Mapping[str, Any],
+        ends: tuple[Meeting, Meeting],
+    ) -> Roadway:
+        legs_m = [np.array([end.leg_m]) for end in ends]
+        if np.isinf(legs_m).any():
+            return Roadway(np.array([np.nan]), *legs_m)
         request = matrix_request(lats, lons, destination, costing)
+        for place, end in zip(request["sources"] + request["targets"], ends, strict=True):
+            if end.is_plain:  # to see how far its roads lead would be half of the work
+                place[_REACH] = 0
         try:
             answer = json.loads(self._actor().matrix(json.dumps(request)))
         except valhalla.ValhallaError as error:
             if error.code not in NO_WAY:
                 raise EngineUnavailable(f"valhalla cannot answer: {error}") from error
-            return self._no_way(lats, lons, destination, costing)
+            return Roadway(np.array([np.nan]), *legs_m)
         return ways_of_answer(answer, lats, lons, destination)
-
-    def _no_way(self, lats: FloatArray, lons: FloatArray, destination: LatLon, costing: Mapping[str, Any]) -> Roadway:
-        """No way, and which end is to blame: where it is the door, no other place need be asked for."""
-        door = (np.array([destination.lat]), np.array([destination.lon]))
-        if (lats[0], lons[0]) == (destination.lat, destination.lon):
-            place_leg_m = door_leg_m = np.inf
-        elif np.isinf(self._way(*door, destination, costing).place_leg_m[0]):
-            place_leg_m, door_leg_m = 0.0, np.inf
-        else:
-            place_leg_m, door_leg_m = np.inf, 0.0
-        return Roadway(np.array([np.nan]), np.array([place_leg_m]), np.array([door_leg_m]))
 
     def area(self, place: LatLon, mode: Mode, budget_s: float, *, towards: bool, slowed: float = 1.0) -> MultiPolygon:
         """The places within the budget of this place, or towards it. Raises EngineUnavailable."""
@@ -142,6 +187,15 @@ class Valhalla(RoadEngine):
         return actor
 
 
+def _locate_request(
+    lats: FloatArray, lons: FloatArray, costing: Mapping[str, Any], reach: int | None = None
+) -> dict[str, Any]:
+    """What Valhalla is asked for the roads that places meet. ``reach``: so many places each of them has to lead to."""
+    with_reach = {} if reach is None else {_REACH: reach}
+    places = [{"lat": lat, "lon": lon, **with_reach} for lat, lon in zip(lats.tolist(), lons.tolist(), strict=True)]
+    return {"locations": places, "verbose": False, **costing}
+
+
 def matrix_request(
     lats: FloatArray, lons: FloatArray, destination: LatLon, costing: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -152,24 +206,44 @@ def matrix_request(
 
 
 def ways_of_answer(answer: Mapping[str, Any], lats: FloatArray, lons: FloatArray, destination: LatLon) -> Roadway:
-    """The ways of Valhalla's verbose answer, whose sources and targets are where the places meet their roads.
+    """The ways of Valhalla's verbose answer, from where each begins to where it ends.
 
-    Raises EngineUnavailable for an answer of another shape.
+    A place may meet several roads, and the way begins at the one from which it leads there: its sources and targets are
+    the nearest of them, and a way has its own ends. Raises EngineUnavailable for an answer of another shape.
     """
     try:
-        seconds = [row[0]["time"] for row in answer["sources_to_targets"]]
-        met = np.array([[place["lat"], place["lon"]] for place in answer["sources"]])
-        door = answer["targets"][0]
-        place_leg_m = distances_between_m(lats, lons, met[:, 0], met[:, 1])
-        door_leg_m = distances_between_m(
-            np.array([destination.lat]), np.array([destination.lon]), np.array([door["lat"]]), np.array([door["lon"]])
-        )
-        times = np.array([np.nan if time is None else time for time in seconds], dtype=np.float64)
+        ways = [row[0] for row in answer["sources_to_targets"]]
+        times = np.array([np.nan if way["time"] is None else way["time"] for way in ways], dtype=np.float64)
+        met = [(near, way) for near, way in zip(answer["sources"], ways, strict=True)]
+        place_leg_m = _legs_m(lats, lons, met, "begin")
+        met = [(answer["targets"][0], way) for way in ways]
+        door_leg_m = _legs_m(np.full(len(ways), destination.lat), np.full(len(ways), destination.lon), met, "end")
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise EngineUnavailable("valhalla's answer is not what was asked for") from error
-    if len(times) != len(lats) or len(met) != len(lats):
+    if len(times) != len(lats):
         raise EngineUnavailable("valhalla's answer is of another number of places")
-    return Roadway(times, place_leg_m, np.repeat(door_leg_m, len(lats)))
+    times[np.isinf(place_leg_m + door_leg_m)] = np.nan
+    return Roadway(times, place_leg_m, door_leg_m)
+
+
+def _legs_m(
+    lats: FloatArray, lons: FloatArray, met: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], end: str
+) -> FloatArray:
+    """From each place to where its way begins or ends; inf where the nearest road is too far off.
+
+    Servers before 3.5 do not say where ways begin and end.
+    """
+    nearest = np.array([[near["lat"], near["lon"]] for near, _ in met], dtype=np.float64)
+    taken = np.array(
+        [
+            [way.get(f"{end}_lat", at[0]), way.get(f"{end}_lon", at[1])]
+            for (_, way), at in zip(met, nearest.tolist(), strict=True)
+        ],
+        dtype=np.float64,
+    )
+    near_m = distances_between_m(lats, lons, nearest[:, 0], nearest[:, 1])
+    legs_m: FloatArray = distances_between_m(lats, lons, taken[:, 0], taken[:, 1])
+    return np.where(near_m > LONGEST_LEG_M + _NEAREST_WITHIN_M, np.inf, legs_m)
 
 
 def contours_of(budget_s: float, slowed: float) -> list[float]:

@@ -92,7 +92,7 @@ def question(here: City, name: str, rng: np.random.Generator) -> Question:
 
 def asked_of(here: City, asked: Question, known: KnownRoads | None = None) -> tuple[Selection, KnownRoads]:
     """The answer, and the ways that it took."""
-    known = known or KnownRoads(here.engine.name, here.bounds)
+    known = known or KnownRoads(here.engine.name, here.bounds, asked.destination, here.engine.known_legs_m)
     while True:
         try:
             return select(here.replica, asked, known), known

@@ -84,17 +84,27 @@ def test_it_answers_as_by_looking_at_every_store(name: str, strict: bool) -> Non
 BOUNDS = RoadBounds({Mode.FOOT: 4.8 / 3.6, Mode.EBIKE: 25 / 3.6, Mode.CAR: 25.0}, dict.fromkeys(Mode, EVEN))
 
 
-def ways_from(lats: FloatArray, lons: FloatArray, distances_m: FloatArray, mode: Mode, seed: int) -> Roadway:
+def leg_of(lat: float, lon: float, seed: int) -> float:
+    rng = np.random.default_rng([seed, int((lat + 90) * 1e7), int((lon + 180) * 1e7)])
+    return float(rng.choice([0.0, 30.0, LONGEST_LEG_M, LONGEST_LEG_M + 1]))
+
+
+def door_leg_of(door: LatLon, seed: int) -> float:
+    return leg_of(door.lat, door.lon, seed) / 3
+
+
+def ways_from(
+    lats: FloatArray, lons: FloatArray, distances_m: FloatArray, mode: Mode, seed: int, door: LatLon
+) -> Roadway:
     """Roads that no one could guess: by place a detour of 1 to 4, a leg, and for one in ten no way at all."""
     seconds, legs = np.empty(len(lats)), np.empty(len(lats))
     for i, (lat, lon) in enumerate(zip(lats.tolist(), lons.tolist(), strict=True)):
-        rng = np.random.default_rng([seed, int((lat + 90) * 1e7), int((lon + 180) * 1e7)])
-        legs[i] = rng.choice([0.0, 30.0, LONGEST_LEG_M, LONGEST_LEG_M + 1])
-        on_road_m = max(0.0, distances_m[i] - legs[i])
-        seconds[i] = (
-            np.nan if rng.random() < 0.1 else np.floor(on_road_m * rng.uniform(1, 4) / BOUNDS.top_speed_mps[mode])
-        )
-    return Roadway(seconds, legs, np.zeros(len(lats)))
+        rng = np.random.default_rng([seed + 1, int((lat + 90) * 1e7), int((lon + 180) * 1e7)])
+        legs[i] = leg_of(lat, lon, seed)
+        on_road_m = max(0.0, distances_m[i] - legs[i] - door_leg_of(door, seed))
+        detour = rng.choice([1.0, rng.uniform(1, 4)])
+        seconds[i] = np.nan if rng.random() < 0.1 else np.floor(on_road_m * detour / BOUNDS.top_speed_mps[mode])
+    return Roadway(seconds, legs, np.full(len(lats), door_leg_of(door, seed)))
 
 
 class AllRoads(KnownRoads):
@@ -103,19 +113,33 @@ class AllRoads(KnownRoads):
     lazy = False
 
     def __init__(self, replica: Replica, asked: Question, seed: int) -> None:
-        super().__init__("test", BOUNDS)
+        super().__init__("test", BOUNDS, asked.destination)
         slots, distances_m = replica.index.within(asked.destination, 1e8)
         lats, lons = replica.index.lats[slots], replica.index.lons[slots]
         modes = replica.columns.mode[slots].astype(np.int64)
         for code in np.unique(modes).tolist():
             of_it = modes == code
             needed = WaysNeeded(lats[of_it], lons[of_it], modes[of_it])
-            self.learn(needed, {code: ways_from(lats[of_it], lons[of_it], distances_m[of_it], list(Mode)[code], seed)})
+            mode = list(Mode)[code]
+            ways = ways_from(lats[of_it], lons[of_it], distances_m[of_it], mode, seed, asked.destination)
+            self.learn(needed, {code: ways})
 
 
 def by_road(replica: Replica, asked: Question, seed: int) -> tuple[Selection, int]:
-    """The lazy answer, and how many ways were asked for."""
-    travel = KnownRoads("test", BOUNDS)
+    """The lazy answer, and how many ways were asked for; legs are known of the places that were."""
+    door = asked.destination
+    met: set[tuple[float, float]] = set()
+
+    def known_legs_m(lats: FloatArray, lons: FloatArray, _mode: Mode) -> FloatArray:
+        places = zip(lats.tolist(), lons.tolist(), strict=True)
+        return np.array(
+            [
+                door_leg_of(door, seed) if at == (door.lat, door.lon) else leg_of(*at, seed) if at in met else 0.0
+                for at in places
+            ]
+        )
+
+    travel = KnownRoads("test", BOUNDS, asked.destination, known_legs_m)
     while True:
         try:
             return select(replica, asked, travel), len(travel)
@@ -128,7 +152,8 @@ def by_road(replica: Replica, asked: Question, seed: int) -> tuple[Selection, in
                 away_m = dict(zip(places, all_m.tolist(), strict=True))
                 distances_m = np.array([away_m[at] for at in zip(lats.tolist(), lons.tolist(), strict=True)])
                 part = WaysNeeded(lats, lons, needed.modes[of_it])
-                travel.learn(part, {code: ways_from(lats, lons, distances_m, list(Mode)[code], seed)})
+                travel.learn(part, {code: ways_from(lats, lons, distances_m, list(Mode)[code], seed, door)})
+                met |= set(zip(lats.tolist(), lons.tolist(), strict=True))
 
 
 @pytest.mark.parametrize("name", ["dense", "towns", "shared coordinates", "mirrored"])
@@ -165,7 +190,7 @@ def test_by_road_it_answers_as_if_every_way_were_known(name: str) -> None:
 
 
 def test_a_broken_bound_is_counted() -> None:
-    travel = KnownRoads("test", BOUNDS)
+    travel = KnownRoads("test", BOUNDS, LatLon(lat=25.0, lon=121.5))
     lats, lons, modes = np.array([25.0]), np.array([121.5]), np.array([1])
     needed = WaysNeeded(lats, lons, modes)
     travel.learn(needed, {1: Roadway(np.array([10.0]), np.zeros(1), np.zeros(1))})
