@@ -35,7 +35,8 @@ from geo.travel.estimate import EstimateTravel, ModeSpeed
 from geo.travel.osrm import Osrm, OsrmMode
 from geo.travel.roads import RoadBounds
 from geo.travel.tiles import box_of, road_tiles
-from geo.travel.valhalla import ModeOnRoads, Valhalla
+from geo.travel.valhalla import Valhalla
+from geo.travel.valhalla_asking import ModeOnRoads
 from geo.travel.valhalla_server import ValhallaServer
 
 VERSION = "0.1.0"

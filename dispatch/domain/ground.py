@@ -61,11 +61,7 @@ class Ground:
 
     def own_bounds_s(self, slots: IntArray, distances_m: FloatArray) -> IntArray:
         """What the key of each of these stores is at least, by its own mode."""
-        if self.question.mode is None:
-            modes = self.market.columns.mode.take(slots).astype(np.int64)
-        else:
-            modes = np.full(len(slots), self.modes[0])
-        index = self.market.index
+        modes, index = self._modes(slots), self.market.index
         bounds_s = self.travel.own_bound_s(
             lats=index.lats.take(slots),
             lons=index.lons.take(slots),
@@ -74,6 +70,17 @@ class Ground:
             hours=self._hours,
         )
         return bounds_s + self.fixed_s
+
+    def known(self, slots: IntArray) -> int:
+        """From how many of these stores, before the first from which it is not, the way is known."""
+        index = self.market.index
+        unknown = ~self.travel.knows(lats=index.lats.take(slots), lons=index.lons.take(slots), modes=self._modes(slots))
+        return int(unknown.argmax()) if unknown.any() else len(slots)
+
+    def _modes(self, slots: IntArray) -> IntArray:
+        if self.question.mode is None:
+            return self.market.columns.mode.take(slots).astype(np.int64)
+        return np.full(len(slots), self.modes[0])
 
     def within_m(self, travel_s: int) -> float:
         """The distance beyond which every way takes longer than ``travel_s``."""
@@ -100,11 +107,14 @@ class Ground:
         )
 
 
-def growing(count: int, before: int = 0) -> Iterator[tuple[int, int]]:
-    """Stretches of 0 to ``count``, each about as long as all before it, when ``before`` were already gone through."""
+def growing(count: int, before: int = 0, known: int = 0) -> Iterator[tuple[int, int]]:
+    """Stretches of 0 to ``count``, each about as long as all before it, when ``before`` were already gone through.
+
+    The first is of those ``known``, if any are.
+    """
     start = 0
     while start < count:
-        end = start + min(max(_FIRST_WAYS, start + before), _MOST_WAYS)
+        end = start + min(max(_FIRST_WAYS, start + before), _MOST_WAYS) if start or not known else known
         yield start, min(end, count)
         start = end
 

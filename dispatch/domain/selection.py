@@ -215,7 +215,8 @@ class _Search:
         if len(passing) < len(having):
             found.failed.append(tested.only(tested.reason != Reason.NONE))
             having, tested = having[passing], tested.only(passing)
-        for start, end in growing(len(having), found.ways):
+        # What is known costs nothing, so that it is one stretch.
+        for start, end in growing(len(having), found.ways, self._ground.known(tested.slots)):
             bound_s = self._ground.bound_s(float(tested.distances_m[start]))
             if len(found.best) == self._wanted and bound_s is not None and found.best[-1].key_s < bound_s:
                 return int(having[start])

@@ -62,6 +62,10 @@ class TravelModel(Protocol):
         """For each distance, seconds that no mode and hour of those given can beat; never above ``times_s``."""
         ...
 
+    def knows(self, *, lats: FloatArray, lons: FloatArray, modes: IntArray) -> NDArray[np.bool_]:
+        """From which places ``times_s`` costs nothing."""
+        return np.ones(len(lats), dtype=np.bool_)
+
     def own_bound_s(
         self, *, lats: FloatArray, lons: FloatArray, distances_m: FloatArray, modes: IntArray, hours: IntArray
     ) -> IntArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from geo.geodesy import FloatArray, distances_between_m
 from geo.travel import Mode
 from geo.travel.roads import LONGEST_LEG_M
 
-__all__ = ["Meeting", "MeetingPoints", "Spot", "legs_of"]
+__all__ = ["Meeting", "MeetingPoints", "Spot", "meetings_of"]
 
 _MOST_SPOTS: Final = 200_000
 
@@ -21,10 +22,16 @@ type Spot = tuple[float, float, Mode]
 
 
 class Meeting(NamedTuple):
-    """How a place meets its road."""
+    """How a place meets its roads: mostly it is one, but where that does not lead far it may be others too."""
 
-    leg_m: float  # to the nearest of the roads that it may take, in geodesic metres; inf where none is near enough
-    is_plain: bool  # whether its roads are the same without asking where these lead
+    leg_m: float
+    """Geodesic metres to the nearest of them; inf where none is near enough."""
+
+    is_single: bool
+    """Whether they are met at one point, so that every leg is the same."""
+
+    is_plain: bool
+    """Whether they are the same without looking where they lead."""
 
 
 class MeetingPoints:
@@ -52,15 +59,28 @@ class MeetingPoints:
         return np.array([0.0 if one is None else one.leg_m for one in known])
 
 
-def legs_of(located: Sequence[Mapping[str, Any]], lats: FloatArray, lons: FloatArray) -> list[float]:
-    """The metres from each place to the nearest road of Valhalla's ``locate``; inf where none is near enough."""
-    legs_m = []
-    for place, lat, lon in zip(located, lats.tolist(), lons.tolist(), strict=True):
-        met = np.array([[edge["correlated_lat"], edge["correlated_lon"]] for edge in place["edges"] or []])
-        if not len(met):
-            legs_m.append(float("inf"))
-            continue
-        at = np.full(len(met), lat), np.full(len(met), lon)
-        leg_m = float(distances_between_m(*at, met[:, 0], met[:, 1]).min())
-        legs_m.append(leg_m if leg_m <= LONGEST_LEG_M else float("inf"))
-    return legs_m
+def meetings_of(
+    places: Sequence[tuple[float, float]],
+    in_full: Sequence[Mapping[str, Any]],
+    short: Sequence[Mapping[str, Any]],
+) -> list[Meeting]:
+    """How each place (latitude, longitude) meets its roads, by what Valhalla's ``locate`` says of it.
+
+    ``short``: without looking where the roads lead. Raises KeyError, TypeError or ValueError for answers of another
+    shape.
+    """
+    found = []
+    for (lat, lon), full, quick in zip(places, in_full, short, strict=True):
+        met = sorted({(edge["correlated_lat"], edge["correlated_lon"]) for edge in full["edges"] or []})
+        leg_m = inf
+        if met:
+            ends = np.array([(lat, lon, *at) for at in met], dtype=np.float64).T
+            leg_m = float(distances_between_m(*ends).min())
+        found.append(
+            Meeting(
+                leg_m=leg_m if leg_m <= LONGEST_LEG_M else inf,
+                is_single=len(met) == 1,
+                is_plain=full["edges"] == quick["edges"],
+            )
+        )
+    return found

@@ -70,6 +70,8 @@ class Osrm(RoadEngine):
     ) -> Roadway | None:
         """The ways, or None where one of the places spoils it or they are too many."""
         status, answer = server.ask(_table(profile, lats, lons, destination), until=until)
+        if not isinstance(answer, dict):
+            raise EngineUnavailable("osrm's answer is not what was asked for")
         code = answer.get("code")
         if code == "Ok":
             return _ways_of(answer, lats, lons, destination)

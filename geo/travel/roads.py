@@ -142,6 +142,11 @@ class KnownRoads(TravelModel):
             ):
                 self._known[lat, lon, code] = (on_s, off_s)
 
+    def knows(self, *, lats: FloatArray, lons: FloatArray, modes: IntArray) -> NDArray[np.bool_]:
+        """From which places the way need not be asked for."""
+        keys = zip(lats.tolist(), lons.tolist(), modes.tolist(), strict=True)
+        return np.array([key in self._known or key[2] in self._no_road_to_door for key in keys], dtype=np.bool_)
+
     def times_s(
         self,
         *,
@@ -153,12 +158,10 @@ class KnownRoads(TravelModel):
         hours: IntArray,
     ) -> IntArray:
         """Whole seconds from each place, rounded up; UNREACHABLE_S where no road leads. Raises WaysNeeded."""
-        keys = list(zip(lats.tolist(), lons.tolist(), modes.tolist(), strict=True))
-        missing = np.array(
-            [key not in self._known and key[2] not in self._no_road_to_door for key in keys], dtype=np.bool_
-        )
+        missing = ~self.knows(lats=lats, lons=lons, modes=modes)
         if missing.any():
             raise WaysNeeded(lats[missing], lons[missing], modes[missing])
+        keys = zip(lats.tolist(), lons.tolist(), modes.tolist(), strict=True)
         pairs = np.array([self._known.get(key, (inf, 0.0)) for key in keys]).reshape(-1, 2)
         seconds = pairs[:, 0] * self._bounds.factors(modes, hours) + pairs[:, 1]
         times_s: IntArray = np.ceil(np.minimum(seconds, UNREACHABLE_S)).astype(np.int64)

@@ -43,8 +43,8 @@ class RoutingServer:
         """The moment, of ``time.monotonic``, at which a question that begins now is given up."""
         return time.monotonic() + self.patience_s
 
-    def ask(self, path: str, body: Mapping[str, Any] | None = None, *, until: float) -> tuple[int, dict[str, Any]]:
-        """The status and the JSON object of the answer to GET, or to POST of a body.
+    def ask(self, path: str, body: Mapping[str, Any] | None = None, *, until: float) -> tuple[int, Any]:
+        """The status and the JSON object, or array, of the answer to GET, or to POST of a body.
 
         Raises EngineUnavailable if there is no such answer by the moment ``until``.
         """
@@ -60,7 +60,7 @@ class RoutingServer:
         except HTTPError as error:
             raise self._failure(error) from error
 
-    def _ask_once(self, path: str, sent: bytes | None, until: float) -> tuple[int, dict[str, Any]]:
+    def _ask_once(self, path: str, sent: bytes | None, until: float) -> tuple[int, Any]:
         left_s = until - time.monotonic()
         if left_s <= 0:
             raise self._too_slow()
@@ -84,7 +84,7 @@ class RoutingServer:
             answer = json.loads(text)
         except ValueError:
             answer = None
-        if not isinstance(answer, dict):
+        if not isinstance(answer, dict | list):
             raise EngineUnavailable(
                 f"{self._url} answers with status {response.status} and no JSON; is it a routing server of that kind?"
             )

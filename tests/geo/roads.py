@@ -11,7 +11,8 @@ import osmium
 from geo.geodesy import FloatArray
 from geo.travel import Mode
 from geo.travel.tiles import road_tiles
-from geo.travel.valhalla import ModeOnRoads, Valhalla
+from geo.travel.valhalla import Valhalla
+from geo.travel.valhalla_asking import ModeOnRoads
 from tests.geo.shared import shared_file
 
 MODES: Final = {Mode.FOOT: ModeOnRoads(4.8), Mode.EBIKE: ModeOnRoads(25.0), Mode.CAR: ModeOnRoads(60.0)}

@@ -14,7 +14,7 @@ from geo.reach import area_by_road, leg_m
 from geo.travel import Mode
 from geo.travel.engine import EngineUnavailable
 from geo.travel.roads import LONGEST_LEG_M, WALKING_MPS, RoadBounds
-from geo.travel.valhalla import area_of_answer
+from geo.travel.valhalla_asking import area_of
 from tests.geo.roads import places_along, valhalla_of
 
 SEED: Final = 20261125
@@ -140,4 +140,4 @@ def test_without_a_road_or_time_there_is_no_area() -> None:
 )
 def test_an_answer_of_another_shape_is_no_area(answer: dict[str, object]) -> None:
     with pytest.raises(EngineUnavailable, match="no area"):
-        area_of_answer(answer, LatLon(lat=36.0, lon=117.0))
+        area_of(answer, LatLon(lat=36.0, lon=117.0))

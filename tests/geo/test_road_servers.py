@@ -82,23 +82,6 @@ def test_valhalla_as_a_server_answers_as_it_does_in_this_process(valhalla_proces
         assert np.isfinite(theirs.seconds).any()
 
 
-def test_a_server_that_is_set_to_the_bidirectional_matrix_is_asked_without_copies() -> None:
-    with valhalla_service("shibuya", algorithm="costmatrix") as server:
-        there = valhalla_at(server.url)
-        ways = there.ways(lats=NEAR[0], lons=NEAR[1], destination=DOOR, mode=Mode.EBIKE)
-        assert not there._copied
-    ours = valhalla_of("shibuya").ways(lats=NEAR[0], lons=NEAR[1], destination=DOOR, mode=Mode.EBIKE)
-    assert ways.seconds.tolist() == ours.seconds.tolist()
-
-
-def test_a_server_that_insists_on_the_other_matrix_is_refused_with_the_mend() -> None:
-    with (
-        valhalla_service("shibuya", algorithm="timedistancematrix") as server,
-        pytest.raises(EngineUnavailable, match=r"set thor\.source_to_target_algorithm to costmatrix"),
-    ):
-        valhalla_at(server.url).ways(lats=NEAR[0], lons=NEAR[1], destination=DOOR, mode=Mode.EBIKE)
-
-
 def test_a_way_is_the_same_whoever_is_asked_with_it_and_is_never_faster_than_the_bound(engine: RoadEngine) -> None:
     rng = np.random.default_rng(SEED)
     for _ in range(3):
@@ -276,7 +259,8 @@ def scripted(status: int, body: bytes, *, base: type[Script] = Script, **more: o
     ("status", "body", "said"),
     [
         (502, b"<html>Bad Gateway</html>", "status 502 and no JSON"),
-        (200, b"[1, 2]", "no JSON"),
+        (200, b"[1, 2]", "not what was asked for"),
+        (200, b"7", "no JSON"),
         (301, b"", "status 301"),
         (200, b'{"code": "Ok"}', "not what was asked for"),
         (200, b'{"code": "Ok", "durations": [[1], [2]], "sources": [{"location": [1, 2]}], "destinations": []}', "not"),

@@ -10,7 +10,7 @@ from geo.coordinates import LatLon
 from geo.geodesy import distances_m
 from geo.travel import Mode
 from geo.travel.engine import EngineUnavailable
-from geo.travel.roads import LONGEST_LEG_M, WALKING_MPS
+from geo.travel.roads import LONGEST_LEG_M
 from geo.travel.tiles import TilesError, road_tiles
 from geo.travel.valhalla import Valhalla
 from tests.geo.roads import MODES, places_along, valhalla_of

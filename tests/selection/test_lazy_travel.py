@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from dispatch.domain.answer import Selection
 from dispatch.domain.question import Line, Question
@@ -33,6 +34,10 @@ class LazyEstimate(EstimateTravel):
         super().__init__()
         self.known: set[tuple[float, float, int]] = set()
 
+    def knows(self, *, lats: FloatArray, lons: FloatArray, modes: IntArray) -> NDArray[np.bool_]:
+        keys = zip(lats.tolist(), lons.tolist(), modes.tolist(), strict=True)
+        return np.array([key in self.known for key in keys], dtype=np.bool_)
+
     def times_s(
         self,
         *,
@@ -43,8 +48,7 @@ class LazyEstimate(EstimateTravel):
         modes: IntArray,
         hours: IntArray,
     ) -> IntArray:
-        keys = zip(lats.tolist(), lons.tolist(), modes.tolist(), strict=True)
-        missing = np.array([key not in self.known for key in keys], dtype=np.bool_)
+        missing = ~self.knows(lats=lats, lons=lons, modes=modes)
         if missing.any():
             raise WaysNeeded(lats[missing], lons[missing], modes[missing])
         return super().times_s(

@@ -5,6 +5,7 @@ half, says who could matter, and those are asked for; ``make bench ARGS="--only 
 """
 
 import json
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from dispatch.domain.question import Line, Question
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray
 from geo.travel import Mode
-from geo.travel.valhalla import costing_of, matrix_request
+from geo.travel.valhalla_asking import costing_of
 from tests.geo.roads import MODES, valhalla_of
 from tests.selection.oracle import GEOD
 from tests.selection.road_worlds import City, asked_of, city, city_of, question, right_answer, travel_s_of_all
@@ -33,11 +34,14 @@ def jinan() -> City:
 
 
 def quick_s_of_all(here: City, asked: Question) -> FloatArray:
-    config = here.engine.config | {
-        "thor": here.engine.config["thor"] | {"source_to_target_algorithm": "timedistancematrix"}
-    }
+    config = deepcopy(here.engine.config)
+    config["thor"]["source_to_target_algorithm"] = "timedistancematrix"
+    for limits in ("pedestrian", "bicycle", "auto"):
+        config["service_limits"][limits] |= {"max_matrix_location_pairs": 100_000, "max_matrix_distance": 500_000.0}
     assert asked.mode is not None
-    request = matrix_request(here.lats, here.lons, asked.destination, costing_of(asked.mode, MODES[asked.mode]))
+    places = [{"lat": lat, "lon": lon} for lat, lon in zip(here.lats.tolist(), here.lons.tolist(), strict=True)]
+    door = {"lat": asked.destination.lat, "lon": asked.destination.lon}
+    request = {"sources": places, "targets": [door], "verbose": True, **costing_of(asked.mode, MODES[asked.mode])}
     answer = json.loads(valhalla.Actor(config).matrix(json.dumps(request)))
     return np.array([np.inf if row[0]["time"] is None else row[0]["time"] for row in answer["sources_to_targets"]])
 

@@ -1,0 +1,207 @@
+"""What Valhalla is asked for ways and areas, and how its answers are read, in this process or over HTTP.
+
+Each way is a route of its own, by bidirectional A*: its time is that of the route that a courier is shown. Valhalla's
+matrices are for many ways at once, and a way out of them can depend on which others are asked with it: then nothing
+could be proven of a store that was not asked for. Ferries are left out, so that nothing is faster than its mode.
+Source: https://valhalla.github.io/valhalla/api/
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from shapely.errors import ShapelyError
+from shapely.geometry import MultiPolygon, shape
+from shapely.geometry.base import BaseGeometry
+from valhalla.midgard.utils import decode_polyline
+
+from geo.coordinates import LatLon
+from geo.geodesy import FloatArray, distances_between_m
+from geo.polygons import polygons_of, widened
+from geo.travel import Mode
+from geo.travel.engine import EngineUnavailable, RoadEngine, Roadway, joined
+from geo.travel.meeting import Meeting, MeetingPoints, meetings_of
+from geo.travel.roads import WALKING_MPS
+
+__all__ = ["COSTING", "NO_WAY", "Ask", "ModeOnRoads", "ValhallaEngine", "area_of", "costing_of"]
+
+COSTING: Final = {Mode.FOOT: "pedestrian", Mode.EBIKE: "bicycle", Mode.CAR: "auto"}
+NO_WAY: Final = frozenset({154, 170, 171, 442, 443})
+"""Nothing near the place, no way between the places, or too far for the limits: answers, not faults."""
+
+type Ask = Callable[[str, Mapping[str, Any]], Any]
+"""Asks an action of Valhalla; None where there is no way. Raises EngineUnavailable."""
+
+_SPEED_OPTION: Final = {Mode.FOOT: "walking_speed", Mode.EBIKE: "cycling_speed", Mode.CAR: "top_speed"}
+_REACH: Final = "minimum_reachability"
+# Contours follow a grid, so that its corners say nothing: without these three quarters of them are left out.
+_GENERALIZE_M: Final = 20.0
+# A contour is around the roads themselves, and leaves out places behind them. Whoever walks 25 m to the road has that
+# much less time on it, and so on; so far around each contour are the places that are added. Measured by tests/geo.
+_LEGS_M: Final = (25.0, 90.0, 225.0)
+_AROUND_M: Final = (0.0, 40.0, 150.0)
+# With a shorter contour Valhalla finds the place alone, or nothing at all.
+_LEAST_CONTOUR_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModeOnRoads:
+    """How fast a mode goes on roads at most: by car the speed on the fastest of them, else on every one."""
+
+    speed_kmh: float
+
+
+def costing_of(mode: Mode, on_roads: ModeOnRoads) -> dict[str, Any]:
+    """The part of a request that says how to travel."""
+    name = COSTING[mode]
+    options: dict[str, Any] = {_SPEED_OPTION[mode]: on_roads.speed_kmh, "exclude_ferries": True}
+    if mode is Mode.EBIKE:
+        options["bicycle_type"] = "Hybrid"
+    return {"costing": name, "costing_options": {name: options}}
+
+
+class ValhallaEngine(RoadEngine):
+    """Valhalla, wherever it runs."""
+
+    name = "valhalla"
+    ways_a_call = 1
+    has_areas = True
+
+    def __init__(self, modes: Mapping[Mode, ModeOnRoads]) -> None:
+        self._costing = {mode: costing_of(mode, on_roads) for mode, on_roads in modes.items()}
+        self._points = MeetingPoints()
+
+    @abstractmethod
+    def _asker(self) -> Ask:
+        """Who is asked for one call's ways, or its area."""
+
+    def ways(self, *, lats: FloatArray, lons: FloatArray, destination: LatLon, mode: Mode) -> Roadway:
+        """The ways from each place to the destination. Raises EngineUnavailable."""
+        if not len(lats):
+            return joined([])
+        ask, door_at = self._asker(), (destination.lat, destination.lon)
+        places_at = list(zip(lats.tolist(), lons.tolist(), strict=True))
+        *places, door = self._meetings(ask, [*places_at, door_at], mode)
+        return joined(
+            [self._way(ask, (at, door_at), (place, door), mode) for at, place in zip(places_at, places, strict=True)]
+        )
+
+    def known_legs_m(self, lats: FloatArray, lons: FloatArray, mode: Mode) -> FloatArray:
+        """The least legs of places that were asked for before; else 0."""
+        return self._points.legs_m(lats, lons, mode)
+
+    def area(self, place: LatLon, mode: Mode, budget_s: float, *, towards: bool, slowed: float = 1.0) -> MultiPolygon:
+        """The places within the budget of this place, or towards it. Raises EngineUnavailable."""
+        contours_s = contours_of(budget_s, slowed)
+        if not contours_s:
+            return MultiPolygon()
+        request = _isochrone_request(place, contours_s, self._costing[mode], towards=towards)
+        answer = self._asker()("isochrone", request)
+        return MultiPolygon() if answer is None else area_of(answer, place)
+
+    def _meetings(self, ask: Ask, places: Sequence[tuple[float, float]], mode: Mode) -> list[Meeting]:
+        """Where places meet the roads, asking for those that are new: in full, and without where their roads lead."""
+        met = {at: self._points.get((*at, mode)) for at in places}
+        new = [at for at, meeting in met.items() if meeting is None]
+        if new:
+            in_full, short = (ask("locate", _locate_request(new, self._costing[mode], reach)) for reach in (None, 0))
+            try:
+                found = dict(zip(new, meetings_of(new, in_full, short), strict=True))
+            except (KeyError, TypeError, ValueError) as error:
+                raise EngineUnavailable("valhalla's answer is not what was asked for") from error
+            self._points.put({(*at, mode): meeting for at, meeting in found.items()})
+            met |= found
+        return [meeting for at in places if (meeting := met[at]) is not None]
+
+    def _way(
+        self, ask: Ask, ends_at: tuple[tuple[float, float], ...], ends: tuple[Meeting, ...], mode: Mode
+    ) -> Roadway:
+        legs_m = [end.leg_m for end in ends]
+        if np.isinf(legs_m).any():
+            return _way_of(np.nan, legs_m)
+        shown = not all(end.is_single for end in ends)
+        answer = ask("route", _route_request(ends_at, ends, self._costing[mode], shown=shown))
+        if answer is None:
+            return _way_of(np.nan, legs_m)
+        try:
+            seconds = float(answer["trip"]["summary"]["time"])
+            if shown:
+                line = decode_polyline(answer["trip"]["legs"][0]["shape"])
+                # A line is cut to within decimetres of where its way begins and ends.
+                legs_m = [
+                    max(end.leg_m, float(distances_between_m(*np.array([[*at, lat, lon]]).T)[0]))
+                    for at, end, (lon, lat) in zip(ends_at, ends, (line[0], line[-1]), strict=True)
+                ]
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise EngineUnavailable("valhalla's answer is not what was asked for") from error
+        return _way_of(seconds, legs_m)
+
+
+def _way_of(seconds: float, legs_m: Sequence[float]) -> Roadway:
+    place_leg_m, door_leg_m = legs_m
+    return Roadway(np.array([seconds]), np.array([place_leg_m]), np.array([door_leg_m]))
+
+
+def _locate_request(
+    places: Sequence[tuple[float, float]], costing: Mapping[str, Any], reach: int | None
+) -> dict[str, Any]:
+    with_reach = {} if reach is None else {_REACH: reach}
+    return {"locations": [{"lat": lat, "lon": lon, **with_reach} for lat, lon in places], "verbose": False, **costing}
+
+
+def _route_request(
+    ends_at: Sequence[tuple[float, float]], ends: Sequence[Meeting], costing: Mapping[str, Any], *, shown: bool
+) -> dict[str, Any]:
+    # To see how far the roads of its ends lead is half of the work for a way: not where that is known to say nothing.
+    places = [
+        {"lat": lat, "lon": lon} | ({_REACH: 0} if end.is_plain else {})
+        for (lat, lon), end in zip(ends_at, ends, strict=True)
+    ]
+    return {
+        "locations": places,
+        "directions_type": "none",
+        "shape_format": "polyline6" if shown else "no_shape",
+        "filters": {"action": "include", "attributes": ["shape"]},
+        **costing,
+    }
+
+
+def contours_of(budget_s: float, slowed: float) -> list[float]:
+    """The seconds on the road that are left after each of the ways to it, the longest first; those left at all."""
+    left_s = [(budget_s - leg_m / WALKING_MPS) / slowed for leg_m in _LEGS_M]
+    return [seconds for seconds in left_s if seconds >= _LEAST_CONTOUR_S]
+
+
+def _isochrone_request(
+    place: LatLon, contours_s: Sequence[float], costing: Mapping[str, Any], *, towards: bool
+) -> dict[str, Any]:
+    return {
+        "locations": [{"lat": place.lat, "lon": place.lon}],
+        "contours": [{"time": seconds / 60} for seconds in sorted(contours_s)],
+        "polygons": True,
+        "reverse": towards,
+        # By default only the largest piece is left, without its holes.
+        "denoise": 0.0,
+        "generalize": _GENERALIZE_M,
+        **costing,
+    }
+
+
+def area_of(answer: Mapping[str, Any], place: LatLon) -> MultiPolygon:
+    """The area of Valhalla's answer: its contours, the longer ones first, each with what lies around it.
+
+    Raises EngineUnavailable for an answer of another shape.
+    """
+    try:
+        contours: dict[float, list[BaseGeometry]] = {}
+        for feature in answer["features"]:
+            contours.setdefault(float(feature["properties"]["contour"]), []).append(shape(feature["geometry"]))
+        areas = [polygons_of(*contours[seconds]) for seconds in sorted(contours, reverse=True)]
+        # Of a short budget the inner contours are not there; they are never more than were asked for.
+        return polygons_of(*(widened(area, around_m, place) for area, around_m in zip(areas, _AROUND_M, strict=False)))
+    except (KeyError, TypeError, ValueError, AttributeError, ShapelyError) as error:
+        raise EngineUnavailable("valhalla's answer is no area") from error
