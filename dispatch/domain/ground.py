@@ -17,7 +17,7 @@ from geo.travel import MODE_CODES, TravelModel
 _HORIZON_M: Final = 1_000_000.0
 # Where travel is lazy, so many ways are asked for at once: few at first, for mostly the nearest two decide, then more,
 # for each time the search begins anew.
-_FIRST_WAYS: Final = 2
+_FIRST_WAYS: Final = 4
 _MOST_WAYS: Final = 16
 
 
@@ -108,13 +108,13 @@ class Ground:
 
 
 def growing(count: int, before: int = 0, known: int = 0) -> Iterator[tuple[int, int]]:
-    """Stretches of 0 to ``count``, each about as long as all before it, when ``before`` were already gone through.
+    """Stretches of 0 to ``count``, twice as long as all before it, when ``before`` were already gone through.
 
     The first is of those ``known``, if any are.
     """
     start = 0
     while start < count:
-        end = start + min(max(_FIRST_WAYS, start + before), _MOST_WAYS) if start or not known else known
+        end = start + min(max(_FIRST_WAYS, 2 * (start + before)), _MOST_WAYS) if start or not known else known
         yield start, min(end, count)
         start = end
 

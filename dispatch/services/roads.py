@@ -153,8 +153,9 @@ class Roads:
         calls: list[tuple[int, asyncio.Future[Roadway]]] = []
         for code in np.unique(needed.modes).tolist():
             lats, lons = needed.lats[needed.modes == code], needed.lons[needed.modes == code]
-            for start in range(0, len(lats), engine.ways_a_call):
-                part = slice(start, start + engine.ways_a_call)
+            size = min(engine.ways_a_call, -(-len(lats) // self.threads))
+            for start in range(0, len(lats), size):
+                part = slice(start, start + size)
                 mode = MODES[code]
                 ask = partial(engine.ways, lats=lats[part], lons=lons[part], destination=destination, mode=mode)
                 calls.append((code, loop.run_in_executor(self._executor, ask)))
@@ -166,7 +167,8 @@ class Roads:
             async with asyncio.timeout(max(0.0, until - began)):
                 ways = [await call for _, call in calls]
         except TimeoutError as error:
-            if heard or any(call.done() and not call.cancelled() for _, call in calls):
+            done = (call for _, call in calls if call.done() and not call.cancelled())
+            if heard or any(call.exception() is None for call in done):
                 # It is well, and has been asked for more than there was time for.
                 self.problem = None
                 raise _OutOfTime("this question asks for more ways than it has time for") from error

@@ -13,7 +13,7 @@ from geo.geodesy import FloatArray, distances_between_m
 from geo.travel import Mode
 from geo.travel.roads import LONGEST_LEG_M
 
-__all__ = ["Meeting", "MeetingPoints", "Spot", "meetings_of"]
+__all__ = ["LEADING", "Meeting", "MeetingPoints", "Spot", "meetings_of"]
 
 _MOST_SPOTS: Final = 200_000
 
@@ -21,17 +21,27 @@ type Spot = tuple[float, float, Mode]
 """Latitude, longitude and how one travels."""
 
 
+LEADING: Final = 50
+"""The network is the roads that lead to, and come from, so many crossings; what is off it ends among a few houses."""
+
+
 class Meeting(NamedTuple):
     """How a place meets its roads: mostly it is one, but where that does not lead far it may be others too."""
 
     leg_m: float
-    """Geodesic metres to the nearest of them; inf where none is near enough."""
+    """Geodesic metres to the nearest of them; inf for none."""
+
+    leads_on: bool
+    """Whether one that leads into the network is near enough."""
+
+    leads_here: bool
+    """Whether one that comes from the network is near enough."""
 
     is_single: bool
     """Whether they are met at one point, so that every leg is the same."""
 
     is_plain: bool
-    """Whether they are the same without looking where they lead."""
+    """Whether all of them lead far, so that they are the same without looking where they lead."""
 
 
 class MeetingPoints:
@@ -53,34 +63,30 @@ class MeetingPoints:
                 del self._known[oldest]
 
     def legs_m(self, lats: FloatArray, lons: FloatArray, mode: Mode) -> FloatArray:
-        """The metres from each place to its road, and 0 where they are not known."""
+        """The metres from each place to its nearest road, and 0 where they are not known."""
         spots = zip(lats.tolist(), lons.tolist(), strict=True)
         known = [self._known.get((lat, lon, mode)) for lat, lon in spots]
-        return np.array([0.0 if one is None else one.leg_m for one in known])
+        return np.array([0.0 if one is None or one.leg_m == inf else one.leg_m for one in known])
 
 
-def meetings_of(
-    places: Sequence[tuple[float, float]],
-    in_full: Sequence[Mapping[str, Any]],
-    short: Sequence[Mapping[str, Any]],
-) -> list[Meeting]:
-    """How each place (latitude, longitude) meets its roads, by what Valhalla's ``locate`` says of it.
+def meetings_of(places: Sequence[tuple[float, float]], located: Sequence[Mapping[str, Any]]) -> list[Meeting]:
+    """How each place (latitude, longitude) meets its roads, by what Valhalla's ``locate`` says of it at length.
 
-    ``short``: without looking where the roads lead. Raises KeyError, TypeError or ValueError for answers of another
-    shape.
+    Raises KeyError, TypeError or ValueError for an answer of another shape.
     """
     found = []
-    for (lat, lon), full, quick in zip(places, in_full, short, strict=True):
-        met = sorted({(edge["correlated_lat"], edge["correlated_lon"]) for edge in full["edges"] or []})
-        leg_m = inf
-        if met:
-            ends = np.array([(lat, lon, *at) for at in met], dtype=np.float64).T
-            leg_m = float(distances_between_m(*ends).min())
+    for at, place in zip(places, located, strict=True):
+        edges = place["edges"] or []
+        points = [(edge["correlated_lat"], edge["correlated_lon"]) for edge in edges]
+        legs_m = distances_between_m(*np.array([(*at, *point) for point in points], dtype=np.float64).reshape(-1, 4).T)
+        near = [edge for edge, leg_m in zip(edges, legs_m.tolist(), strict=True) if leg_m <= LONGEST_LEG_M]
         found.append(
             Meeting(
-                leg_m=leg_m if leg_m <= LONGEST_LEG_M else inf,
-                is_single=len(met) == 1,
-                is_plain=full["edges"] == quick["edges"],
+                leg_m=float(legs_m.min(initial=inf)),
+                leads_on=any(edge["outbound_reach"] >= LEADING for edge in near),
+                leads_here=any(edge["inbound_reach"] >= LEADING for edge in near),
+                is_single=len(set(points)) == 1,
+                is_plain=all(min(edge["outbound_reach"], edge["inbound_reach"]) >= LEADING for edge in edges),
             )
         )
     return found

@@ -84,10 +84,15 @@ class RoadBounds:
         return least_s + off_road_m / WALKING_MPS
 
     def reach_m(self, budget_s: int, code: int, off_road_m: float = 0.0) -> float:
-        """The largest distance that ``least_s``, less what is rounded, leaves within the budget; -inf for none."""
+        """The largest distance that ``least_s``, less what is rounded, leaves within the budget; -inf for less than 0.
+
+        0 where the legs alone break it: who is there may be asked.
+        """
         left_s = budget_s + _ROUNDING_S - off_road_m / WALKING_MPS
-        if budget_s < 0 or left_s < 0:
+        if budget_s < 0:
             return -inf
+        if left_s < 0:
+            return 0.0
         metres = off_road_m + left_s * self.top_speed_mps[MODES[code]]
 
         def is_within(metres: float) -> bool:
@@ -193,9 +198,9 @@ class KnownRoads(TravelModel):
         return _floor_s(least_s)
 
     def _legs_m(self, lats: FloatArray, lons: FloatArray, code: int) -> FloatArray:
-        """What is known of legs; nothing of places without a road, which are told by their time."""
+        """What is known of legs; 0 of places off the roads, which are told by their time."""
         legs_m = self._known_legs_m(lats, lons, MODES[code])
-        return np.where(np.isfinite(legs_m), legs_m, 0.0)
+        return np.where(legs_m <= LONGEST_LEG_M, legs_m, 0.0)
 
     def reach_m(self, budget_s: int, *, modes: IntArray, hours: IntArray) -> float:
         """The largest distance whose bound is within the budget; -inf, no distance at all, for a negative budget."""

@@ -24,7 +24,7 @@ from geo.geodesy import FloatArray, distances_between_m
 from geo.polygons import polygons_of, widened
 from geo.travel import Mode
 from geo.travel.engine import EngineUnavailable, RoadEngine, Roadway, joined
-from geo.travel.meeting import Meeting, MeetingPoints, meetings_of
+from geo.travel.meeting import LEADING, Meeting, MeetingPoints, meetings_of
 from geo.travel.roads import WALKING_MPS
 
 __all__ = ["COSTING", "NO_WAY", "Ask", "ModeOnRoads", "ValhallaEngine", "area_of", "costing_of"]
@@ -68,7 +68,7 @@ class ValhallaEngine(RoadEngine):
     """Valhalla, wherever it runs."""
 
     name = "valhalla"
-    ways_a_call = 1
+    ways_a_call = 4
     has_areas = True
 
     def __init__(self, modes: Mapping[Mode, ModeOnRoads]) -> None:
@@ -104,13 +104,13 @@ class ValhallaEngine(RoadEngine):
         return MultiPolygon() if answer is None else area_of(answer, place)
 
     def _meetings(self, ask: Ask, places: Sequence[tuple[float, float]], mode: Mode) -> list[Meeting]:
-        """Where places meet the roads, asking for those that are new: in full, and without where their roads lead."""
+        """Where places meet the roads, asking for those that are new."""
         met = {at: self._points.get((*at, mode)) for at in places}
         new = [at for at, meeting in met.items() if meeting is None]
         if new:
-            in_full, short = (ask("locate", _locate_request(new, self._costing[mode], reach)) for reach in (None, 0))
+            located = ask("locate", _locate_request(new, self._costing[mode]))
             try:
-                found = dict(zip(new, meetings_of(new, in_full, short), strict=True))
+                found = dict(zip(new, meetings_of(new, located), strict=True))
             except (KeyError, TypeError, ValueError) as error:
                 raise EngineUnavailable("valhalla's answer is not what was asked for") from error
             self._points.put({(*at, mode): meeting for at, meeting in found.items()})
@@ -120,7 +120,8 @@ class ValhallaEngine(RoadEngine):
     def _way(
         self, ask: Ask, ends_at: tuple[tuple[float, float], ...], ends: tuple[Meeting, ...], mode: Mode
     ) -> Roadway:
-        legs_m = [end.leg_m for end in ends]
+        place, door = ends
+        legs_m = [place.leg_m if place.leads_on else np.inf, door.leg_m if door.leads_here else np.inf]
         if np.isinf(legs_m).any():
             return _way_of(np.nan, legs_m)
         shown = not all(end.is_single for end in ends)
@@ -146,11 +147,8 @@ def _way_of(seconds: float, legs_m: Sequence[float]) -> Roadway:
     return Roadway(np.array([seconds]), np.array([place_leg_m]), np.array([door_leg_m]))
 
 
-def _locate_request(
-    places: Sequence[tuple[float, float]], costing: Mapping[str, Any], reach: int | None
-) -> dict[str, Any]:
-    with_reach = {} if reach is None else {_REACH: reach}
-    return {"locations": [{"lat": lat, "lon": lon, **with_reach} for lat, lon in places], "verbose": False, **costing}
+def _locate_request(places: Sequence[tuple[float, float]], costing: Mapping[str, Any]) -> dict[str, Any]:
+    return {"locations": [{"lat": lat, "lon": lon, _REACH: LEADING} for lat, lon in places], "verbose": True, **costing}
 
 
 def _route_request(
@@ -158,7 +156,7 @@ def _route_request(
 ) -> dict[str, Any]:
     # To see how far the roads of its ends lead is half of the work for a way: not where that is known to say nothing.
     places = [
-        {"lat": lat, "lon": lon} | ({_REACH: 0} if end.is_plain else {})
+        {"lat": lat, "lon": lon, _REACH: 0 if end.is_plain else LEADING}
         for (lat, lon), end in zip(ends_at, ends, strict=True)
     ]
     return {

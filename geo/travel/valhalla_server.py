@@ -16,6 +16,8 @@ __all__ = ["ValhallaServer"]
 class ValhallaServer(ValhallaEngine):
     """Valhalla over HTTP. ``patience_s``: how long one call of ``ways`` may take."""
 
+    ways_a_call = 1
+
     def __init__(
         self, url: str, modes: Mapping[Mode, ModeOnRoads], top_speed_kmh: Mapping[Mode, float], *, patience_s: float
     ) -> None:

@@ -214,3 +214,22 @@ def test_a_question_to_nobody_asks_for_nothing() -> None:
     nothing = Question(destination=at, lines=(Line("nowhere", 1),), promise_s=600, now_s=NOW_S, start_s=NOW_S)
     travel = LazyEstimate()
     assert lazily(here.replica, nothing, travel).winner is None
+
+
+def test_a_door_so_far_off_its_road_that_the_legs_alone_break_the_promise_still_gets_an_answer() -> None:
+    here = world(np.random.default_rng(SEED), PLACES["dense"], count=12, strict=False)
+    asked = replace(question(np.random.default_rng(SEED), here.rows), mode=Mode.EBIKE, promise_s=60, explain=True)
+    travel = KnownRoads("test", BOUNDS, asked.destination, lambda lats, _lons, _mode: np.full(len(lats), 290.0))
+
+    def learn(needed: WaysNeeded) -> None:
+        count = len(needed.lats)
+        travel.learn(needed, {1: Roadway(np.full(count, 10.0), np.full(count, 290.0), np.full(count, 290.0))})
+
+    learn(WaysNeeded(np.array([0.0]), np.array([0.0]), np.array([1])))
+    assert travel.reach_m(60, modes=np.array([1]), hours=np.array([8])) == 0.0
+    while True:
+        try:
+            assert select(here.replica, asked, travel).winner is None
+            break
+        except WaysNeeded as needed:
+            learn(needed)
