@@ -1,18 +1,24 @@
 """The routing engine on real roads: what selection relies on."""
 
+import json
 import shutil
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import valhalla
 
 from geo.coordinates import LatLon
-from geo.geodesy import distances_m
+from geo.geodesy import distances_between_m, distances_m
 from geo.travel import Mode
 from geo.travel.engine import EngineUnavailable
+from geo.travel.meeting import LEADING, meetings_of
 from geo.travel.roads import LONGEST_LEG_M
 from geo.travel.tiles import TilesError, road_tiles
 from geo.travel.valhalla import Valhalla
+from geo.travel.valhalla_asking import costing_of
 from tests.geo.roads import MODES, places_along, valhalla_of
 from tests.geo.shared import shared_file
 
@@ -52,6 +58,80 @@ def test_a_way_is_the_same_whoever_is_asked_with_it_and_is_never_faster_than_the
         assert (known_m > 0).any()
         compared += int(known.sum())
     assert compared > 30
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_a_short_way_takes_what_the_bidirectional_matrix_says_of_it(mode: Mode) -> None:
+    rng = np.random.default_rng([SEED, list(Mode).index(mode)])
+    engine = valhalla_of("jinan")
+    config = deepcopy(engine.config)
+    config["thor"]["source_to_target_algorithm"] = "costmatrix"
+    actor, costing, compared = valhalla.Actor(config), costing_of(mode, MODES[mode]), 0
+    for _ in range(20):
+        door = door_among("jinan", rng)
+        lats, lons = places_along("jinan", rng, 300)
+        # On long ways both take short cuts of their own: a hundredth more or less.
+        nearest = distances_m(door, lats, lons).argsort()[2:3]
+        lats, lons = lats[nearest], lons[nearest]
+        ways = engine.ways(lats=lats, lons=lons, destination=door, mode=mode)
+        request = {
+            "sources": [{"lat": float(lats[0]), "lon": float(lons[0])}],
+            "targets": [{"lat": door.lat, "lon": door.lon}],
+            "verbose": True,
+            **costing,
+        }
+        [[way]] = json.loads(actor.matrix(json.dumps(request)))["sources_to_targets"]
+        if np.isnan(ways.seconds[0]):
+            continue
+        compared += 1
+        assert 0 <= ways.seconds[0] - way["time"] <= 1, f"seed {SEED}"
+        # Both tell where the way begins, the route by a line that is cut to within decimetres.
+        begins = np.array([way["begin_lat"]]), np.array([way["begin_lon"]])
+        assert distances_between_m(lats, lons, *begins) == pytest.approx(ways.place_leg_m, abs=0.5)
+    assert compared > 12
+
+
+@pytest.mark.parametrize("name", ["jinan", "shibuya"])
+@pytest.mark.parametrize("mode", Mode)
+def test_a_place_whose_roads_all_lead_on_is_met_the_same_without_looking_where_they_lead(name: str, mode: Mode) -> None:
+    lats, lons = places_along(name, np.random.default_rng([SEED, list(Mode).index(mode)]), 300)
+    places = list(zip(lats.tolist(), lons.tolist(), strict=True))
+    actor, costing = valhalla.Actor(valhalla_of(name).config), costing_of(mode, MODES[mode])
+    looking, blind = (
+        json.loads(
+            actor.locate(
+                json.dumps(
+                    {
+                        "locations": [{"lat": lat, "lon": lon, "minimum_reachability": reach} for lat, lon in places],
+                        "verbose": True,
+                        **costing,
+                    }
+                )
+            )
+        )
+        for reach in (LEADING, 0)
+    )
+    plain = 0
+    for meeting, with_look, without in zip(meetings_of(places, looking), looking, blind, strict=True):
+        if meeting.is_plain:
+            plain += 1
+            assert [met(edge) for edge in with_look["edges"]] == [met(edge) for edge in without["edges"]]
+    assert plain > 200
+
+
+def met(edge: dict[str, Any]) -> tuple[object, ...]:
+    return edge["correlated_lat"], edge["correlated_lon"], edge["edge_id"]["value"], edge["percent_along"]
+
+
+def test_a_place_on_roads_that_lead_nowhere_is_off_the_network() -> None:
+    """A door in Monaco whose nearest road cars cannot come to; the next that they can is 900 m off."""
+    door = LatLon(lat=43.76609268437121, lon=7.354708580360176)
+    lats, lons = places_along("monaco", np.random.default_rng(SEED), 5)
+    engine = valhalla_of("monaco")
+    by_car = engine.ways(lats=lats, lons=lons, destination=door, mode=Mode.CAR)
+    assert np.isinf(by_car.door_leg_m).all()
+    assert np.isnan(by_car.seconds).all()
+    assert np.isfinite(engine.ways(lats=lats, lons=lons, destination=door, mode=Mode.FOOT).seconds).any()
 
 
 def test_places_without_a_road_have_no_way_and_leave_the_others_alone() -> None:
