@@ -49,6 +49,13 @@ class WrongEvents:
 
 
 @dataclass(frozen=True, slots=True)
+class WrongClosures:
+    """A store whose row does not have the union of its closures."""
+
+    store_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Books:
     """How many orders there are, and what does not agree with them: at most 20 of each kind."""
 
@@ -57,6 +64,7 @@ class Books:
     reserved: list[WrongReserved]
     open_orders_wrong: list[WrongOpenOrders]
     events: list[WrongEvents]
+    closures: list[WrongClosures]
 
 
 async def books(database: Database) -> Books:
@@ -73,6 +81,7 @@ async def books(database: Database) -> Books:
             await _wrong(connection, sql("wrong_reserved"), WrongReserved),
             await _wrong(connection, sql("wrong_open_orders"), WrongOpenOrders),
             await _wrong(connection, sql("wrong_events"), WrongEvents),
+            await _wrong(connection, sql("wrong_closures"), WrongClosures),
         )
 
 

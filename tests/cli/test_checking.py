@@ -98,6 +98,7 @@ UPDATE shelves SET reserved = reserved + 2;
         ("UPDATE stores SET open_orders = 3", r"orders: A counts 3 open orders, but has 2; report"),
         ("DELETE FROM order_events WHERE order_id = '1' AND seq = 1", r"1 of client shop .* 1 events, the last .* 2;"),
         ("UPDATE order_events SET seq = 3 WHERE order_id = '2' AND seq = 2", r"2 of client shop .* 2 events, .* 3;"),
+        ("UPDATE stores SET closed_during = '{[2030-01-01, 2030-01-02)}'", r"orders: A does not go by its closures;"),
         ("DELETE FROM order_events WHERE order_id = '1'", r"1 of client shop is at revision 2, but has 0 events"),
     ],
 )  # fmt: skip

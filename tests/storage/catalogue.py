@@ -32,6 +32,7 @@ OF_ALL_CELLS: Final = frozenset(
         "count_orders",
         "wrong_reserved",
         "wrong_open_orders",
+        "wrong_closures",
         "wrong_events",
     }
 )

@@ -44,3 +44,14 @@ LIMIT $1
 -- name: server_settings
 -- What the server is set to.
 SELECT name, setting FROM pg_settings WHERE name = ANY ($1::text[])
+
+-- name: wrong_closures
+-- Stores in service whose row does not have the union of their closures; at most $1.
+SELECT s.store_id
+FROM stores s
+LEFT JOIN (
+    SELECT cell, store_no, range_agg(tstzrange(starts_at, ends_at)) AS during FROM closures GROUP BY cell, store_no
+) AS c USING (cell, store_no)
+WHERE s.removed_at IS NULL AND s.closed_during IS DISTINCT FROM c.during
+ORDER BY s.store_id
+LIMIT $1

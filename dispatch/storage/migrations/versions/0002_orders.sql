@@ -13,7 +13,10 @@ ALTER TABLE partners
 
 ALTER TABLE stores
     ADD closed_until timestamptz,                              -- it has said that it is closed
-    ADD busy_until timestamptz;                                -- it has said that it is too busy for new orders
+    ADD busy_until timestamptz,                                -- it has said that it is too busy for new orders
+    -- The union of its closures, null without any. It stands here, and not in their table alone, because it is what an
+    -- order reads under the row's lock: a look into another table would be as old as the statement that waited for it.
+    ADD closed_during tstzmultirange CHECK (NOT isempty(closed_during));
 
 -- on_hand may fall below 0 when more is sold than was ever counted: the next count mends it. What is told is 0 then.
 ALTER TABLE shelves
@@ -206,9 +209,10 @@ CREATE TYPE order_event AS (
 -- How many more orders a store takes.
 CREATE FUNCTION room_of(
     p_max_open_orders integer, p_open_orders integer, p_active boolean, p_removed_at timestamptz,
-    p_closed_until timestamptz, p_busy_until timestamptz, p_now timestamptz
+    p_closed_until timestamptz, p_busy_until timestamptz, p_closed_during tstzmultirange, p_now timestamptz
 ) RETURNS integer LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN p_removed_at IS NOT NULL OR NOT p_active OR p_closed_until > p_now OR p_busy_until > p_now THEN 0
+    SELECT CASE WHEN p_removed_at IS NOT NULL OR NOT p_active OR p_closed_until > p_now OR p_busy_until > p_now
+                     OR p_closed_during @> p_now THEN 0
                 ELSE coalesce(p_max_open_orders, 2147483647) - p_open_orders END
 $$;
 
@@ -344,7 +348,7 @@ BEGIN
             FOR v_row IN
                 SELECT u.ordinality AS n, s.room FROM unnest(p_stores) WITH ORDINALITY AS u CROSS JOIN LATERAL (
                     SELECT room_of(s.max_open_orders, s.open_orders, s.active, s.removed_at, s.closed_until,
-                                   s.busy_until, v_now) AS room
+                                   s.busy_until, s.closed_during, v_now) AS room
                     FROM stores s WHERE s.cell = v_cell AND s.store_no = u.store_no OFFSET 0) AS s
                 WHERE u.cell = v_cell
             LOOP
@@ -415,7 +419,7 @@ BEGIN
         FOR v_row IN
             SELECT u.ordinality AS n, s.room, s.at FROM unnest(p_stores) WITH ORDINALITY AS u CROSS JOIN LATERAL (
                 SELECT s.ctid AS at, room_of(s.max_open_orders, s.open_orders, s.active, s.removed_at, s.closed_until,
-                                             s.busy_until, v_now) AS room
+                                             s.busy_until, s.closed_during, v_now) AS room
                 FROM stores s WHERE s.cell = v_cell AND s.store_no = u.store_no
                 FOR NO KEY UPDATE) AS s
             WHERE u.cell = v_cell AND v_locks_store[u.ordinality]
