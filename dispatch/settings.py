@@ -6,7 +6,7 @@ Order of precedence: what the command line says, the environment, `.env`, the de
 import difflib
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -26,6 +26,14 @@ PartSeconds = Annotated[int, Field(ge=0, le=86_400)]
 
 _EVEN: tuple[float, ...] = (1.0,) * 24
 _RUSH_HOURS = (7, 8, 17, 18)
+
+
+# What a walker does beside the road, Valhalla's own limits, and no more than an e-bike keeps to.
+_ROAD_SPEEDS_KMH: Final = (
+    ("foot_speed_kmh", 4.8, 25.0),
+    ("ebike_road_kmh", 5.0, 60.0),
+    ("car_road_kmh", 10.0, 140.0),
+)
 
 
 class SettingsError(ValueError):
@@ -175,6 +183,19 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"{ENV_PREFIX}{name.upper()} is set, but one valhalla serves every mode;"
                     f" take it away, or set {ENV_PREFIX}ROADS_ENGINE=osrm"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _speeds_on_roads(self) -> "Settings":
+        # Valhalla takes others for none, and goes by its defaults: nothing could be proven of its ways.
+        if self.roads is None and (self.roads_url is None or self.roads_engine == "osrm"):
+            return self
+        for name, low_kmh, high_kmh in _ROAD_SPEEDS_KMH:
+            speed_kmh = getattr(self, name)
+            if not low_kmh <= speed_kmh <= high_kmh:
+                raise ValueError(
+                    f"{ENV_PREFIX}{name.upper()} is {speed_kmh:g} km/h; on roads it can be {low_kmh:g} to {high_kmh:g}"
                 )
         return self
 

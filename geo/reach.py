@@ -53,7 +53,7 @@ def area_by_road(
     """
     areas = []
     for mode in modes:
-        off_road_m = leg_m(engine, place, mode)
+        off_road_m = leg_m(engine, place, mode, towards=towards)
         if off_road_m > LONGEST_LEG_M:
             continue
         left_s = budget_s - off_road_m / WALKING_MPS
@@ -62,8 +62,11 @@ def area_by_road(
     return polygons_of(*areas)
 
 
-def leg_m(engine: RoadEngine, place: LatLon, mode: Mode) -> float:
-    """Geodesic metres between the place and where it meets its road; inf where there is none. Raises as ``ways``."""
+def leg_m(engine: RoadEngine, place: LatLon, mode: Mode, *, towards: bool = True) -> float:
+    """Geodesic metres between the place and the road that comes to it (``towards``), or leads from it; inf for none.
+
+    Raises as ``ways``.
+    """
     ways = engine.ways(lats=np.array([place.lat]), lons=np.array([place.lon]), destination=place, mode=mode)
-    away_m = float(ways.door_leg_m[0])
+    away_m = float((ways.door_leg_m if towards else ways.place_leg_m)[0])
     return inf if np.isnan(away_m) else away_m

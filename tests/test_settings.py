@@ -139,6 +139,12 @@ def test_nothing_is_read_when_the_module_is_imported() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
+        ({"ROADS": "a.osm.pbf", "FOOT_SPEED_KMH": "4.5"}, "FOOT_SPEED_KMH is 4.5 km/h; on roads it can be 4.8 to 25"),
+        ({"ROADS": "a.osm.pbf", "CAR_ROAD_KMH": "9"}, "CAR_ROAD_KMH is 9 km/h; on roads it can be 10 to 140"),
+        (
+            {"ROADS_URL": "http://roads", "EBIKE_ROAD_KMH": "70"},
+            "EBIKE_ROAD_KMH is 70 km/h; on roads it can be 5 to 60",
+        ),
         ({"ROADS_URL": "http://me:secret@roads", "ROADS": "a.osm.pbf"}, "both set; .*take one of them away"),
         ({"CAR_ROADS_URL": "http://me:secret@roads"}, "set without DISPATCH_ROADS_URL"),
         ({"ROADS_URL": "http://a", "CAR_ROADS_URL": "http://me:secret@roads"}, "DISPATCH_ROADS_ENGINE=osrm"),

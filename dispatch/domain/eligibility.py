@@ -153,6 +153,18 @@ class Examiner:
         unknown_s = np.full(len(slots), UNKNOWN_S, dtype=np.int64)
         return Examined(slots, distances_m, reason, unknown_s, unknown_s, unknown_s, states.until_s, made)
 
+    def beforehand(self, tested: Examined, least_travel_s: IntArray) -> Examined:
+        """What of ``tested`` stores is sure before their ways are known: the latest reason that they can have.
+
+        Those that close too soon, or miss the promise even on the shortest way; which are unreachable is seen later.
+        """
+        question, parts_s = self._question, tested.parts
+        undecided, reason = tested.reason == Reason.NONE, tested.reason.copy()
+        reason[undecided & (parts_s.total_s(least_travel_s) > question.promise_s)] = Reason.PROMISE_MISSED
+        closes_too_soon = question.start_s + question.hold_s + parts_s.ready_s > tested.open_until_s
+        reason[undecided & closes_too_soon] = Reason.CLOSES_TOO_SOON
+        return replace(tested, reason=reason)
+
     def travelled(self, tested: Examined, asked: IntArray | slice) -> Examined:
         """Go on with ``tested`` stores: the travel times of those that are ``asked``, and what these decide."""
         question, ready_s = self._question, tested.parts.ready_s

@@ -59,17 +59,16 @@ class Ground:
         travel_s = int(self.travel.bound_s(distance_m, modes=self.modes, hours=self._hours))
         return travel_s + self.fixed_s
 
-    def own_bounds_s(self, slots: IntArray, distances_m: FloatArray) -> IntArray:
-        """What the key of each of these stores is at least, by its own mode."""
+    def own_ways_s(self, slots: IntArray, distances_m: FloatArray) -> IntArray:
+        """What the way of each of these stores takes at least, by its own mode."""
         modes, index = self._modes(slots), self.market.index
-        bounds_s = self.travel.own_bound_s(
+        return self.travel.own_bound_s(
             lats=index.lats.take(slots),
             lons=index.lons.take(slots),
             distances_m=distances_m,
             modes=modes,
             hours=self._hours,
         )
-        return bounds_s + self.fixed_s
 
     def known(self, slots: IntArray) -> int:
         """From how many of these stores, before the first from which it is not, the way is known."""

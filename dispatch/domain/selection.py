@@ -211,6 +211,7 @@ class _Search:
         """Like ``_take``, asking the ways of a few at a time; how many were gone through until no other can matter."""
         having = np.arange(len(slots)) if stocked else np.flatnonzero(self._examiner.stocked(slots))
         tested = self._examiner.tested(slots[having], distances_m[having], stocked=True)
+        tested = self._examiner.beforehand(tested, self._ground.own_ways_s(tested.slots, tested.distances_m))
         passing = np.flatnonzero(tested.reason == Reason.NONE)
         if len(passing) < len(having):
             found.failed.append(tested.only(tested.reason != Reason.NONE))
@@ -230,7 +231,7 @@ class _Search:
         """Which stores their own mode lets be among the best: among cars, one by foot is often too far to be asked."""
         if len(found.best) < self._wanted:
             return np.ones(len(slots), dtype=np.bool_)
-        return self._ground.own_bounds_s(slots, distances_m) <= found.best[-1].key_s
+        return self._ground.own_ways_s(slots, distances_m) + self._ground.fixed_s <= found.best[-1].key_s
 
     def _take(self, found: _Found, slots: IntArray, distances_m: FloatArray, *, stocked: bool) -> int:
         """Examine stores and merge those that pass into the best; how many were gone through, which is all."""

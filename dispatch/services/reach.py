@@ -63,6 +63,8 @@ async def store_life_circle(
 
 
 async def _by_road(roads: Roads, circle: Circle, timezone: str, *, towards: bool) -> MultiPolygon | None:
+    if roads.engine is None or not roads.engine.has_areas:
+        return None
     hour = local_hour(circle.leaves_s, timezone)
 
     def work(engine: RoadEngine, bounds: RoadBounds) -> MultiPolygon:
@@ -76,7 +78,7 @@ async def _by_road(roads: Roads, circle: Circle, timezone: str, *, towards: bool
             towards=towards,
         )
 
-    return await roads.ask(work)
+    return await roads.ask(circle.place, work)
 
 
 def _by_estimate(replica: Replica, circle: Circle, timezone: str) -> MultiPolygon:
@@ -122,7 +124,8 @@ async def _covered(roads: Roads, replica: Replica, question: Question, cell: int
 async def _is_off_road(roads: Roads, replica: Replica, question: Question) -> bool:
     """Whether roads are known, and by none of the modes one is near."""
     modes = [MODES[code] for code in modes_of(replica, question).tolist()]
-    return await roads.ask(partial(_has_no_road, place=question.destination, modes=modes)) is True
+    has_none = partial(_has_no_road, place=question.destination, modes=modes)
+    return await roads.ask(question.destination, has_none) is True
 
 
 def _has_no_road(engine: RoadEngine, _bounds: RoadBounds, *, place: LatLon, modes: list[Mode]) -> bool:

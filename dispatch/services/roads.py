@@ -26,6 +26,8 @@ from geo.travel.roads import KnownRoads, RoadBounds, WaysNeeded
 _log = structlog.get_logger(__name__)
 
 _MOST_DOORS: Final = 4_096
+# Some 300 bytes each; a door of which all stores around are told has hundreds.
+_MOST_WAYS_KEPT: Final = 200_000
 # An engine that has failed is left alone for so long.
 _REST_S: Final = 5.0
 
@@ -63,7 +65,9 @@ class Roads:
     problem: str | None = None
     waited: Callable[[float], None] = lambda seconds: None  # told how long, each time the engine was waited for
     _executor: ThreadPoolExecutor | None = None
+    _areas: ThreadPoolExecutor | None = None
     _known: OrderedDict[tuple[float, float], KnownRoads] = field(default_factory=OrderedDict)
+    _ways_kept: int = 0
     _rests_until: float = 0.0
     _is_probed: bool = False
 
@@ -89,7 +93,9 @@ class Roads:
                     self.counts.estimated += 1
                     return ask(otherwise)
                 try:
-                    known.learn(needed, await self._find(self.engine, destination, needed, until, heard=heard))
+                    found = await self._find(self.engine, destination, needed, until, heard=heard)
+                    known.learn(needed, found)
+                    self._keep_few(len(needed.lats))
                     heard = True
                 except EngineUnavailable as error:
                     if not isinstance(error, _OutOfTime):
@@ -100,20 +106,21 @@ class Roads:
             self._note_broken(known.broken_bounds - broken, destination)
             return answer
 
-    async def ask[T](self, call: Callable[[RoadEngine, RoadBounds], T]) -> T | None:
-        """What the engine answers to a call of its own, made in a thread; None while it is down or slow.
+    async def ask[T](self, place: LatLon, call: Callable[[RoadEngine, RoadBounds], T]) -> T | None:
+        """What the engine answers to a call about this place, made in a thread; None while it is down or slow.
 
-        An area may be slow where ways are not, so that a late answer gives no rest: quotes go on by road.
+        None for a place outside, too. An area may be slow where ways are not: it has a thread of its own, and a late
+        answer gives no rest, so that quotes go on by road.
         """
-        if self.engine is None or self.bounds is None or not self.engine.has_areas or self._is_given_up():
+        if self.engine is None or self.bounds is None or not self._covers(place) or self._is_given_up():
             return None
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix="roads")
+        if self._areas is None:
+            self._areas = ThreadPoolExecutor(1, thread_name_prefix="areas")
         began = time.monotonic()
         self.counts.calls += 1
         try:
             async with asyncio.timeout(self.patience_s):
-                answer = asyncio.get_running_loop().run_in_executor(self._executor, call, self.engine, self.bounds)
+                answer = asyncio.get_running_loop().run_in_executor(self._areas, call, self.engine, self.bounds)
                 return await answer
         except TimeoutError:
             self.counts.failures += 1
@@ -143,6 +150,14 @@ class Roads:
                 self._known.popitem(last=False)
         self._known[key] = known
         return known
+
+    def _keep_few(self, more: int) -> None:
+        """Forget the half of the doors that was asked for longest ago when their ways have become too many."""
+        self._ways_kept += more
+        if self._ways_kept > _MOST_WAYS_KEPT:
+            for _ in range(-(-len(self._known) // 2)):
+                self._known.popitem(last=False)
+            self._ways_kept = sum(map(len, self._known.values()))
 
     async def _find(
         self, engine: RoadEngine, destination: LatLon, needed: WaysNeeded, until: float, *, heard: bool
@@ -179,6 +194,8 @@ class Roads:
             self._is_probed &= not probes
             self.counts.seconds += time.monotonic() - began
             self.waited(time.monotonic() - began)
+        if probes:
+            self._known.clear()  # it may have come back with other roads
         self.problem = None
         found: dict[int, list[Roadway]] = {}
         for (code, _), way in zip(calls, ways, strict=True):
@@ -204,5 +221,6 @@ class Roads:
 
     def close(self) -> None:
         """End the threads; what they are at is waited for."""
-        if self._executor is not None:
-            self._executor.shutdown(cancel_futures=True)
+        for executor in (self._executor, self._areas):
+            if executor is not None:
+                executor.shutdown(cancel_futures=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from math import inf
 from typing import Any, Final, NamedTuple
 
@@ -59,7 +60,7 @@ class MeetingPoints:
         """Remember these."""
         with self._lock:
             self._known.update(found)
-            for oldest in list(self._known)[: max(0, len(self._known) - _MOST_SPOTS)]:
+            for oldest in list(islice(self._known, max(0, len(self._known) - _MOST_SPOTS))):
                 del self._known[oldest]
 
     def legs_m(self, lats: FloatArray, lons: FloatArray, mode: Mode) -> FloatArray:

@@ -14,7 +14,7 @@ from valhalla.config import get_config
 
 from geo.travel import Mode
 from geo.travel.engine import EngineUnavailable
-from geo.travel.valhalla_asking import COSTING, NO_WAY, Ask, ModeOnRoads, ValhallaEngine
+from geo.travel.valhalla_asking import COSTING, NO_WAY, SPHERE_SHORT, Ask, ModeOnRoads, ValhallaEngine
 
 __all__ = ["Valhalla"]
 
@@ -33,7 +33,7 @@ class Valhalla(ValhallaEngine):
 
     def top_speed_mps(self, mode: Mode) -> float:
         """The speed of the mode: tiles are built without heights, so that nothing goes downhill."""
-        return self._modes[mode].speed_kmh / 3.6
+        return self._modes[mode].speed_kmh / 3.6 * SPHERE_SHORT
 
     def _asker(self) -> Ask:
         actor = self._actor()

@@ -27,11 +27,14 @@ from geo.travel.engine import EngineUnavailable, RoadEngine, Roadway, joined
 from geo.travel.meeting import LEADING, Meeting, MeetingPoints, meetings_of
 from geo.travel.roads import WALKING_MPS
 
-__all__ = ["COSTING", "NO_WAY", "Ask", "ModeOnRoads", "ValhallaEngine", "area_of", "costing_of"]
+__all__ = ["COSTING", "NO_WAY", "SPHERE_SHORT", "Ask", "ModeOnRoads", "ValhallaEngine", "area_of", "costing_of"]
 
 COSTING: Final = {Mode.FOOT: "pedestrian", Mode.EBIKE: "bicycle", Mode.CAR: "auto"}
 NO_WAY: Final = frozenset({154, 170, 171, 442, 443})
 """Nothing near the place, no way between the places, or too far for the limits: answers, not faults."""
+
+SPHERE_SHORT: Final = 1.004
+"""Valhalla measures edges on a sphere of 6,378 km and less: long ones come out up to 0.34 % shorter than geodesics."""
 
 type Ask = Callable[[str, Mapping[str, Any]], Any]
 """Asks an action of Valhalla; None where there is no way. Raises EngineUnavailable."""

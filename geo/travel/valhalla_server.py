@@ -7,8 +7,9 @@ from typing import Any
 
 from geo.travel import Mode
 from geo.travel.engine import EngineUnavailable
+from geo.travel.meeting import MeetingPoints
 from geo.travel.servers import RoutingServer
-from geo.travel.valhalla_asking import NO_WAY, Ask, ModeOnRoads, ValhallaEngine
+from geo.travel.valhalla_asking import NO_WAY, SPHERE_SHORT, Ask, ModeOnRoads, ValhallaEngine
 
 __all__ = ["ValhallaServer"]
 
@@ -28,13 +29,17 @@ class ValhallaServer(ValhallaEngine):
 
     def top_speed_mps(self, mode: Mode) -> float:
         """What the operator says, and no less than is asked for: heights and ferries are the server's own."""
-        return max(self._top_speed_kmh[mode], self._modes[mode].speed_kmh) / 3.6
+        return max(self._top_speed_kmh[mode], self._modes[mode].speed_kmh) / 3.6 * SPHERE_SHORT
 
     def _asker(self) -> Ask:
         until = self._server.deadline()
 
         def ask(action: str, request: Mapping[str, Any]) -> Any:
-            status, answer = self._server.ask(f"/{action}", request, until=until)
+            try:
+                status, answer = self._server.ask(f"/{action}", request, until=until)
+            except EngineUnavailable:
+                self._points = MeetingPoints()  # it may come back with other roads
+                raise
             code = answer.get("error_code") if isinstance(answer, dict) else None
             if status == 200 and code is None:
                 return answer

@@ -19,7 +19,7 @@ from tests.geo.roads import places_along, valhalla_of
 
 SEED: Final = 20261125
 OFF_M: Final = 100.0
-# All 500 with LIFECIRCLE_ALL_PLACES=1, as `make bench` asks.
+# All 500 with LIFECIRCLE_ALL_PLACES=1: they take a minute.
 PLACES: Final = 500 if os.environ.get("LIFECIRCLE_ALL_PLACES") else 120
 DOORS: Final = 10
 # Of few places the share is known to 1.4 % only.

@@ -1,6 +1,7 @@
 """Where a way costs much, selection asks for few of them and answers as if it had asked for all."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -9,14 +10,18 @@ from numpy.typing import NDArray
 from dispatch.domain.answer import Selection
 from dispatch.domain.question import Line, Question
 from dispatch.domain.selection import select
+from dispatch.domain.stores import Store
 from dispatch.replica.replica import Replica
+from dispatch.storage.feed import StoreRow
+from geo.cells import cell_of
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray, IntArray
 from geo.travel import Mode
 from geo.travel.engine import Roadway
 from geo.travel.estimate import EstimateTravel
 from geo.travel.roads import LONGEST_LEG_M, UNREACHABLE_S, KnownRoads, RoadBounds, WaysNeeded
-from tests.selection.worlds import NOW_S, PLACES, question, world
+from tests.selection.oracle import Shelf
+from tests.selection.worlds import NOW_S, PLACES, question, replica_of, world
 from tests.selection.worlds import difference as difference_of
 
 SEED = 20261125
@@ -233,3 +238,31 @@ def test_a_door_so_far_off_its_road_that_the_legs_alone_break_the_promise_still_
             break
         except WaysNeeded as needed:
             learn(needed)
+
+
+@pytest.mark.parametrize("why", ["promise_missed", "closes_too_soon"])
+def test_stores_that_are_sure_to_fail_are_not_asked_for(why: str) -> None:
+    places = [(25.03 + 0.001 * number, 121.56) for number in range(40)]
+    hours = "Mo-Su 00:00-24:00" if why == "promise_missed" else closing_at(NOW_S + 60)
+    rows = [
+        StoreRow(
+            Store(store_id=f"S{number}", place=LatLon(lat=lat, lon=lon), timezone="UTC", opening_hours=hours),
+            number + 1, cell_of(LatLon(lat=lat, lon=lon)), 0, None,
+        )
+        for number, (lat, lon) in enumerate(places)
+    ]  # fmt: skip
+    here = replica_of(rows, {"tea": Shelf(np.arange(40), np.full(40, 9), np.full(40, NOW_S))})
+    asked = Question(
+        destination=LatLon(lat=25.03, lon=121.5605), lines=(Line("tea", 1),), now_s=NOW_S, start_s=NOW_S,
+        promise_s=300 if why == "promise_missed" else 3600, mode=Mode.EBIKE,
+    )  # fmt: skip
+    found, ways = by_road(here, asked, SEED)
+    assert found.winner is None
+    assert found.miss is not None
+    assert found.miss.reason.text == why
+    assert ways <= 16, "for the nearest miss alone"
+
+
+def closing_at(at_s: int) -> str:
+    at = datetime.fromtimestamp(at_s, UTC)
+    return f"Mo-Su 00:00-{at:%H:%M}"
