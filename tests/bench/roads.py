@@ -80,7 +80,9 @@ def _compared(
         asked = question(here, "jinan", rng)
         found, known = asked_of(here, asked)
         best = [(one.key_s, one.store_id) for one in ([found.winner, *found.alternatives] if found.winner else [])]
-        right = right_answer(here, asked, travel_s_of_all(here, asked))
+        # Of every store that has the goods; no other can be the answer.
+        having = np.flatnonzero(np.logical_and.reduce([here.has[line.sku] for line in asked.lines]))
+        right = right_answer(here, asked, travel_s_of_all(here, asked, having.tolist()))
         different += best != [(key_s, store_id) for key_s, _, store_id in right[: 1 + asked.alternatives]]
         broken += known.broken_bounds
         progress(number + 1)
