@@ -118,16 +118,20 @@ class Roads:
             self._areas = ThreadPoolExecutor(1, thread_name_prefix="areas")
         began = time.monotonic()
         self.counts.calls += 1
+        probes = self.problem is not None
+        self._is_probed |= probes
         try:
             async with asyncio.timeout(self.patience_s):
-                answer = asyncio.get_running_loop().run_in_executor(self._areas, call, self.engine, self.bounds)
-                return await answer
+                told = await asyncio.get_running_loop().run_in_executor(self._areas, call, self.engine, self.bounds)
+            self.problem = None
+            return told
         except TimeoutError:
             self.counts.failures += 1
             self.counts.estimated += 1
         except EngineUnavailable as error:
             self._give_a_rest(error)
         finally:
+            self._is_probed &= not probes
             self.counts.seconds += time.monotonic() - began
             self.waited(time.monotonic() - began)
         return None
