@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import osmium
 import pytest
 import valhalla
 
@@ -183,3 +184,34 @@ def test_what_is_no_extract_is_refused_with_the_mend_and_leaves_nothing(
 def test_a_directory_without_tiles_is_no_engine(tmp_path: Path) -> None:
     with pytest.raises(EngineUnavailable, match="no road tiles"):
         Valhalla(tmp_path, MODES)
+
+
+def test_long_straight_streets_are_no_faster_than_the_bound(tmp_path: Path) -> None:
+    """Valhalla measures on a sphere: along a parallel far north its metres are short."""
+    extract, north = tmp_path / "straight.osm.pbf", 60.2
+    lons = np.linspace(20.0, 21.0, 30)
+    with osmium.SimpleWriter(str(extract)) as writer:
+        for side in range(2):  # a ladder: with each street alone there would be too few crossings for a network
+            for number, lon in enumerate(lons.tolist()):
+                where = (lon, north + 0.001 * side)
+                writer.add_node(osmium.osm.mutable.Node(id=100 * side + number + 1, version=1, location=where))
+        for side in range(2):
+            nodes = [100 * side + number + 1 for number in range(len(lons))]
+            writer.add_way(osmium.osm.mutable.Way(id=side + 1, version=1, nodes=nodes, tags={"highway": "residential"}))
+        for number in range(len(lons)):
+            rung = [number + 1, 100 + number + 1]
+            writer.add_way(
+                osmium.osm.mutable.Way(id=10 + number, version=1, nodes=rung, tags={"highway": "residential"})
+            )
+    engine = Valhalla(road_tiles(extract, tmp_path / "tiles"), MODES)
+    door = LatLon(lat=north, lon=20.0)
+    at = np.full(len(lons), north)
+    for mode in (Mode.FOOT, Mode.EBIKE):
+        ways = engine.ways(lats=at, lons=lons, destination=door, mode=mode)
+        least_s = distances_m(door, at, lons) / engine.top_speed_mps(mode) - 1
+        there_is = ~np.isnan(ways.seconds)
+        assert there_is.sum() > 20
+        assert (ways.seconds >= least_s)[there_is].all()
+        if mode is Mode.FOOT:
+            naive_s = distances_m(door, at, lons) / (MODES[mode].speed_kmh / 3.6) - 1
+            assert (ways.seconds < naive_s)[there_is].any(), "else this shows nothing"
