@@ -161,8 +161,7 @@ class Examiner:
         question, parts_s = self._question, tested.parts
         undecided, reason = tested.reason == Reason.NONE, tested.reason.copy()
         reason[undecided & (parts_s.total_s(least_travel_s) > question.promise_s)] = Reason.PROMISE_MISSED
-        closes_too_soon = question.start_s + question.hold_s + parts_s.ready_s > tested.open_until_s
-        reason[undecided & closes_too_soon] = Reason.CLOSES_TOO_SOON
+        reason[undecided & self._closes_too_soon(tested)] = Reason.CLOSES_TOO_SOON
         return replace(tested, reason=reason)
 
     def travelled(self, tested: Examined, asked: IntArray | slice) -> Examined:
@@ -174,10 +173,15 @@ class Examiner:
         # What travel decides comes last of all.
         decides, reason = tested.reason == Reason.NONE, tested.reason.copy()
         reason[decides & (total_s > question.promise_s)] = Reason.PROMISE_MISSED
-        reason[decides & (question.start_s + question.hold_s + ready_s > tested.open_until_s)] = Reason.CLOSES_TOO_SOON
+        reason[decides & self._closes_too_soon(tested)] = Reason.CLOSES_TOO_SOON
         reason[decides & (travel_s >= UNREACHABLE_S)] = Reason.UNREACHABLE
         key_s = travel_s if question.strategy is Strategy.NEAREST else total_s
         return replace(tested, reason=reason, key_s=key_s, travel_s=travel_s, total_s=total_s)
+
+    def _closes_too_soon(self, tested: Examined) -> BoolArray:
+        """Which stores are not open until their goods have been picked up."""
+        late: BoolArray = self._question.start_s + self._question.hold_s + tested.parts.ready_s > tested.open_until_s
+        return late
 
     def passes(self, slot: int, distance_m: float) -> Eta | None:
         """The promise of one store if it passes every test that ``examine`` puts, else None.
