@@ -31,7 +31,7 @@ _RUSH_HOURS = (7, 8, 17, 18)
 # What a walker does beside the road, Valhalla's own limits, and no more than an e-bike keeps to.
 _ROAD_SPEEDS_KMH: Final = (
     ("foot_speed_kmh", 4.8, 25.0),
-    ("ebike_road_kmh", 5.0, 60.0),
+    ("ebike_road_kmh", 6.0, 60.0),  # at 5.1 it is pushed, where it may not be ridden
     ("car_road_kmh", 10.0, 140.0),
 )
 

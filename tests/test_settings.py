@@ -143,7 +143,7 @@ def test_nothing_is_read_when_the_module_is_imported() -> None:
         ({"ROADS": "a.osm.pbf", "CAR_ROAD_KMH": "9"}, "CAR_ROAD_KMH is 9 km/h; on roads it can be 10 to 140"),
         (
             {"ROADS_URL": "http://roads", "EBIKE_ROAD_KMH": "70"},
-            "EBIKE_ROAD_KMH is 70 km/h; on roads it can be 5 to 60",
+            "EBIKE_ROAD_KMH is 70 km/h; on roads it can be 6 to 60",
         ),
         ({"ROADS_URL": "http://me:secret@roads", "ROADS": "a.osm.pbf"}, "both set; .*take one of them away"),
         ({"CAR_ROADS_URL": "http://me:secret@roads"}, "set without DISPATCH_ROADS_URL"),

@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import datetime
-from functools import partial
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -23,7 +22,7 @@ from dispatch.api.starts import start_of
 from dispatch.api.state import Service, TheReplica, TheService
 from dispatch.domain.errors import DispatchError, InvalidInput
 from dispatch.domain.question import Line, Question, summed
-from dispatch.domain.selection import select
+from dispatch.domain.selection import Selecting
 from dispatch.replica.replica import Replica
 from dispatch.services.nearby import NearbyQuestion, nearby
 from geo.datums import Datum
@@ -56,7 +55,7 @@ def question_of(asked: QuoteIn, *, now: datetime) -> Question:
 async def answer(service: Service, replica: Replica, asked: QuoteIn) -> dict[str, Any]:
     """A quote's answer, from one moment of the replica."""
     question = question_of(asked, now=service.clock())
-    ask = partial(select, replica, question)
+    ask = Selecting(replica, question)
     selection = await service.roads.answer(question.destination, ask, otherwise=replica.travel)
     rendering = QuoteAnswer(replica, question, datum=asked.datum, lag_s=service.follower.lag_s)
     body = rendering.body(selection)

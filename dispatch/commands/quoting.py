@@ -4,7 +4,6 @@ import json
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,7 +18,7 @@ from dispatch.app import roads_of, store_defaults, travel_of
 from dispatch.commands.session import CommandError, as_served, database_server, opened, out, quiet_logs, ready_to_read
 from dispatch.commands.stopping import StopRequest
 from dispatch.domain.question import Question, Strategy
-from dispatch.domain.selection import select
+from dispatch.domain.selection import Selecting
 from dispatch.ingest.values import currency_of
 from dispatch.replica.replica import Replica, load
 from dispatch.settings import Settings
@@ -98,7 +97,7 @@ async def _answer(settings: Settings, url: str, question: Question, datum: Datum
     replica = await loaded(settings, url, skus=[line.sku for line in question.lines])
     rendering = QuoteAnswer(replica, question, datum=datum, lag_s=time.monotonic() - began)
     roads = roads_of(as_served(settings))
-    ask = partial(select, replica, question)
+    ask = Selecting(replica, question)
     try:
         return rendering.body(await roads.answer(question.destination, ask, otherwise=replica.travel))
     finally:

@@ -43,7 +43,7 @@ class Examined:
     open_until_s: IntArray
     parts: Parts
 
-    def only(self, chosen: IntArray | BoolArray) -> "Examined":
+    def only(self, chosen: IntArray | BoolArray | slice) -> "Examined":
         """These stores alone, by position or by a mask."""
         arrays = {name.name: getattr(self, name.name)[chosen] for name in fields(self) if name.name != "parts"}
         return Examined(**arrays, parts=self.parts.only(chosen))
@@ -157,12 +157,15 @@ class Examiner:
         """What of ``tested`` stores is sure before their ways are known: the latest reason that they can have.
 
         Those that close too soon, or miss the promise even on the shortest way; which are unreachable is seen later.
+        ``key_s`` is what the key of the others is at least.
         """
         question, parts_s = self._question, tested.parts
         undecided, reason = tested.reason == Reason.NONE, tested.reason.copy()
-        reason[undecided & (parts_s.total_s(least_travel_s) > question.promise_s)] = Reason.PROMISE_MISSED
+        total_s = parts_s.total_s(least_travel_s)
+        reason[undecided & (total_s > question.promise_s)] = Reason.PROMISE_MISSED
         reason[undecided & self._closes_too_soon(tested)] = Reason.CLOSES_TOO_SOON
-        return replace(tested, reason=reason)
+        least_key_s = self._key_s(least_travel_s, total_s)
+        return replace(tested, reason=reason, key_s=np.where(reason == Reason.NONE, least_key_s, UNKNOWN_S))
 
     def travelled(self, tested: Examined, asked: IntArray | slice) -> Examined:
         """Go on with ``tested`` stores: the travel times of those that are ``asked``, and what these decide."""
@@ -175,8 +178,11 @@ class Examiner:
         reason[decides & (total_s > question.promise_s)] = Reason.PROMISE_MISSED
         reason[decides & self._closes_too_soon(tested)] = Reason.CLOSES_TOO_SOON
         reason[decides & (travel_s >= UNREACHABLE_S)] = Reason.UNREACHABLE
-        key_s = travel_s if question.strategy is Strategy.NEAREST else total_s
-        return replace(tested, reason=reason, key_s=key_s, travel_s=travel_s, total_s=total_s)
+        return replace(tested, reason=reason, key_s=self._key_s(travel_s, total_s), travel_s=travel_s, total_s=total_s)
+
+    def _key_s(self, travel_s: IntArray, total_s: IntArray) -> IntArray:
+        """What stores are ordered by."""
+        return travel_s if self._question.strategy is Strategy.NEAREST else total_s
 
     def _closes_too_soon(self, tested: Examined) -> BoolArray:
         """Which stores are not open until their goods have been picked up."""

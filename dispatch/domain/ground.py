@@ -7,7 +7,7 @@ import numpy as np
 
 from dispatch.domain.answer import PassedOver
 from dispatch.domain.eligibility import Examined, Examiner, KnownLine
-from dispatch.domain.market import FloatArray, IntArray, Market
+from dispatch.domain.market import BoolArray, FloatArray, IntArray, Market
 from dispatch.domain.promise import Eta
 from dispatch.domain.question import Question, Reason, Strategy
 from geo.point_index import Batch
@@ -35,6 +35,7 @@ class Ground:
         self.travel = travel
         self.examiner = Examiner(market, question, lines, travel)
         self.modes = modes_of(market, question)
+        travel.prepare(self.modes)
         self._hours = market.departure_hours(question.start_s, len(lines))
         self.fixed_s = 0 if question.strategy is Strategy.NEAREST else market.least_fixed_s(len(lines))
         # No store is looked at whose way alone breaks the promise.
@@ -70,11 +71,10 @@ class Ground:
             hours=self._hours,
         )
 
-    def known(self, slots: IntArray) -> int:
-        """From how many of these stores, before the first from which it is not, the way is known."""
+    def knows(self, slots: IntArray) -> BoolArray:
+        """From which of these stores the way costs nothing."""
         index = self.market.index
-        unknown = ~self.travel.knows(lats=index.lats.take(slots), lons=index.lons.take(slots), modes=self._modes(slots))
-        return int(unknown.argmax()) if unknown.any() else len(slots)
+        return self.travel.knows(lats=index.lats.take(slots), lons=index.lons.take(slots), modes=self._modes(slots))
 
     def _modes(self, slots: IntArray) -> IntArray:
         if self.question.mode is None:
@@ -106,14 +106,11 @@ class Ground:
         )
 
 
-def growing(count: int, before: int = 0, known: int = 0) -> Iterator[tuple[int, int]]:
-    """Stretches of 0 to ``count``, twice as long as all before it, when ``before`` were already gone through.
-
-    The first is of those ``known``, if any are.
-    """
+def growing(count: int) -> Iterator[tuple[int, int]]:
+    """Stretches of 0 to ``count``, each twice as long as all before it together, within limits."""
     start = 0
     while start < count:
-        end = start + min(max(_FIRST_WAYS, 2 * (start + before)), _MOST_WAYS) if start or not known else known
+        end = start + min(max(_FIRST_WAYS, 2 * start), _MOST_WAYS)
         yield start, min(end, count)
         start = end
 

@@ -105,6 +105,11 @@ class Market(Protocol):
     """Every store that might be asked, and its stock, at one moment."""
 
     @property
+    def moment(self) -> object:
+        """Another after every change; equal as long as there was none."""
+        ...
+
+    @property
     def index(self) -> PointIndex: ...
     @property
     def columns(self) -> StoreColumns: ...

@@ -67,7 +67,7 @@ class Parts:
         """Seconds from the start until the goods are handed over, travelling ``travel_s``."""
         return self.ready_s + travel_s + self.handover_s
 
-    def only(self, chosen: IntArray | NDArray[np.bool_]) -> "Parts":
+    def only(self, chosen: IntArray | NDArray[np.bool_] | slice) -> "Parts":
         """The parts of these stores alone, by position or by a mask."""
         return Parts(
             prepare_s=self.prepare_s[chosen],

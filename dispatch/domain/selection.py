@@ -5,7 +5,7 @@ first* takes the stores that have the rarest line, keeps those that have the oth
 way. The order is (key, geodesic distance, store id), so that runs repeat.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,14 +13,20 @@ import numpy as np
 
 from dispatch.domain.answer import Candidate, Certificate, Plan, Selection
 from dispatch.domain.eligibility import Examined, KnownLine
-from dispatch.domain.ground import Ground, growing, modes_of, with_ties
-from dispatch.domain.market import BoolArray, FloatArray, IntArray, Market, SlotRanges
+from dispatch.domain.ground import Ground, modes_of, with_ties
+from dispatch.domain.market import FloatArray, IntArray, Market, SlotRanges
 from dispatch.domain.misses import Misses
 from dispatch.domain.question import Question, Reason, Strategy
 from geo.point_index import Batch
 from geo.travel import TravelModel
+from geo.travel.roads import WaysNeeded
+
+type Steps[T] = Generator[WaysNeeded, None, T]
+"""What comes to an answer in steps: after each of them the ways that are needed must be known."""
 
 _SMALLEST_BATCH: Final = 8
+# Where travel is lazy, stores beyond the next batch are sooner looked at than a way is asked for.
+_SMALLEST_LAZY_BATCH: Final = 48
 _LARGEST_FIRST_BATCH: Final = 256
 _FEW_IN_ORDER: Final = 32
 # With so few stores to expect until a hit, look at once, and at so many before thinking again.
@@ -30,6 +36,9 @@ _HOPEFUL_LIMIT: Final = 128
 _SPACE_FIRST_LIMIT: Final = 1000
 # So few rows around are looked at without further thought.
 _FEW_ROWS: Final = 256
+# Where travel is lazy, so many ways are asked for at once: few at first, then more, for each time all begins anew.
+_FIRST_WAYS: Final = 4
+_MOST_WAYS: Final = 16
 # Measured (make bench): to examine a store nearest first costs about as much as to look at this many rows of a sku.
 _ROWS_A_STORE: Final = 25
 
@@ -42,13 +51,45 @@ def select(
     Without lines: who could bring one line, if it had it. Without ``tell_miss`` no store that misses is looked for.
     Raises what ``travel`` raises.
     """
-    lines = []
-    for line in question.lines:
-        number = market.stock.number(line.sku)
-        if number is None:
-            return Selection(unknown_sku=line.sku)
-        lines.append(KnownLine(line.sku, number, line.quantity))
-    return _Search(market, question, tuple(lines), market.travel if travel is None else travel).run(tell_miss)
+    return Selecting(market, question, tell_miss=tell_miss)(market.travel if travel is None else travel)
+
+
+class Selecting:
+    """``select`` to be called again with the same travel model each time this has raised WaysNeeded, and learnt.
+
+    It goes on from where it stopped, as long as the market is the same to the bit; else it begins anew.
+    """
+
+    def __init__(self, market: Market, question: Question, *, tell_miss: bool = True) -> None:
+        self._market = market
+        self._question = question
+        self._tell_miss = tell_miss
+        self._steps: Steps[Selection] | None = None
+        self._of: tuple[object, TravelModel] | None = None
+
+    def __call__(self, travel: TravelModel) -> Selection:
+        """The answer. Raises what ``travel`` raises."""
+        if self._steps is None or self._of != (self._market.moment, travel):
+            self._steps, self._of = self._begun(travel), (self._market.moment, travel)
+        try:
+            needed = next(self._steps)
+        except StopIteration as end:
+            self._steps = None
+            answer: Selection = end.value
+            return answer
+        except BaseException:
+            self._steps = None  # it has ended, and would not go on
+            raise
+        raise needed
+
+    def _begun(self, travel: TravelModel) -> Steps[Selection]:
+        lines = []
+        for line in self._question.lines:
+            number = self._market.stock.number(line.sku)
+            if number is None:
+                return Selection(unknown_sku=line.sku)
+            lines.append(KnownLine(line.sku, number, line.quantity))
+        return (yield from _Search(self._market, self._question, tuple(lines), travel).run(self._tell_miss))
 
 
 def reach_m(market: Market, question: Question, travel: TravelModel | None = None) -> float:
@@ -89,8 +130,8 @@ class _Search:
             and not travel.hourly[self._ground.modes[0]]
         )
 
-    def run(self, tell_miss: bool) -> Selection:
-        plan, rest_lacks, found = self._search()
+    def run(self, tell_miss: bool) -> Steps[Selection]:
+        plan, rest_lacks, found = yield from self._search()
         key_s = found.best[0].key_s if found.best else None
         assert key_s is None or found.next_bound_s is None or found.next_bound_s >= key_s, "the certificate must hold"
         selection = Selection(certificate=Certificate(plan, found.examined, key_s, found.next_bound_s, rest_lacks))
@@ -104,23 +145,24 @@ class _Search:
 
     # ── plans ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _search(self) -> tuple[Plan, str | None, _Found]:
+    def _search(self) -> Steps[tuple[Plan, str | None, _Found]]:
         """Look by the plan that seems cheaper, and by the other when it is not; the plan that came to the end.
 
         How rare a sku is everywhere costs nothing to know, and what sells everywhere is mostly here too. Else it is
         counted around the destination.
         """
         if self._examiner.only is not None:
-            found = self._walk(self._market.index.batches_among(self._question.destination, self._examiner.only))
+            batches = self._market.index.batches_among(self._question.destination, self._examiner.only)
+            found = yield from self._walk(batches)
             return Plan.SPACE_FIRST, None, found
         if not self._lines:
-            nearest = self._space_first(self._wanted, limit=None)
+            nearest = yield from self._space_first(self._wanted, limit=None)
             assert nearest is not None, "without a limit it comes to the end"
             return Plan.SPACE_FIRST, None, nearest
         everywhere = [self._market.stock.holder_count(line.number) for line in self._lines]
         till_hit = self._stores_till_hit(everywhere, len(self._market.index))
         if till_hit <= _HOPEFUL:
-            hit = self._space_first(till_hit, limit=_HOPEFUL_LIMIT)
+            hit = yield from self._space_first(till_hit, limit=_HOPEFUL_LIMIT)
             if hit is not None:
                 return Plan.SPACE_FIRST, None, hit
         around = self._market.slots_around(self._question.destination, self._ground.reach_m)
@@ -129,14 +171,14 @@ class _Search:
         for line in by_rarity:
             counts.append(self._market.stock.holder_count(line.number, around))
             if counts[-1] <= _FEW_ROWS:
-                return Plan.STOCK_FIRST, line.sku, self._stock_first(line, around)
+                return Plan.STOCK_FIRST, line.sku, (yield from self._stock_first(line, around))
         rarest = by_rarity[counts.index(min(counts))]
         till_hit = self._stores_till_hit(counts, around.size)
         if till_hit * _ROWS_A_STORE <= min(counts):
-            hit = self._space_first(till_hit, limit=_SPACE_FIRST_LIMIT)
+            hit = yield from self._space_first(till_hit, limit=_SPACE_FIRST_LIMIT)
             if hit is not None:
                 return Plan.SPACE_FIRST, None, hit
-        return Plan.STOCK_FIRST, rarest.sku, self._stock_first(rarest, around)
+        return Plan.STOCK_FIRST, rarest.sku, (yield from self._stock_first(rarest, around))
 
     def _stores_till_hit(self, holders: list[int], stores: int) -> float:
         """How many stores to expect until enough of them have all lines, if skus were spread independently."""
@@ -145,21 +187,22 @@ class _Search:
             likelihood *= min(1.0, count / max(1, stores))
         return self._wanted / likelihood if likelihood > 0 else float("inf")
 
-    def _space_first(self, till_hit: float, *, limit: int | None) -> _Found | None:
+    def _space_first(self, till_hit: float, *, limit: int | None) -> Steps[_Found | None]:
         """Nearest first; None when it has looked at ``limit`` stores without an end in sight."""
-        first = int(min(max(_SMALLEST_BATCH, 2 * till_hit), _LARGEST_FIRST_BATCH))
-        found = self._walk(self._ground.near(first), limit=limit)
+        smallest = _SMALLEST_LAZY_BATCH if self._travel.lazy else _SMALLEST_BATCH
+        first = int(min(max(smallest, 2 * till_hit), _LARGEST_FIRST_BATCH))
+        found = yield from self._walk(self._ground.near(first), limit=limit)
         if found.next_bound_s is None and found.examined < len(self._market.index):
             found.next_bound_s = self._ground.bound_s(self._ground.horizon_m)
         return found if found.ended else None
 
-    def _stock_first(self, rarest: KnownLine, around: SlotRanges) -> _Found:
+    def _stock_first(self, rarest: KnownLine, around: SlotRanges) -> Steps[_Found]:
         """All stores around that have the rarest line, those that have the others too nearest first."""
         index = self._market.index
         holders = self._market.stock.holders(rarest.number, around)
         holders = holders[~np.isnan(index.lats[holders])]
         stocked = holders[self._examiner.stocked(holders)] if len(holders) else holders
-        found = self._walk(index.batches_among(self._question.destination, stocked), stocked=True)
+        found = yield from self._walk(index.batches_among(self._question.destination, stocked), stocked=True)
         found.examined = len(holders)
         if len(holders) < self._market.stock.holder_count(rarest.number):
             # Those that were not looked at lie beyond reach.
@@ -167,17 +210,16 @@ class _Search:
             found.next_bound_s = beyond_s if found.next_bound_s is None else min(beyond_s, found.next_bound_s)
         return found
 
-    def _walk(self, batches: Iterator[Batch], *, limit: int | None = None, stocked: bool = False) -> _Found:
+    def _walk(self, batches: Iterator[Batch], *, limit: int | None = None, stocked: bool = False) -> Steps[_Found]:
         """Examine batches, nearest first, until nothing unseen can matter, or ``limit`` is passed: not ``ended``."""
         found = _Found()
         for batch in batches:
             slots, distances_m, next_m = self._ground.cut(batch)
             if len(slots) and not (self._in_order and self._take_first(found, slots, distances_m)):
-                take = self._take_by_way if self._travel.lazy else self._take
-                if (taken := take(found, slots, distances_m, stocked=stocked)) < len(slots):
-                    found.examined += taken
-                    found.next_bound_s = self._ground.bound_s(float(distances_m[taken]))
-                    return found
+                if self._travel.lazy:
+                    yield from self._take_by_way(found, slots, distances_m, stocked=stocked)
+                else:
+                    self._take(found, slots, distances_m, stocked=stocked)
             found.examined += len(slots)
             found.next_bound_s = self._ground.bound_s(next_m)
             if next_m > self._ground.reach_m or self._settled(found):
@@ -207,41 +249,52 @@ class _Search:
             return True
         return False
 
-    def _take_by_way(self, found: _Found, slots: IntArray, distances_m: FloatArray, *, stocked: bool) -> int:
-        """Like ``_take``, asking the ways of a few at a time; how many were gone through until no other can matter."""
-        having = np.arange(len(slots)) if stocked else np.flatnonzero(self._examiner.stocked(slots))
-        tested = self._examiner.tested(slots[having], distances_m[having], stocked=True)
-        tested = self._examiner.beforehand(tested, self._ground.own_ways_s(tested.slots, tested.distances_m))
-        passing = np.flatnonzero(tested.reason == Reason.NONE)
-        if len(passing) < len(having):
-            found.failed.append(tested.only(tested.reason != Reason.NONE))
-            having, tested = having[passing], tested.only(passing)
-        # What is known costs nothing, so that it is one stretch.
-        for start, end in growing(len(having), found.ways, self._ground.known(tested.slots)):
-            bound_s = self._ground.bound_s(float(tested.distances_m[start]))
-            if len(found.best) == self._wanted and bound_s is not None and found.best[-1].key_s < bound_s:
-                return int(having[start])
-            few = start + np.flatnonzero(self._may_win(found, tested.slots[start:end], tested.distances_m[start:end]))
-            if len(few):
-                self._merge(found, self._examiner.travelled(tested.only(few), slice(None)))
-            found.ways += len(few)
-        return len(slots)
+    def _take_by_way(self, found: _Found, slots: IntArray, distances_m: FloatArray, *, stocked: bool) -> Steps[None]:
+        """Like ``_take``, asking the ways of a few stores at a time: those that may have the best keys first."""
+        if not stocked:
+            having = self._examiner.stocked(slots)
+            slots, distances_m = slots[having], distances_m[having]
+        left = self._examiner.tested(slots, distances_m, stocked=True)
+        # What is known costs nothing.
+        known = self._ground.knows(left.slots) & (left.reason == Reason.NONE)
+        if known.any():
+            self._merge(found, (yield from self._travelled(left.only(known))))
+            found.ways += int(known.sum())
+            left = left.only(~known)
+        while len((left := self._hopeful(found, left)).slots):
+            # As many as are missing, for those are likely the best; then the others that may be, but not all at once.
+            missing = self._wanted - len(found.best)
+            count = missing if missing > 0 else min(max(_FIRST_WAYS, 2 * found.ways), _MOST_WAYS)
+            few, left = left.only(slice(count)), left.only(slice(count, None))
+            self._merge(found, (yield from self._travelled(few)))
+            found.ways += len(few.slots)
 
-    def _may_win(self, found: _Found, slots: IntArray, distances_m: FloatArray) -> BoolArray:
-        """Which stores their own mode lets be among the best: among cars, one by foot is often too far to be asked."""
-        if len(found.best) < self._wanted:
-            return np.ones(len(slots), dtype=np.bool_)
-        return self._ground.own_ways_s(slots, distances_m) + self._ground.fixed_s <= found.best[-1].key_s
+    def _hopeful(self, found: _Found, left: Examined) -> Examined:
+        """Those that may be among the best by what is known of their ways so far, which grows: the likeliest first."""
+        left = self._examiner.beforehand(left, self._ground.own_ways_s(left.slots, left.distances_m))
+        passing = left.reason == Reason.NONE
+        if not passing.all():
+            found.failed.append(left.only(~passing))
+        if len(found.best) == self._wanted:
+            # An equal key may be nearer.
+            passing &= left.key_s <= found.best[-1].key_s
+        chosen = np.flatnonzero(passing)
+        return left.only(chosen[np.lexsort((left.distances_m[chosen], left.key_s[chosen]))])
 
-    def _take(self, found: _Found, slots: IntArray, distances_m: FloatArray, *, stocked: bool) -> int:
-        """Examine stores and merge those that pass into the best; how many were gone through, which is all."""
-        count = len(slots)
+    def _travelled(self, tested: Examined) -> Steps[Examined]:
+        while True:
+            try:
+                return self._examiner.travelled(tested, slice(None))
+            except WaysNeeded as needed:
+                yield needed
+
+    def _take(self, found: _Found, slots: IntArray, distances_m: FloatArray, *, stocked: bool) -> None:
+        """Examine stores and merge those that pass into the best."""
         if not stocked:
             having = self._examiner.stocked(slots)
             slots, distances_m = slots[having], distances_m[having]
         if len(slots):
             self._merge(found, self._examiner.examine(slots, distances_m, stocked=True))
-        return count
 
     def _merge(self, found: _Found, examined: Examined) -> None:
         passing = np.flatnonzero(examined.reason == Reason.NONE)

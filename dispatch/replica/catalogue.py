@@ -109,6 +109,7 @@ class Catalogue:
     def __init__(self, rows: Iterable[StoreRow], defaults: StoreDefaults) -> None:
         """Take stores in, as ``fill`` does."""
         self._defaults = defaults
+        self.changes = 0  # more with each
         self.schedules = Schedules()
         self.timezones = Zones()
         self.zones = ZoneIndex()
@@ -138,6 +139,7 @@ class Catalogue:
 
     def filled(self) -> None:
         """Index the stores taken in, all at once: one by one costs many times as much."""
+        self.changes += 1
         slots = np.arange(len(self._waiting), dtype=np.int64)
         places = np.array(self._waiting, dtype=np.float64).reshape(-1, 2)
         self.index = PointIndex(slots, places[:, 0].copy(), places[:, 1].copy())
@@ -246,6 +248,7 @@ class Catalogue:
 
     def put(self, row: StoreRow) -> int:
         """Take in a store that is new, changed or back; its slot."""
+        self.changes += 1
         known = self.slot_of_number(row.store_no)
         slot = self._take_slot(row) if known is None else known
         self._describe(slot, row)
@@ -259,6 +262,7 @@ class Catalogue:
 
     def set_open_orders(self, slot: int, open_orders: int) -> None:
         """Only how many orders a store has open."""
+        self.changes += 1
         self.columns.open_orders[slot] = open_orders
         if self._extreme_times is not None:
             least, most, most_queue_s = self._extreme_times
@@ -272,6 +276,7 @@ class Catalogue:
         slot = self.slot_of_number(store_no)
         if slot is None or slot not in self.index or self.columns.cell[slot] != from_cell:
             return
+        self.changes += 1
         self.index.delete(slot)
         if self.columns.has_zone[slot]:
             self.zones.delete(slot)

@@ -49,6 +49,11 @@ class Replica:
     sku_nos: dict[int, int] = field(default_factory=dict)  # the other way round
 
     @property
+    def moment(self) -> tuple[int, int]:
+        """Another after every change of a store, or of stock."""
+        return self.catalogue.changes, self.stock.changes
+
+    @property
     def index(self) -> PointIndex:
         return self.catalogue.index
 

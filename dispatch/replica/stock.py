@@ -101,6 +101,7 @@ class Stock:
     """What is available, at what price and how fresh, by (slot, sku). Skus are small numbers of this replica's own."""
 
     def __init__(self) -> None:
+        self.changes = 0  # more with each
         self._rows: list[SkuRows | None] = []
         self._numbers: dict[str, int] = {}
         self._skus: list[str] = []
@@ -121,6 +122,7 @@ class Stock:
         """The number of a sku, new or known."""
         number = self._numbers.get(sku)
         if number is None:
+            self.changes += 1
             number = self._numbers[sku] = len(self._skus)
             self._skus.append(sku)
             self._rows.append(None)
@@ -158,6 +160,7 @@ class Stock:
 
         To be called before the rows of a slot are written; existing rows of the slot must be written anew after it.
         """
+        self.changes += 1
         unit_s = np.maximum(_FRESH_UNIT_MIN_S, -(-stale_after_s // (_FRESH_MIDDLE - _FRESH_SLACK)))
         self._base_s[slots] = base_s
         self._unit_s[slots] = unit_s
@@ -270,6 +273,7 @@ class Stock:
         """Write rows of one sku, of distinct slots in any order; rows of other slots stay."""
         if len(slots) == 0:
             return
+        self.changes += 1
         rows = self._rows[number]
         if rows is None:
             rows = self._rows[number] = SkuRows()
@@ -286,6 +290,7 @@ class Stock:
 
     def put_one(self, number: int, slot: int, available: int, fresh_s: int, price_id: int) -> None:
         """Write one row, as ``put`` does; in a tenth of the time where the row is there and only its figures change."""
+        self.changes += 1
         rows = self._rows[number]
         at = -1 if rows is None else rows.at(slot)
         if rows is not None and at >= 0 and not rows.odd_prices and (price_id == 0 or price_id in rows.prices):

@@ -14,7 +14,7 @@ from dispatch.domain.ground import modes_of
 from dispatch.domain.moments import local_hour
 from dispatch.domain.question import Question
 from dispatch.domain.reach import Circle, circle_of_shopper, circle_of_store
-from dispatch.domain.selection import select
+from dispatch.domain.selection import Selecting
 from dispatch.replica.replica import PAUSE_AFTER_S, Replica
 from dispatch.services.roads import Roads
 from geo.coordinates import LatLon, timezone_of
@@ -113,7 +113,7 @@ async def _covered(roads: Roads, replica: Replica, question: Question, cell: int
     here = replace(question, destination=cell_centre(cell))
     if await _is_off_road(roads, replica, here):
         return Covered(cell, None)
-    ask = partial(select, replica, here, tell_miss=False)
+    ask = Selecting(replica, here, tell_miss=False)
     selection = await roads.answer(here.destination, ask, otherwise=replica.travel)
     winner = selection.winner
     if winner is None:

@@ -6,9 +6,10 @@ the engine is asked in a thread, and selection begins anew: each time it gets fa
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
@@ -18,8 +19,8 @@ import numpy as np
 import structlog
 
 from geo.coordinates import LatLon
-from geo.geodesy import IntArray
-from geo.travel import MODES, TravelModel
+from geo.geodesy import FloatArray, IntArray
+from geo.travel import MODES, Mode, TravelModel
 from geo.travel.engine import EngineUnavailable, RoadEngine, Roadway, joined
 from geo.travel.roads import KnownRoads, RoadBounds, WaysNeeded
 
@@ -28,6 +29,10 @@ _log = structlog.get_logger(__name__)
 _MOST_DOORS: Final = 4_096
 # Some 300 bytes each; a door of which all stores around are told has hundreds.
 _MOST_WAYS_KEPT: Final = 200_000
+# Up to some 100 kB each.
+_MOST_APPROACHED: Final = 64
+# Half a millisecond each or so.
+_MOST_MET: Final = 16
 # An engine that has failed is left alone for so long.
 _REST_S: Final = 5.0
 
@@ -66,7 +71,10 @@ class Roads:
     waited: Callable[[float], None] = lambda seconds: None  # told how long, each time the engine was waited for
     _executor: ThreadPoolExecutor | None = None
     _areas: ThreadPoolExecutor | None = None
+    _meetings: ThreadPoolExecutor | None = None
+    _meeting: asyncio.Future[None] | None = None
     _known: OrderedDict[tuple[float, float], KnownRoads] = field(default_factory=OrderedDict)
+    _approached: deque[KnownRoads] = field(default_factory=deque)
     _ways_kept: int = 0
     _rests_until: float = 0.0
     _is_probed: bool = False
@@ -93,9 +101,7 @@ class Roads:
                     self.counts.estimated += 1
                     return ask(otherwise)
                 try:
-                    found = await self._find(self.engine, destination, needed, until, heard=heard)
-                    known.learn(needed, found)
-                    self._keep_few(len(needed.lats))
+                    await self._find(self.engine, destination, known, needed, until, heard=heard)
                     heard = True
                 except EngineUnavailable as error:
                     if not isinstance(error, _OutOfTime):
@@ -104,6 +110,7 @@ class Roads:
                     return ask(otherwise)
                 continue
             self._note_broken(known.broken_bounds - broken, destination)
+            self._get_to_know(self.engine, known)
             return answer
 
     async def ask[T](self, place: LatLon, call: Callable[[RoadEngine, RoadBounds], T]) -> T | None:
@@ -149,11 +156,18 @@ class Roads:
         key = (destination.lat, destination.lon)
         known = self._known.pop(key, None)
         if known is None:
-            known = KnownRoads(engine.name, bounds, destination, engine.known_legs_m)
+            known = KnownRoads(engine.name, bounds)
             if len(self._known) >= _MOST_DOORS:
                 self._known.popitem(last=False)
         self._known[key] = known
         return known
+
+    def _keep_few_approaches(self, known: KnownRoads) -> None:
+        """Of the doors that were approached longest ago only the ways are kept."""
+        if known not in self._approached:
+            self._approached.append(known)
+            if len(self._approached) > _MOST_APPROACHED:
+                self._approached.popleft().forget_approaches()
 
     def _keep_few(self, more: int) -> None:
         """Forget the half of the doors that was asked for longest ago when their ways have become too many."""
@@ -164,36 +178,52 @@ class Roads:
             self._ways_kept = sum(map(len, self._known.values()))
 
     async def _find(
-        self, engine: RoadEngine, destination: LatLon, needed: WaysNeeded, until: float, *, heard: bool
-    ) -> dict[int, Roadway]:
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix="roads")
-        loop, began = asyncio.get_running_loop(), time.monotonic()
-        calls: list[tuple[int, asyncio.Future[Roadway]]] = []
+        self, engine: RoadEngine, door: LatLon, known: KnownRoads, needed: WaysNeeded, until: float, *, heard: bool
+    ) -> None:
+        """Ask the engine for what is needed, and have it learnt. Raises EngineUnavailable."""
+        if needed.approaches:
+            before = [partial(engine.approach, door, MODES[code], known.approach(code)) for code in needed.approaches]
+            approaches = await self._call(before, until, heard=heard)
+            for code, approach in zip(needed.approaches, approaches, strict=True):
+                known.learn_approach(code, approach)
+            self._keep_few_approaches(known)
+            return
+        codes, asks = [], []
         for code in np.unique(needed.modes).tolist():
             lats, lons = needed.lats[needed.modes == code], needed.lons[needed.modes == code]
             size = min(engine.ways_a_call, -(-len(lats) // self.threads))
             for start in range(0, len(lats), size):
                 part = slice(start, start + size)
-                mode = MODES[code]
-                ask = partial(engine.ways, lats=lats[part], lons=lons[part], destination=destination, mode=mode)
-                calls.append((code, loop.run_in_executor(self._executor, ask)))
-        self.counts.calls += len(calls)
+                codes.append(code)
+                asks.append(partial(engine.ways, lats=lats[part], lons=lons[part], destination=door, mode=MODES[code]))
         self.counts.ways += len(needed.lats)
+        found: dict[int, list[Roadway]] = {}
+        for code, way in zip(codes, await self._call(asks, until, heard=heard), strict=True):
+            found.setdefault(code, []).append(way)
+        known.learn(needed, {code: joined(parts) for code, parts in found.items()})
+        self._keep_few(len(needed.lats))
+
+    async def _call[T](self, asks: Sequence[Callable[[], T]], until: float, *, heard: bool) -> list[T]:
+        """What the engine answers to these calls, in their order, made in threads. Raises EngineUnavailable."""
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix="roads")
+        loop, began = asyncio.get_running_loop(), time.monotonic()
+        calls = [loop.run_in_executor(self._executor, ask) for ask in asks]
+        self.counts.calls += len(calls)
         probes = self.problem is not None
         self._is_probed |= probes
         try:
             async with asyncio.timeout(max(0.0, until - began)):
-                ways = [await call for _, call in calls]
+                answers = [await call for call in calls]
         except TimeoutError as error:
-            done = (call for _, call in calls if call.done() and not call.cancelled())
+            done = (call for call in calls if call.done() and not call.cancelled())
             if heard or any(call.exception() is None for call in done):
                 # It is well, and has been asked for more than there was time for.
                 self.problem = None
                 raise _OutOfTime("this question asks for more ways than it has time for") from error
             raise EngineUnavailable(f"it has not answered within {self.patience_s:g} s") from error
         finally:
-            for _, call in calls:
+            for call in calls:
                 call.cancel()  # what still waits for a thread would keep the next question from it
             self._is_probed &= not probes
             self.counts.seconds += time.monotonic() - began
@@ -201,10 +231,21 @@ class Roads:
         if probes:
             self._known.clear()  # it may have come back with other roads
         self.problem = None
-        found: dict[int, list[Roadway]] = {}
-        for (code, _), way in zip(calls, ways, strict=True):
-            found.setdefault(code, []).append(way)
-        return {code: joined(parts) for code, parts in found.items()}
+        return answers
+
+    def _get_to_know(self, engine: RoadEngine, known: KnownRoads) -> None:
+        """Have stores met in a thread of its own, a few at a time: the next question around asks fewer ways for it."""
+        if self._meeting is not None and not self._meeting.done():
+            return
+        for code, approach in known.approaches():
+            lats, lons = approach.strangers(_MOST_MET)
+            if len(lats):
+                if self._meetings is None:
+                    self._meetings = ThreadPoolExecutor(1, thread_name_prefix="meetings")
+                self._meeting = asyncio.get_running_loop().run_in_executor(
+                    self._meetings, _meet, engine, lats, lons, MODES[code]
+                )
+                return
 
     def _give_a_rest(self, error: EngineUnavailable) -> None:
         self.counts.failures += 1
@@ -225,6 +266,11 @@ class Roads:
 
     def close(self) -> None:
         """End the threads; what they are at is waited for."""
-        for executor in (self._executor, self._areas):
+        for executor in (self._executor, self._areas, self._meetings):
             if executor is not None:
                 executor.shutdown(cancel_futures=True)
+
+
+def _meet(engine: RoadEngine, lats: FloatArray, lons: FloatArray, mode: Mode) -> None:
+    with suppress(EngineUnavailable):  # questions find out soon enough
+        engine.meet(lats, lons, mode)

@@ -45,6 +45,10 @@ class TravelModel(Protocol):
         """By mode code: whether the hour of departure matters."""
         ...
 
+    def prepare(self, modes: IntArray) -> None:
+        """Get ready to be asked for these modes. Raises what ``times_s`` raises."""
+        return None
+
     def times_s(
         self,
         *,

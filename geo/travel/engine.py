@@ -13,7 +13,7 @@ from geo.coordinates import LatLon
 from geo.geodesy import FloatArray
 from geo.travel import Mode
 
-__all__ = ["EngineUnavailable", "RoadEngine", "Roadway", "joined"]
+__all__ = ["Approach", "EngineUnavailable", "RoadEngine", "Roadway", "joined"]
 
 
 class EngineUnavailable(Exception):
@@ -47,6 +47,25 @@ def joined(parts: Sequence[Roadway]) -> Roadway:
     )
 
 
+class Approach:
+    """What is known of the ways to one door, by one mode, before they are asked for; here nothing."""
+
+    door_leg_m: float = 0.0
+    """The metres from the road to the door are at least so many; inf where none comes near."""
+
+    def least(self, lats: FloatArray, lons: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """What no way from each of these places beats: seconds on the road, and metres to it; 0 where nobody knows."""
+        return np.zeros(len(lats)), np.zeros(len(lats))
+
+    def is_cut_short(self, lats: FloatArray, lons: FloatArray) -> bool:
+        """Whether more could be known of one of these places by another approach after this one."""
+        return False
+
+    def strangers(self, count: int) -> tuple[FloatArray, FloatArray]:
+        """At most so many of the places that ``least`` was asked of, of which more would be known once they are met."""
+        return np.empty(0), np.empty(0)
+
+
 class RoadEngine(Protocol):
     """A routing engine. Its calls block, and may come from several threads at once."""
 
@@ -70,12 +89,16 @@ class RoadEngine(Protocol):
         """
         ...
 
-    def known_legs_m(self, lats: FloatArray, lons: FloatArray, mode: Mode) -> FloatArray:
-        """What the legs of these places are at least, as far as that is known; else 0.
+    def approach(self, destination: LatLon, mode: Mode, after: Approach | None = None) -> Approach:
+        """What is known of the ways there beforehand; more of it than ``after``, which was cut short.
 
-        Answers at once, by what was learnt from earlier ways: it makes bounds tighter.
+        It makes bounds tighter, as far as engines know their roads. Raises EngineUnavailable.
         """
-        return np.zeros(len(lats))
+        return Approach()
+
+    def meet(self, lats: FloatArray, lons: FloatArray, mode: Mode) -> None:
+        """Find out where these places are on the roads, for approaches to come. Raises EngineUnavailable."""
+        return None
 
     def area(self, place: LatLon, mode: Mode, budget_s: float, *, towards: bool, slowed: float = 1.0) -> MultiPolygon:
         """The places within ``budget_s`` seconds: from which the way leads to ``place`` (``towards``), or to which it

@@ -3,14 +3,15 @@
 ``travel_s`` = seconds on the road x factor of the hour + both ways to the road at walking speed. The bound is what is
 left of the geodesic without these legs / top speed + the legs, walked, - 1 s, since an engine rounds to whole seconds.
 A leg that is not known counts as 0: walking is slower than any mode, so that the bound stays one. The factor bounds no
-way: it does not slow the legs.
+geodesic: it does not slow the legs. Where an engine knows the roads by themselves, an approach tells more: the seconds
+of the fastest roads x the factor + the legs, walked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import ItemsView, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf, nextafter
+from math import inf, isinf, nextafter
 from typing import Final
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray, IntArray
 from geo.travel import MODES, Mode, TravelModel
-from geo.travel.engine import Roadway
+from geo.travel.engine import Approach, Roadway
 from geo.travel.estimate import NEVER_S
 
 __all__ = ["LONGEST_LEG_M", "UNREACHABLE_S", "WALKING_MPS", "KnownRoads", "RoadBounds", "WaysNeeded"]
@@ -37,16 +38,20 @@ _HOURS: Final = 24
 _ROUNDING_S: Final = 1.0
 
 
-type LegsKnown = Callable[[FloatArray, FloatArray, Mode], FloatArray]
-"""Latitudes and longitudes of places -> the metres from each to its road, as far as they are known; else 0."""
-
-
 class WaysNeeded(Exception):
-    """The ways from these places are not known yet: ask the engine for them, tell the times, and begin again."""
+    """The ways from these places are not known yet: ask the engine for them, tell the times, and begin again.
 
-    def __init__(self, lats: FloatArray, lons: FloatArray, modes: IntArray) -> None:
-        super().__init__(f"{len(lats)} ways are not known")
-        self.lats, self.lons, self.modes = lats, lons, modes
+    ``approaches``: the codes of the modes of which something should be known beforehand; then no place is named.
+    """
+
+    def __init__(self, lats: FloatArray, lons: FloatArray, modes: IntArray, approaches: Sequence[int] = ()) -> None:
+        super().__init__(f"{len(lats)} ways are not known, and {len(approaches)} approaches")
+        self.lats, self.lons, self.modes, self.approaches = lats, lons, modes, tuple(approaches)
+
+    @classmethod
+    def beforehand(cls, codes: Sequence[int]) -> WaysNeeded:
+        """What is known before any way."""
+        return cls(np.empty(0), np.empty(0), np.empty(0, dtype=np.int64), codes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,11 @@ class RoadBounds:
         """By how much each mode's way takes longer at each hour."""
         factors: FloatArray = self._factors.take(modes * _HOURS + hours)
         return factors
+
+    def least_factor(self, code: int, hours: IntArray) -> float:
+        """By how much a mode's way takes longer at the least, at one of these hours."""
+        factors = self.hour_factors[MODES[code]]
+        return float(min(factors[hour] for hour in set(hours.tolist())))
 
     def least_s(self, distances_m: FloatArray, code: int, off_road_m: FloatArray | float) -> FloatArray:
         """Seconds that no way of this mode beats, of whose geodesic so much is off the road; not rounded."""
@@ -110,18 +120,15 @@ class KnownRoads(TravelModel):
 
     lazy = True
 
-    def __init__(self, source: str, bounds: RoadBounds, door: LatLon, known_legs_m: LegsKnown | None = None) -> None:
-        """``known_legs_m``: what is known of how far places are off the roads, and the door too."""
+    def __init__(self, source: str, bounds: RoadBounds) -> None:
         self.source = source
         self._bounds = bounds
-        self._door = np.array([door.lat]), np.array([door.lon])
-        self._known_legs_m = known_legs_m or (lambda lats, lons, mode: np.zeros(len(lats)))
-        # By mode code, and not as the engine learns it: an answer is worked out by one bound from begin to end.
-        self._door_legs_m: dict[int, float] = {}
+        self._approaches: dict[int, Approach] = {}  # by mode code
         self._known: dict[tuple[float, float, int], tuple[float, float]] = {}  # seconds on the road, and off it
         # By mode code: no road that it may use comes near the door, so that nobody need be asked for.
         self._no_road_to_door: set[int] = set()
         self.broken_bounds = 0
+        self._held: set[tuple[float, float, int]] = set()  # against the bound, which is done once a way
 
     def __len__(self) -> int:
         return len(self._known)
@@ -131,10 +138,32 @@ class KnownRoads(TravelModel):
         """By mode code: whether its hours have different factors."""
         return self._bounds.hourly
 
+    def prepare(self, modes: IntArray) -> None:
+        """Have an approach by each of these modes. Raises WaysNeeded."""
+        if missing := sorted(set(modes.tolist()) - self._approaches.keys()):
+            raise WaysNeeded.beforehand(missing)
+
+    def approaches(self) -> ItemsView[int, Approach]:
+        """What is known beforehand, by mode code."""
+        return self._approaches.items()
+
+    def approach(self, code: int) -> Approach | None:
+        """What is known of this mode's ways beforehand."""
+        return self._approaches.get(code)
+
+    def learn_approach(self, code: int, approach: Approach) -> None:
+        """Take in what is known beforehand of the ways of a mode."""
+        self._approaches[code] = approach
+        if isinf(approach.door_leg_m):
+            self._no_road_to_door.add(code)
+
+    def forget_approaches(self) -> None:
+        """Keep the ways alone: an approach is large."""
+        self._approaches.clear()
+
     def learn(self, needed: WaysNeeded, found: Mapping[int, Roadway]) -> None:
         """Take in the answer to what was needed: by mode code, the ways of its places in their order."""
         for code, ways in found.items():
-            self._door_legs_m[code] = float(self._legs_m(*self._door, code)[0])
             chosen = needed.modes == code
             off_road_m = ways.place_leg_m + ways.door_leg_m
             if (np.isfinite(ways.place_leg_m) & np.isinf(ways.door_leg_m)).any():
@@ -165,48 +194,56 @@ class KnownRoads(TravelModel):
         """Whole seconds from each place, rounded up; UNREACHABLE_S where no road leads. Raises WaysNeeded."""
         missing = ~self.knows(lats=lats, lons=lons, modes=modes)
         if missing.any():
-            raise WaysNeeded(lats[missing], lons[missing], modes[missing])
-        keys = zip(lats.tolist(), lons.tolist(), modes.tolist(), strict=True)
+            raise self._needed(lats[missing], lons[missing], modes[missing])
+        keys = list(zip(lats.tolist(), lons.tolist(), modes.tolist(), strict=True))
         pairs = np.array([self._known.get(key, (inf, 0.0)) for key in keys]).reshape(-1, 2)
         seconds = pairs[:, 0] * self._bounds.factors(modes, hours) + pairs[:, 1]
         times_s: IntArray = np.ceil(np.minimum(seconds, UNREACHABLE_S)).astype(np.int64)
-        bounds_s = self.own_bound_s(lats=lats, lons=lons, distances_m=distances_m, modes=modes, hours=hours)
-        self.broken_bounds += int((times_s < bounds_s).sum())
+        if not self._held.issuperset(keys):
+            self._held.update(keys)
+            bounds_s = self.own_bound_s(lats=lats, lons=lons, distances_m=distances_m, modes=modes, hours=hours)
+            self.broken_bounds += int((times_s < bounds_s).sum())
         return times_s
+
+    def _needed(self, lats: FloatArray, lons: FloatArray, modes: IntArray) -> WaysNeeded:
+        """These ways, or what tells more of them beforehand, which is cheaper than to ask for one in vain."""
+        short = [
+            code
+            for code, approach in self._approaches.items()
+            if approach.is_cut_short(lats[modes == code], lons[modes == code])
+        ]
+        return WaysNeeded.beforehand(short) if short else WaysNeeded(lats, lons, modes)
 
     def bound_s(self, distances_m: FloatArray | float, *, modes: IntArray, hours: IntArray) -> IntArray:
         """For each distance, seconds that no mode of those given can beat."""
         distances_m = np.asarray(distances_m, dtype=np.float64)
         return _floor_s(
             np.minimum.reduce(
-                [
-                    self._bounds.least_s(distances_m, code, self._door_legs_m.get(code, 0.0))
-                    for code in set(modes.tolist())
-                ]
+                [self._bounds.least_s(distances_m, code, self._door_leg_m(code)) for code in set(modes.tolist())]
             )
         )
 
     def own_bound_s(
         self, *, lats: FloatArray, lons: FloatArray, distances_m: FloatArray, modes: IntArray, hours: IntArray
     ) -> IntArray:
-        """For each place, seconds that its own mode cannot beat, its leg counted where that is known."""
+        """For each place, seconds that its own mode cannot beat, by what is known of its approach."""
         least_s = np.zeros(len(distances_m))
         for code in set(modes.tolist()):
             of_it = modes == code
-            off_road_m = self._legs_m(lats[of_it], lons[of_it], code) + self._door_legs_m.get(code, 0.0)
-            least_s[of_it] = self._bounds.least_s(distances_m[of_it], code, off_road_m)
+            on_road_s, legs_m = self._approaches.get(code, Approach()).least(lats[of_it], lons[of_it])
+            # Places off the roads are told by their time.
+            off_road_m = np.where(legs_m <= LONGEST_LEG_M, legs_m, 0.0) + self._door_leg_m(code)
+            by_roads_s = on_road_s * self._bounds.least_factor(code, hours) + off_road_m / WALKING_MPS
+            least_s[of_it] = np.maximum(by_roads_s, self._bounds.least_s(distances_m[of_it], code, off_road_m))
         return _floor_s(least_s)
 
-    def _legs_m(self, lats: FloatArray, lons: FloatArray, code: int) -> FloatArray:
-        """What is known of legs; 0 of places off the roads, which are told by their time."""
-        legs_m = self._known_legs_m(lats, lons, MODES[code])
-        return np.where(legs_m <= LONGEST_LEG_M, legs_m, 0.0)
+    def _door_leg_m(self, code: int) -> float:
+        leg_m = self._approaches.get(code, Approach()).door_leg_m
+        return leg_m if leg_m <= LONGEST_LEG_M else 0.0
 
     def reach_m(self, budget_s: int, *, modes: IntArray, hours: IntArray) -> float:
         """The largest distance whose bound is within the budget; -inf, no distance at all, for a negative budget."""
-        return max(
-            self._bounds.reach_m(budget_s, code, self._door_legs_m.get(code, 0.0)) for code in set(modes.tolist())
-        )
+        return max(self._bounds.reach_m(budget_s, code, self._door_leg_m(code)) for code in set(modes.tolist()))
 
 
 def _floor_s(seconds: FloatArray) -> IntArray:

@@ -19,7 +19,9 @@ import osmium
 import valhalla
 from valhalla.config import get_config
 
-__all__ = ["Progress", "TilesError", "box_of", "road_tiles"]
+from geo.travel.network_build import build_network
+
+__all__ = ["NETWORK", "Progress", "TilesError", "box_of", "road_tiles"]
 
 type Progress = Callable[[str, float | None], None]
 """Told what is being done, and how much of it is, from 0 to 1; None where nobody knows."""
@@ -29,6 +31,11 @@ _CHUNK_BYTES: Final = 16 * 1024 * 1024
 _STAGE: Final = re.compile(r"\[INFO\] ([A-Z][^.]*)\.\.\.")
 _FAULT: Final = re.compile(r"what\(\):\s*(.+)|\[ERROR\] (.+)")
 _DONE: Final = "whole.json"
+# Of what is written beside the tiles: with another number all are built anew.
+_LAYOUT: Final = 2
+NETWORK: Final = "network"
+"""The directory, among the tiles, of the network by itself; none where it cannot be read out of them."""
+
 # What the builder can make of a file; a line of its log begins each.
 _STAGES: Final = (
     "Parsing ways",
@@ -55,7 +62,7 @@ def road_tiles(extract: Path, keep_in: Path, *, progress: Progress | None = None
     keep_in.mkdir(parents=True, exist_ok=True)
     with (keep_in / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        tiles = keep_in / f"{_content_of(extract, keep_in, say)}-{valhalla.__version__}"
+        tiles = keep_in / f"{_content_of(extract, keep_in, say)}-{valhalla.__version__}-{_LAYOUT}"
         if not (tiles / _DONE).exists():
             # What a build that was killed has left: nobody else is at it, for the lock is ours.
             for left in [tiles, *keep_in.glob("building-*")]:
@@ -126,6 +133,8 @@ def _build(extract: Path, tiles: Path, say: Progress) -> None:
         _run([str(_BUILDER), "-c", str(at), str(extract)], extract, say)
         if next(directory.rglob("*.gph"), None) is None:
             raise TilesError(f"the road extract {extract} has no roads in it; is it one of a place that has some?")
+        say("reading the network", None)
+        build_network(directory, directory / NETWORK)
         _write(directory / _DONE, json.dumps({"extract": extract.name}))
         directory.rename(tiles)
 

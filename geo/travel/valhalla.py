@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
 import valhalla
 from valhalla.config import get_config
 
+from geo.coordinates import LatLon
+from geo.geodesy import FloatArray, IntArray
 from geo.travel import Mode
-from geo.travel.engine import EngineUnavailable
-from geo.travel.valhalla_asking import COSTING, NO_WAY, SPHERE_SHORT, Ask, ModeOnRoads, ValhallaEngine
+from geo.travel.approach import MetApproach
+from geo.travel.engine import Approach, EngineUnavailable
+from geo.travel.meeting import Meeting, plain_meetings_of
+from geo.travel.network import Ends, Network, WaysBack
+from geo.travel.tiles import NETWORK
+from geo.travel.valhalla_asking import COSTING, NO_WAY, SPHERE_SHORT, Ask, ModeOnRoads, ValhallaEngine, locate_request
 
 __all__ = ["Valhalla"]
+
+# What the server calls otherwise.
+_NAMES: Final = {"sources_to_targets": "matrix"}
+# Half a side of the squares around a door from which ways are followed back: the first is large enough for most.
+_SQUARES_M: Final = {Mode.FOOT: (1_500.0, 6_000.0), Mode.EBIKE: (3_000.0, 12_000.0), Mode.CAR: (4_000.0, 16_000.0)}
+
+# Up to some 100 kB each.
+_MOST_BACKS: Final = 16
 
 
 class Valhalla(ValhallaEngine):
@@ -28,6 +44,9 @@ class Valhalla(ValhallaEngine):
         self._modes = dict(modes)
         self.config = _config(tiles)
         self._local = threading.local()
+        self._network = Network(tiles / NETWORK) if (tiles / NETWORK).exists() else None
+        self._backs: dict[tuple[float, float, Mode], WaysBack | None] = {}
+        self._lock = threading.Lock()
         if next(tiles.rglob("*.gph"), None) is None:
             raise EngineUnavailable(f"there are no road tiles in {tiles}")
 
@@ -35,12 +54,63 @@ class Valhalla(ValhallaEngine):
         """The speed of the mode: tiles are built without heights, so that nothing goes downhill."""
         return self._modes[mode].speed_kmh / 3.6 * SPHERE_SHORT
 
+    def approach(self, destination: LatLon, mode: Mode, after: Approach | None = None) -> Approach:
+        """What is known of the ways there beforehand: legs, and what the roads take by themselves."""
+        door = self._door(destination, mode)
+        if after is None:
+            back = self._back(destination, door, mode)
+        else:
+            back = self._followed(destination, door, mode, _SQUARES_M[mode][1])
+        return MetApproach(self._points, mode, door, back, is_last=after is not None)
+
+    def _least_s(self, places: Sequence[Meeting], destination: LatLon, door: Meeting, mode: Mode) -> FloatArray:
+        back, least_s = self._back(destination, door, mode), np.zeros(len(places))
+        if back is not None:
+            on_roads = [number for number, place in enumerate(places) if place.ends is not None]
+            least_s[on_roads] = back.least_s([ends for place in places if (ends := place.ends) is not None])
+        return least_s
+
+    def _back(self, destination: LatLon, door: Meeting, mode: Mode) -> WaysBack | None:
+        """The ways back from a door, in the smaller square; those of the last doors are remembered."""
+        key = destination.lat, destination.lon, mode
+        with self._lock:
+            if key in self._backs:
+                return self._backs[key]
+        back = self._followed(destination, door, mode, _SQUARES_M[mode][0])
+        with self._lock:
+            self._backs[key] = back
+            while len(self._backs) > _MOST_BACKS:
+                del self._backs[next(iter(self._backs))]
+        return back
+
+    def _followed(self, destination: LatLon, door: Meeting, mode: Mode, half_m: float) -> WaysBack | None:
+        if self._network is None or door.ends is None:
+            return None
+        kmh = self._modes[mode].speed_kmh
+        return self._network.ways_back(destination, door.ends, COSTING[mode], top_kmh=kmh, half_m=half_m)
+
+    def _ends(self, edges: IntArray, along: FloatArray, mode: Mode) -> Ends | None:
+        if self._network is None:
+            return None
+        return self._network.ends(edges, along, COSTING[mode], self._modes[mode].speed_kmh)
+
+    def _meet(self, ask: Ask, places: Sequence[tuple[float, float]], mode: Mode) -> dict[tuple[float, float], Meeting]:
+        network = self._network
+        if network is None:
+            return super()._meet(ask, places, mode)
+        # To see how far roads lead is most of the work; the network has it written down.
+        located = ask("locate", locate_request(places, self._costing[mode], 0))
+        ends_of, lead_far = partial(self._ends, mode=mode), partial(network.lead_far, costing=COSTING[mode])
+        found = plain_meetings_of(places, located, ends_of, lead_far)
+        others = [at for at in places if at not in found]
+        return found | super()._meet(ask, others, mode) if others else found
+
     def _asker(self) -> Ask:
         actor = self._actor()
 
         def ask(action: str, request: Mapping[str, Any]) -> Any:
             try:
-                return json.loads(getattr(actor, action)(json.dumps(request)))
+                return json.loads(getattr(actor, _NAMES.get(action, action))(json.dumps(request)))
             except valhalla.ValhallaError as error:
                 if error.code in NO_WAY:
                     return None
@@ -65,6 +135,8 @@ def _config(tiles: Path) -> dict[str, Any]:
     config["logging"] = {"type": ""}
     # So much farther than the first way found is looked for a better one. By default it is 420, which takes up to twice
     # the time for the short ways that decide, and was seen to find the same.
+    # Where a route jumps, so does the bidirectional matrix: both go from both ends.
+    config["thor"]["source_to_target_algorithm"] = "timedistancematrix"
     config["thor"]["bidirectional_astar"]["threshold_delta"] = 60.0
     limits = config["service_limits"]
     limits["allow_hard_exclusions"] = True

@@ -5,13 +5,12 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
 from dispatch.domain.question import Question
-from dispatch.domain.selection import select
+from dispatch.domain.selection import Selecting
 from dispatch.services.roads import Roads
 from geo.travel import MODES
 from tests.geo.roads import valhalla_of
@@ -55,7 +54,7 @@ async def _timed(here: City, rounds: list[list[Question]]) -> dict[str, Any]:
         took_ms = []
         for one in asked:
             began = time.perf_counter()
-            await roads.answer(one.destination, partial(select, here.replica, one), otherwise=here.replica.travel)
+            await roads.answer(one.destination, Selecting(here.replica, one), otherwise=here.replica.travel)
             took_ms.append((time.perf_counter() - began) * 1e3)
         medians.append(statistics.median(took_ms))
         p99s.append(float(np.quantile(took_ms, 0.99)))

@@ -77,7 +77,8 @@ def test_valhalla_as_a_server_answers_as_it_does_in_this_process(valhalla_proces
         assert np.array_equal(ours.seconds, theirs.seconds, equal_nan=True), f"seed {SEED}"
         there_is = np.isfinite(ours.seconds)
         for name in ("place_leg_m", "door_leg_m"):
-            assert np.array_equal(getattr(ours, name)[there_is], getattr(theirs, name)[there_is]), f"seed {SEED}"
+            # Where the server says more roads of a place, its leg is read off a line, which is cut to decimetres.
+            assert getattr(ours, name)[there_is] == pytest.approx(getattr(theirs, name)[there_is], abs=0.5)
         assert np.array_equal(np.isinf(ours.place_leg_m), np.isinf(theirs.place_leg_m)), f"seed {SEED}"
         assert np.isfinite(theirs.seconds).any()
 

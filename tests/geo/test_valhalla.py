@@ -54,9 +54,10 @@ def test_a_way_is_the_same_whoever_is_asked_with_it_and_is_never_faster_than_the
         least_m = np.maximum(0.0, distances_m(door, lats, lons) - legs_m)
         least_s = least_m / engine.top_speed_mps(mode) - 1
         assert (together.seconds >= least_s)[known].all(), f"seed {SEED}"
-        known_m = engine.known_legs_m(lats, lons, mode)
+        least_on_s, known_m = engine.approach(door, mode).least(lats, lons)
         assert (known_m <= together.place_leg_m + 1e-6).all(), f"seed {SEED}"
         assert (known_m > 0).any()
+        assert (together.seconds >= least_on_s - 0.5)[~np.isnan(together.seconds)].all(), f"seed {SEED}"
         compared += int(known.sum())
     assert compared > 30
 
@@ -113,7 +114,8 @@ def test_a_place_whose_roads_all_lead_on_is_met_the_same_without_looking_where_t
         for reach in (LEADING, 0)
     )
     plain = 0
-    for meeting, with_look, without in zip(meetings_of(places, looking), looking, blind, strict=True):
+    meetings = meetings_of(places, looking, lambda _edges, _along: None)
+    for meeting, with_look, without in zip(meetings, looking, blind, strict=True):
         if meeting.is_plain:
             plain += 1
             assert [met(edge) for edge in with_look["edges"]] == [met(edge) for edge in without["edges"]]

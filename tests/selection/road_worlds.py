@@ -92,11 +92,13 @@ def question(here: City, name: str, rng: np.random.Generator) -> Question:
 
 def asked_of(here: City, asked: Question, known: KnownRoads | None = None) -> tuple[Selection, KnownRoads]:
     """The answer, and the ways that it took."""
-    known = known or KnownRoads(here.engine.name, here.bounds, asked.destination, here.engine.known_legs_m)
+    known = known or KnownRoads(here.engine.name, here.bounds)
     while True:
         try:
             return select(here.replica, asked, known), known
         except WaysNeeded as needed:
+            for code in needed.approaches:
+                known.learn_approach(code, here.engine.approach(asked.destination, MODES[code], known.approach(code)))
             for code in np.unique(needed.modes).tolist():
                 of_it = needed.modes == code
                 part = WaysNeeded(needed.lats[of_it], needed.lons[of_it], needed.modes[of_it])

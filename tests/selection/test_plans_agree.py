@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,15 +16,15 @@ from tests.selection.worlds import PLACES, difference, plain, question, world
 SEED = 20261124
 NO_LIMIT = 10**9
 
-type Searched = tuple[Plan, str | None, Any]
+type Searched = selection.Steps[tuple[Plan, str | None, selection._Found]]
 
 chosen_by_itself = selection._Search._search
 
 
 def space_first(search: selection._Search) -> Searched:
     if search._examiner.only is not None:
-        return chosen_by_itself(search)
-    found = search._space_first(1.0, limit=NO_LIMIT)
+        return (yield from chosen_by_itself(search))
+    found = yield from search._space_first(1.0, limit=NO_LIMIT)
     assert found is not None, "without a limit the walk ends"
     return Plan.SPACE_FIRST, None, found
 
@@ -36,7 +35,7 @@ def stock_first_by(number: int) -> Callable[[selection._Search], Searched]:
     def search_by(search: selection._Search) -> Searched:
         line = search._lines[number % len(search._lines)]
         around = search._market.slots_around(search._question.destination, search._ground.reach_m)
-        return Plan.STOCK_FIRST, line.sku, search._stock_first(line, around)
+        return Plan.STOCK_FIRST, line.sku, (yield from search._stock_first(line, around))
 
     return search_by
 

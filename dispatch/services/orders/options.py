@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import Final
 
 import numpy as np
@@ -15,7 +14,7 @@ from dispatch.domain.eligibility import Examiner, KnownLine
 from dispatch.domain.errors import Busy, ReplicaNotReady
 from dispatch.domain.promise import Eta
 from dispatch.domain.question import Question, Reason
-from dispatch.domain.selection import select
+from dispatch.domain.selection import Selecting
 from dispatch.domain.spells import FOREVER_S
 from dispatch.replica.replica import Replica
 from dispatch.services.offers import eta_told, line_told
@@ -52,7 +51,7 @@ async def find_options(
     too_dear = False
     asked, at_once = question, _DEAR_AT_ONCE
     while True:
-        ask = partial(select, replica, asked)
+        ask = Selecting(replica, asked)
         selection = await roads.answer(question.destination, ask, otherwise=replica.travel)
         if selection.winner is None:
             return Found((), selection, question, too_dear)
