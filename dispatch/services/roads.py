@@ -21,7 +21,7 @@ import structlog
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray, IntArray
 from geo.travel import MODES, Mode, TravelModel
-from geo.travel.engine import EngineUnavailable, RoadEngine, Roadway, joined
+from geo.travel.engine import Approach, EngineUnavailable, RoadEngine, Roadway, joined
 from geo.travel.roads import KnownRoads, RoadBounds, WaysNeeded
 
 _log = structlog.get_logger(__name__)
@@ -101,8 +101,7 @@ class Roads:
                     self.counts.estimated += 1
                     return ask(otherwise)
                 try:
-                    await self._find(self.engine, destination, known, needed, until, heard=heard)
-                    heard = True
+                    heard = await self._find(self.engine, destination, known, needed, until, heard=heard)
                 except EngineUnavailable as error:
                     if not isinstance(error, _OutOfTime):
                         self._give_a_rest(error)
@@ -157,6 +156,9 @@ class Roads:
         known = self._known.pop(key, None)
         if known is None:
             known = KnownRoads(engine.name, bounds)
+            if not engine.has_approaches:
+                for code in range(len(MODES)):
+                    known.learn_approach(code, Approach())
             if len(self._known) >= _MOST_DOORS:
                 self._known.popitem(last=False)
         self._known[key] = known
@@ -179,15 +181,15 @@ class Roads:
 
     async def _find(
         self, engine: RoadEngine, door: LatLon, known: KnownRoads, needed: WaysNeeded, until: float, *, heard: bool
-    ) -> None:
-        """Ask the engine for what is needed, and have it learnt. Raises EngineUnavailable."""
+    ) -> bool:
+        """Ask the engine for what is needed, and learn it; whether it has been heard. Raises EngineUnavailable."""
         if needed.approaches:
             before = [partial(engine.approach, door, MODES[code], known.approach(code)) for code in needed.approaches]
-            approaches = await self._call(before, until, heard=heard)
+            approaches = await self._call(before, until, heard=heard, proves=False)
             for code, approach in zip(needed.approaches, approaches, strict=True):
                 known.learn_approach(code, approach)
             self._keep_few_approaches(known)
-            return
+            return heard
         codes, asks = [], []
         for code in np.unique(needed.modes).tolist():
             lats, lons = needed.lats[needed.modes == code], needed.lons[needed.modes == code]
@@ -202,9 +204,15 @@ class Roads:
             found.setdefault(code, []).append(way)
         known.learn(needed, {code: joined(parts) for code, parts in found.items()})
         self._keep_few(len(needed.lats))
+        return True
 
-    async def _call[T](self, asks: Sequence[Callable[[], T]], until: float, *, heard: bool) -> list[T]:
-        """What the engine answers to these calls, in their order, made in threads. Raises EngineUnavailable."""
+    async def _call[T](
+        self, asks: Sequence[Callable[[], T]], until: float, *, heard: bool, proves: bool = True
+    ) -> list[T]:
+        """What the engine answers to these calls, in their order, made in threads. Raises EngineUnavailable.
+
+        ``proves``: an answer shows that the engine is well; some need not ask it at all.
+        """
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix="roads")
         loop, began = asyncio.get_running_loop(), time.monotonic()
@@ -217,7 +225,7 @@ class Roads:
                 answers = [await call for call in calls]
         except TimeoutError as error:
             done = (call for call in calls if call.done() and not call.cancelled())
-            if heard or any(call.exception() is None for call in done):
+            if heard or (proves and any(call.exception() is None for call in done)):
                 # It is well, and has been asked for more than there was time for.
                 self.problem = None
                 raise _OutOfTime("this question asks for more ways than it has time for") from error
@@ -228,9 +236,10 @@ class Roads:
             self._is_probed &= not probes
             self.counts.seconds += time.monotonic() - began
             self.waited(time.monotonic() - began)
-        if probes:
+        if probes and proves:
             self._known.clear()  # it may have come back with other roads
-        self.problem = None
+        if proves:
+            self.problem = None
         return answers
 
     def _get_to_know(self, engine: RoadEngine, known: KnownRoads) -> None:

@@ -78,6 +78,9 @@ class RoadEngine(Protocol):
     has_areas: bool
     """Whether it tells areas at all; one that does not leaves them to the estimate."""
 
+    has_approaches: bool = False
+    """Whether it knows anything of ways beforehand; one that does not is not asked."""
+
     def top_speed_mps(self, mode: Mode) -> float:
         """Metres a second that no way of this mode beats, ferries and hills included."""
         ...

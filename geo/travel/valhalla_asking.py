@@ -87,6 +87,7 @@ class ValhallaEngine(RoadEngine):
     name = "valhalla"
     ways_a_call = 4
     has_areas = True
+    has_approaches = True
 
     def __init__(self, modes: Mapping[Mode, ModeOnRoads]) -> None:
         self._costing = {mode: costing_of(mode, on_roads) for mode, on_roads in modes.items()}

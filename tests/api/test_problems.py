@@ -75,7 +75,7 @@ async def test_a_fault_of_ours_is_500_with_its_id_and_tells_nothing(
     def broken(*_: object) -> None:
         raise RuntimeError("password=hunter2")
 
-    monkeypatch.setattr(finding, "select", broken)
+    monkeypatch.setattr(finding, "Selecting", broken)
     answer = await app_client.send("POST", "/v1/quotes", json=QUOTE, headers={"X-Request-Id": "mine"})
     assert_problem(answer, 500, "internal_error")
     assert answer.headers["x-request-id"] == "mine"

@@ -37,6 +37,7 @@ class Engine(RoadEngine):
     name = "counting"
     ways_a_call = 4
     has_areas = False
+    has_approaches = True
 
     def __init__(self, *, strangers: int = 0) -> None:
         self.approached: list[tuple[LatLon, bool]] = []
