@@ -3,7 +3,9 @@
 import heapq
 import shutil
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import osmium
@@ -30,6 +32,16 @@ def door_among(name: str, rng: np.random.Generator) -> LatLon:
     return LatLon(lat=float(lats[0]), lon=float(lons[0]))
 
 
+@cache
+def engine_of(name: str) -> Valhalla:
+    """The engine on a city's tiles, with the network as it is built now."""
+    engine = Valhalla(Path(valhalla_of(name).config["mjolnir"]["tile_dir"]), MODES)
+    into = Path(TemporaryDirectory(delete=False).name) / NETWORK
+    assert build_network(Path(engine.config["mjolnir"]["tile_dir"]), into)
+    engine._network = Network(into)
+    return engine
+
+
 def network_of(engine: Valhalla) -> Network:
     network = engine._network
     assert network is not None
@@ -45,7 +57,7 @@ def test_the_tiles_of_the_version_in_use_can_be_read() -> None:
 def test_no_route_beats_the_network(name: str, mode: Mode) -> None:
     """Of the nearest of many places, and of places anywhere; ratios say that the bound is close, too."""
     rng = np.random.default_rng([SEED, CITIES.index(name), list(Mode).index(mode)])
-    engine, ratios = valhalla_of(name), []
+    engine, ratios = engine_of(name), []
     for _ in range(12):
         door = door_among(name, rng)
         lats, lons = places_along(name, rng, 300)
@@ -87,7 +99,7 @@ def by_plain_search(network: Network, mode: Mode, door_roads: list[tuple[int, fl
 @pytest.mark.parametrize("mode", Mode)
 def test_it_is_what_a_plain_search_of_the_whole_network_finds(mode: Mode) -> None:
     rng = np.random.default_rng([SEED, list(Mode).index(mode)])
-    engine = valhalla_of("jinan")
+    engine = engine_of("jinan")
     network, compared = network_of(engine), 0
     for half_m in (1_500.0, 6_000.0, 200_000.0):
         door = door_among("jinan", rng)
@@ -110,7 +122,7 @@ def test_it_is_what_a_plain_search_of_the_whole_network_finds(mode: Mode) -> Non
 @pytest.mark.parametrize("mode", Mode)
 def test_roads_are_as_valhalla_tells_of_them(mode: Mode) -> None:
     """``locate`` reads the same tiles by Valhalla's own code."""
-    engine, compared = valhalla_of("shibuya"), 0
+    engine, compared = engine_of("shibuya"), 0
     network, ask = network_of(engine), engine._asker()
     lats, lons = places_along("shibuya", np.random.default_rng(SEED), 60)
     places = list(zip(lats.tolist(), lons.tolist(), strict=True))
@@ -129,7 +141,7 @@ def test_roads_are_as_valhalla_tells_of_them(mode: Mode) -> None:
 @pytest.mark.parametrize("name", CITIES)
 @pytest.mark.parametrize("mode", Mode)
 def test_roads_that_are_said_to_lead_far_do_by_valhalla_too(name: str, mode: Mode) -> None:
-    engine = valhalla_of(name)
+    engine = engine_of(name)
     ask, said = engine._asker(), 0
     lats, lons = places_along(name, np.random.default_rng([SEED, CITIES.index(name)]), 200)
     places = list(zip(lats.tolist(), lons.tolist(), strict=True))
@@ -143,18 +155,29 @@ def test_roads_that_are_said_to_lead_far_do_by_valhalla_too(name: str, mode: Mod
     assert said > 120
 
 
+def test_nothing_is_said_of_a_place_whose_ways_may_begin_at_other_roads() -> None:
+    """Its nearest road leads nowhere; the way begins at one that ``locate`` leaves out, and beats all that it tells."""
+    door = LatLon(lat=36.67942736913417, lon=116.89311665668427)
+    place = np.array([36.68001694077761]), np.array([116.87822848357331])
+    engine = engine_of("jinan")
+    ways = engine.ways(lats=place[0], lons=place[1], destination=door, mode=Mode.EBIKE)
+    first = engine.approach(door, Mode.EBIKE)
+    for approach in (first, engine.approach(door, Mode.EBIKE, first)):
+        assert approach.least(*place)[0] <= ways.seconds
+
+
 def test_a_route_that_jumps_is_not_believed() -> None:
     """From road to road by 900 m, in Valhalla 3.9.1; without its search from both ends it takes 1,313 s."""
     door = LatLon(lat=36.677319408501205, lon=117.01349716164577)
     place = np.array([36.67406276533673]), np.array([117.02803119087314])
-    ways = valhalla_of("jinan").ways(lats=place[0], lons=place[1], destination=door, mode=Mode.FOOT)
+    ways = engine_of("jinan").ways(lats=place[0], lons=place[1], destination=door, mode=Mode.FOOT)
     assert ways.seconds == pytest.approx([1313.7], abs=2)
 
 
 def test_nobody_is_met_on_a_ferry() -> None:
     """Its line is half a metre nearer than the footway; it makes 10 km/h, which nobody walks."""
     quay = LatLon(lat=43.73678561897168, lon=7.424917528310648)
-    engine = valhalla_of("monaco")
+    engine = engine_of("monaco")
     ask = engine._asker()
     [met] = ask("locate", locate_request([(quay.lat, quay.lon)], engine._costing[Mode.FOOT], 0))
     assert {edge["edge"]["classification"]["use"] for edge in met["edges"]} == {"footway"}
@@ -185,6 +208,17 @@ def test_it_is_the_same_at_the_date_line_and_in_the_far_north(tmp_path: Path, la
     ways = engine.ways(lats=at_lats[near], lons=at_lons[near], destination=door, mode=Mode.FOOT)
     least_s, _ = engine.approach(door, Mode.FOOT).least(at_lats[near], at_lons[near])
     assert (ways.seconds >= least_s - 0.5).all()
+    # Between two crossings: who is on the door's own road, and before it, need not go to its end.
+    along = np.array([0.3, 0.5, 0.8]) * step
+    on_it = np.full(3, door.lat), door.lon + along
+    for here in range(3):
+        between = LatLon(lat=float(on_it[0][here]), lon=float((on_it[1][here] + 180) % 360 - 180))
+        others = np.arange(3) != here
+        at_lons = (on_it[1][others] + 180) % 360 - 180
+        ways = engine.ways(lats=on_it[0][others], lons=at_lons, destination=between, mode=Mode.FOOT)
+        least_s, _ = engine.approach(between, Mode.FOOT).least(on_it[0][others], at_lons)
+        assert (ways.seconds >= least_s - 0.5).all()
+        assert least_s == pytest.approx(ways.seconds, abs=1)
     # Over the date line Valhalla finds detours of hours, so that its routes are not what this is held against.
     network, ends = network_of(engine), engine._door(door, Mode.FOOT).ends
     assert ends is not None
