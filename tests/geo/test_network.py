@@ -155,12 +155,20 @@ def test_roads_that_are_said_to_lead_far_do_by_valhalla_too(name: str, mode: Mod
     assert said > 120
 
 
+def test_a_road_behind_a_gate_is_not_of_the_network() -> None:
+    """In Monaco: cars may use it, but not its crossings; to begin there would be to find no way at all."""
+    place, engine = (43.76899364378215, 7.464065459692578), engine_of("monaco")
+    met = engine._meet(engine._asker(), [place], Mode.CAR)[place]
+    assert not met.is_plain
+
+
 def test_nothing_is_said_of_a_place_whose_ways_may_begin_at_other_roads() -> None:
     """Its nearest road leads nowhere; the way begins at one that ``locate`` leaves out, and beats all that it tells."""
     door = LatLon(lat=36.67942736913417, lon=116.89311665668427)
     place = np.array([36.68001694077761]), np.array([116.87822848357331])
     engine = engine_of("jinan")
     ways = engine.ways(lats=place[0], lons=place[1], destination=door, mode=Mode.EBIKE)
+    assert ways.seconds == pytest.approx([357.7], abs=1)
     first = engine.approach(door, Mode.EBIKE)
     for approach in (first, engine.approach(door, Mode.EBIKE, first)):
         assert approach.least(*place)[0] <= ways.seconds
