@@ -15,10 +15,9 @@ from geo.travel import MODE_CODES, TravelModel
 
 # No one is served from farther away. Beyond, the chord bounds the geodesic so loosely that a search would see them all.
 _HORIZON_M: Final = 1_000_000.0
-# Where travel is lazy, so many ways are asked for at once: few at first, for mostly the nearest two decide, then more,
-# for each time the search begins anew.
-_FIRST_WAYS: Final = 4
-_MOST_WAYS: Final = 16
+# Where travel is lazy, so many ways are asked for at once: few at first, then more.
+FIRST_WAYS: Final = 4
+MOST_WAYS: Final = 16
 
 
 def modes_of(market: Market, question: Question) -> IntArray:
@@ -36,7 +35,8 @@ class Ground:
         self.examiner = Examiner(market, question, lines, travel)
         self.modes = modes_of(market, question)
         travel.prepare(self.modes)
-        self._hours = market.departure_hours(question.start_s, len(lines))
+        # Without lines: whatever one line would be, as the examiner has it.
+        self._hours = market.departure_hours(question.start_s, max(1, len(lines)))
         self.fixed_s = 0 if question.strategy is Strategy.NEAREST else market.least_fixed_s(len(lines))
         # No store is looked at whose way alone breaks the promise.
         self.reach_m = self.within_m(question.promise_s)
@@ -110,7 +110,7 @@ def growing(count: int) -> Iterator[tuple[int, int]]:
     """Stretches of 0 to ``count``, each twice as long as all before it together, within limits."""
     start = 0
     while start < count:
-        end = start + min(max(_FIRST_WAYS, 2 * start), _MOST_WAYS)
+        end = start + min(max(FIRST_WAYS, 2 * start), MOST_WAYS)
         yield start, min(end, count)
         start = end
 

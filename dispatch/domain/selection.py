@@ -13,7 +13,7 @@ import numpy as np
 
 from dispatch.domain.answer import Candidate, Certificate, Plan, Selection
 from dispatch.domain.eligibility import Examined, KnownLine
-from dispatch.domain.ground import Ground, modes_of, with_ties
+from dispatch.domain.ground import FIRST_WAYS, MOST_WAYS, Ground, modes_of, with_ties
 from dispatch.domain.market import FloatArray, IntArray, Market, SlotRanges
 from dispatch.domain.misses import Misses
 from dispatch.domain.question import Question, Reason, Strategy
@@ -36,9 +36,6 @@ _HOPEFUL_LIMIT: Final = 128
 _SPACE_FIRST_LIMIT: Final = 1000
 # So few rows around are looked at without further thought.
 _FEW_ROWS: Final = 256
-# Where travel is lazy, so many ways are asked for at once: few at first, then more, for each time all begins anew.
-_FIRST_WAYS: Final = 4
-_MOST_WAYS: Final = 16
 # Measured (make bench): to examine a store nearest first costs about as much as to look at this many rows of a sku.
 _ROWS_A_STORE: Final = 25
 
@@ -94,7 +91,7 @@ class Selecting:
 
 def reach_m(market: Market, question: Question, travel: TravelModel | None = None) -> float:
     """The distance beyond which every way alone breaks the promise, so that no store is looked at."""
-    hours = market.departure_hours(question.start_s, len(question.lines))
+    hours = market.departure_hours(question.start_s, max(1, len(question.lines)))
     modes = modes_of(market, question)
     travel = market.travel if travel is None else travel
     return travel.reach_m(question.promise_s, modes=modes, hours=hours)
@@ -255,19 +252,20 @@ class _Search:
             having = self._examiner.stocked(slots)
             slots, distances_m = slots[having], distances_m[having]
         left = self._examiner.tested(slots, distances_m, stocked=True)
-        # What is known costs nothing.
-        known = self._ground.knows(left.slots) & (left.reason == Reason.NONE)
-        if known.any():
-            self._merge(found, (yield from self._travelled(left.only(known))))
-            found.ways += int(known.sum())
-            left = left.only(~known)
         while len((left := self._hopeful(found, left)).slots):
-            # As many as are missing, for those are likely the best; then the others that may be, but not all at once.
-            missing = self._wanted - len(found.best)
-            count = missing if missing > 0 else min(max(_FIRST_WAYS, 2 * found.ways), _MOST_WAYS)
-            few, left = left.only(slice(count)), left.only(slice(count, None))
-            self._merge(found, (yield from self._travelled(few)))
-            found.ways += len(few.slots)
+            chosen = self._ground.knows(left.slots)  # what is known costs nothing
+            if not chosen.any():
+                # As many as are missing, for those are likely the best; then the others, but not all at once.
+                missing = self._wanted - len(found.best)
+                chosen[: missing if missing > 0 else min(max(FIRST_WAYS, 2 * found.ways), MOST_WAYS)] = True
+            try:
+                examined = self._examiner.travelled(left.only(chosen), slice(None))
+            except WaysNeeded as needed:
+                yield needed
+                continue
+            self._merge(found, examined)
+            found.ways += int(chosen.sum())
+            left = left.only(~chosen)
 
     def _hopeful(self, found: _Found, left: Examined) -> Examined:
         """Those that may be among the best by what is known of their ways so far, which grows: the likeliest first."""
@@ -280,13 +278,6 @@ class _Search:
             passing &= left.key_s <= found.best[-1].key_s
         chosen = np.flatnonzero(passing)
         return left.only(chosen[np.lexsort((left.distances_m[chosen], left.key_s[chosen]))])
-
-    def _travelled(self, tested: Examined) -> Steps[Examined]:
-        while True:
-            try:
-                return self._examiner.travelled(tested, slice(None))
-            except WaysNeeded as needed:
-                yield needed
 
     def _take(self, found: _Found, slots: IntArray, distances_m: FloatArray, *, stocked: bool) -> None:
         """Examine stores and merge those that pass into the best."""

@@ -1,7 +1,7 @@
 """Questions that need travel times: answered by a routing engine where there is one, else by the estimate.
 
-Selection is worked out in one go, at one moment of the replica. Where it needs a way that is not known yet, it says so,
-the engine is asked in a thread, and selection begins anew: each time it gets farther, and the last time to the end.
+Selection is worked out at one moment of the replica. Where it needs a way that is not known yet, it says so, the engine
+is asked in a thread, and selection is called again: each time it gets farther, and the last time to the end.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _log = structlog.get_logger(__name__)
 _MOST_DOORS: Final = 4_096
 # Some 300 bytes each; a door of which all stores around are told has hundreds.
 _MOST_WAYS_KEPT: Final = 200_000
-# Up to some 100 kB each.
+# Up to half a MB each.
 _MOST_APPROACHED: Final = 64
 # Half a millisecond each or so.
 _MOST_MET: Final = 16
@@ -184,23 +184,27 @@ class Roads:
     ) -> bool:
         """Ask the engine for what is needed, and learn it; whether it has been heard. Raises EngineUnavailable."""
         if needed.approaches:
-            before = [partial(engine.approach, door, MODES[code], known.approach(code)) for code in needed.approaches]
-            approaches = await self._call(before, until, heard=heard, proves=False)
-            for code, approach in zip(needed.approaches, approaches, strict=True):
-                known.learn_approach(code, approach)
+            before = [known.approach(code) for code in needed.approaches]
+            asks = [
+                partial(engine.approach, door, MODES[c], was) for c, was in zip(needed.approaches, before, strict=True)
+            ]
+            approaches = await self._call(asks, until, heard=heard, proves=False)
+            for code, approach, was in zip(needed.approaches, approaches, before, strict=True):
+                if known.approach(code) is was:  # else another question to this door was sooner
+                    known.learn_approach(code, approach)
             self._keep_few_approaches(known)
             return heard
-        codes, asks = [], []
+        codes, calls = [], []
         for code in np.unique(needed.modes).tolist():
             lats, lons = needed.lats[needed.modes == code], needed.lons[needed.modes == code]
             size = min(engine.ways_a_call, -(-len(lats) // self.threads))
             for start in range(0, len(lats), size):
                 part = slice(start, start + size)
                 codes.append(code)
-                asks.append(partial(engine.ways, lats=lats[part], lons=lons[part], destination=door, mode=MODES[code]))
+                calls.append(partial(engine.ways, lats=lats[part], lons=lons[part], destination=door, mode=MODES[code]))
         self.counts.ways += len(needed.lats)
         found: dict[int, list[Roadway]] = {}
-        for code, way in zip(codes, await self._call(asks, until, heard=heard), strict=True):
+        for code, way in zip(codes, await self._call(calls, until, heard=heard), strict=True):
             found.setdefault(code, []).append(way)
         known.learn(needed, {code: joined(parts) for code, parts in found.items()})
         self._keep_few(len(needed.lats))

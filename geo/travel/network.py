@@ -81,6 +81,10 @@ def cells_of(*, lats: FloatArray, lons: FloatArray) -> IntArray:
     return rows * _COLUMNS + columns
 
 
+def _cell_of(place: LatLon) -> int:
+    return int(cells_of(lats=np.array([place.lat]), lons=np.array([place.lon]))[0])
+
+
 type Ends = FloatArray
 """Where a place is on its roads, a column a road, of which there is at least one. By row: the road, the crossing to
 which it leads, the seconds of it that are left, the crossing from which it comes, the seconds of it that are behind."""
@@ -115,6 +119,10 @@ class Network:
         """Whether all roads of a place are of the network: far more lead there, and to far more they lead."""
         return bool((self._of["road_access"][ends[0].astype(np.int64)] & ACCESS[costing] << FAR_BITS).all())
 
+    def crossings(self, door: LatLon, half_m: float) -> int:
+        """How many crossings the square around a door has whose half a side is so long."""
+        return self._around(_cell_of(door), half_m).count
+
     def ways_back(self, door: LatLon, ends: Ends, costing: str, *, top_kmh: float, half_m: float) -> WaysBack:
         """From a door, back along all roads around it, as far as half a side of a square and no farther."""
         square = self._square(door, costing, top_kmh, half_m)
@@ -134,20 +142,20 @@ class Network:
         return WaysBack(square.numbers, np.append(np.minimum(found_s, cut_s), cut_s).astype(np.float32), ends, cut_s)
 
     def _square(self, door: LatLon, costing: str, top_kmh: float, half_m: float) -> _Square:
-        """The roads in all cells as near as that to the cell of the door; those used last are remembered."""
-        [cell] = cells_of(lats=np.array([door.lat]), lons=np.array([door.lon])).tolist()
+        """The roads in all cells as near as that to the cell of the door; those read last are remembered."""
+        cell = _cell_of(door)
         key = cell, costing, top_kmh, half_m
         square = self._squares.get(key)
         if square is None:
             square = self._read(cell, costing, top_kmh, half_m)
             with self._lock:
                 self._squares[key] = square
-                while sum(len(one.columns) for one in self._squares.values()) > _MOST_ROADS:
+                while len(self._squares) > 1 and sum(map(len, self._squares.values())) > _MOST_ROADS:
                     del self._squares[next(iter(self._squares))]
         return square
 
     def _read(self, cell: int, costing: str, top_kmh: float, half_m: float) -> _Square:
-        numbers = self._around(*divmod(cell, _COLUMNS), half_m)
+        numbers = self._around(cell, half_m)
         firsts = [
             self._of["node_roads"][first : end + 1]
             for first, end in zip(numbers.first.tolist(), numbers.end.tolist(), strict=True)
@@ -171,8 +179,9 @@ class Network:
             np.unique(leads_to[leaves]),
         )
 
-    def _around(self, row: int, column: int, half_m: float) -> _Numbers:
+    def _around(self, cell: int, half_m: float) -> _Numbers:
         """The crossings in all cells as near as that to one."""
+        row, column = divmod(cell, _COLUMNS)
         high = ceil(half_m / _METRES_A_DEGREE / _CELL_DEG)
         farthest = max(abs(row - high), abs(row + high + 1), key=lambda at: abs(at * _CELL_DEG - 90)) * _CELL_DEG - 90
         wide = ceil(half_m / _METRES_A_DEGREE / max(cos(radians(farthest)), 1e-3) / _CELL_DEG)
@@ -200,6 +209,9 @@ class _Square:
     pointers: NDArray[np.int32]
     border: IntArray
     """Crossings to which roads lead from outside."""
+
+    def __len__(self) -> int:
+        return len(self.columns)
 
 
 @dataclass(frozen=True, slots=True)

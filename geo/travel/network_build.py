@@ -26,6 +26,7 @@ LAYOUT_OF: Final = "3.9.1"
 
 _HEADER_BYTES: Final = 272
 _EVERY_ACCESS: Final = sum(ACCESS.values())
+_FERRIES: Final = (41, 42)  # of roads and of rails
 
 # So many crossings are a network beyond doubt. Valhalla's own count goes to geo/travel/meeting.py's LEADING.
 _FAR: Final = 500
@@ -41,6 +42,7 @@ class _Tile:
     lats: FloatArray
     lons: FloatArray
     node_access: IntArray
+    is_ferry: NDArray[np.bool_]
     edge_from: IntArray  # positions of nodes in this tile
     edge_to: IntArray  # ids
     metres: IntArray
@@ -84,6 +86,7 @@ def _tile(data: NDArray[np.uint8]) -> _Tile | None:
         lats=south + _bits(nodes[:, 0], 0, 22) * 1e-6 + _bits(nodes[:, 0], 22, 4) * 1e-7,
         lons=west + _bits(nodes[:, 0], 26, 22) * 1e-6 + _bits(nodes[:, 0], 48, 4) * 1e-7,
         node_access=_bits(nodes[:, 0], 52, 12) & _EVERY_ACCESS,
+        is_ferry=np.isin(_bits(edges[:, 2], 40, 6), _FERRIES),
         edge_from=_owners(_bits(nodes[:, 1], 0, 21), _bits(nodes[:, 1], 21, 7), n_edges),
         edge_to=_bits(edges[:, 0], 0, 46),
         metres=_bits(edges[:, 4], 32, 24),
@@ -140,8 +143,9 @@ def _network(tiles: Sequence[_Tile]) -> dict[str, NDArray[Any]]:
     start, end, access = number[of_tiles("edge_from")], numbers(each("edge_to")), each("access")
     kept = np.flatnonzero((access > 0) & (end >= 0))
     kept = kept[np.argsort(number[end[kept]], kind="stable")]
-    through = each("node_access")
-    through = access[kept] & through[of_tiles("edge_from")[kept]] & through[end[kept]]
+    at_node = each("node_access")
+    through = access[kept] & at_node[of_tiles("edge_from")[kept]] & at_node[end[kept]]
+    through[each("is_ferry")[kept]] = 0
     roads = np.full(len(access), LEFT_OUT, dtype=np.uint32)
     roads[kept] = np.arange(len(kept))
     ends = number[end[kept]]

@@ -39,7 +39,7 @@ _ROUNDING_S: Final = 1.0
 
 
 class WaysNeeded(Exception):
-    """The ways from these places are not known yet: ask the engine for them, tell the times, and begin again.
+    """The ways from these places are not known yet: ask the engine for them, tell the times, and ask again.
 
     ``approaches``: the codes of the modes of which something should be known beforehand; then no place is named.
     """
@@ -124,6 +124,8 @@ class KnownRoads(TravelModel):
         self.source = source
         self._bounds = bounds
         self._approaches: dict[int, Approach] = {}  # by mode code
+        # An answer is worked out by one bound from begin to end, also where its approach is forgotten meanwhile.
+        self._door_legs_m: dict[int, float] = {}
         self._known: dict[tuple[float, float, int], tuple[float, float]] = {}  # seconds on the road, and off it
         # By mode code: no road that it may use comes near the door, so that nobody need be asked for.
         self._no_road_to_door: set[int] = set()
@@ -154,6 +156,7 @@ class KnownRoads(TravelModel):
     def learn_approach(self, code: int, approach: Approach) -> None:
         """Take in what is known beforehand of the ways of a mode."""
         self._approaches[code] = approach
+        self._door_legs_m[code] = approach.door_leg_m if approach.door_leg_m <= LONGEST_LEG_M else 0.0
         if isinf(approach.door_leg_m):
             self._no_road_to_door.add(code)
 
@@ -199,8 +202,8 @@ class KnownRoads(TravelModel):
         pairs = np.array([self._known.get(key, (inf, 0.0)) for key in keys]).reshape(-1, 2)
         seconds = pairs[:, 0] * self._bounds.factors(modes, hours) + pairs[:, 1]
         times_s: IntArray = np.ceil(np.minimum(seconds, UNREACHABLE_S)).astype(np.int64)
-        if not self._held.issuperset(keys):
-            self._held.update(keys)
+        if not self._held.issuperset(key for key in keys if key in self._known):
+            self._held.update(key for key in keys if key in self._known)
             bounds_s = self.own_bound_s(lats=lats, lons=lons, distances_m=distances_m, modes=modes, hours=hours)
             self.broken_bounds += int((times_s < bounds_s).sum())
         return times_s
@@ -219,7 +222,10 @@ class KnownRoads(TravelModel):
         distances_m = np.asarray(distances_m, dtype=np.float64)
         return _floor_s(
             np.minimum.reduce(
-                [self._bounds.least_s(distances_m, code, self._door_leg_m(code)) for code in set(modes.tolist())]
+                [
+                    self._bounds.least_s(distances_m, code, self._door_legs_m.get(code, 0.0))
+                    for code in set(modes.tolist())
+                ]
             )
         )
 
@@ -232,18 +238,16 @@ class KnownRoads(TravelModel):
             of_it = modes == code
             on_road_s, legs_m = self._approaches.get(code, Approach()).least(lats[of_it], lons[of_it])
             # Places off the roads are told by their time.
-            off_road_m = np.where(legs_m <= LONGEST_LEG_M, legs_m, 0.0) + self._door_leg_m(code)
+            off_road_m = np.where(legs_m <= LONGEST_LEG_M, legs_m, 0.0) + self._door_legs_m.get(code, 0.0)
             by_roads_s = on_road_s * self._bounds.least_factor(code, hours) + off_road_m / WALKING_MPS
             least_s[of_it] = np.maximum(by_roads_s, self._bounds.least_s(distances_m[of_it], code, off_road_m))
         return _floor_s(least_s)
 
-    def _door_leg_m(self, code: int) -> float:
-        leg_m = self._approaches.get(code, Approach()).door_leg_m
-        return leg_m if leg_m <= LONGEST_LEG_M else 0.0
-
     def reach_m(self, budget_s: int, *, modes: IntArray, hours: IntArray) -> float:
         """The largest distance whose bound is within the budget; -inf, no distance at all, for a negative budget."""
-        return max(self._bounds.reach_m(budget_s, code, self._door_leg_m(code)) for code in set(modes.tolist()))
+        return max(
+            self._bounds.reach_m(budget_s, code, self._door_legs_m.get(code, 0.0)) for code in set(modes.tolist())
+        )
 
 
 def _floor_s(seconds: FloatArray) -> IntArray:

@@ -31,7 +31,9 @@ _NAMES: Final = {"sources_to_targets": "matrix"}
 # Half a side of the squares around a door from which ways are followed back: the first is large enough for most.
 _SQUARES_M: Final = {Mode.FOOT: (1_500.0, 6_000.0), Mode.EBIKE: (3_000.0, 12_000.0), Mode.CAR: (4_000.0, 16_000.0)}
 
-# Up to some 100 kB each.
+# A search of so many takes some 20 ms, in which nothing else is done.
+_MOST_CROSSINGS: Final = 100_000
+# Up to 400 kB each.
 _MOST_BACKS: Final = 16
 
 
@@ -44,7 +46,7 @@ class Valhalla(ValhallaEngine):
         self._modes = dict(modes)
         self.config = _config(tiles)
         self._local = threading.local()
-        self._network = Network(tiles / NETWORK) if (tiles / NETWORK).exists() else None
+        self._network = _network_of(tiles / NETWORK)
         self._backs: dict[tuple[float, float, Mode], WaysBack | None] = {}
         self._lock = threading.Lock()
         if next(tiles.rglob("*.gph"), None) is None:
@@ -52,7 +54,7 @@ class Valhalla(ValhallaEngine):
 
     def top_speed_mps(self, mode: Mode) -> float:
         """The speed of the mode: tiles are built without heights, so that nothing goes downhill."""
-        return self._modes[mode].speed_kmh / 3.6 * SPHERE_SHORT
+        return self._modes[mode].top_kmh(mode) / 3.6 * SPHERE_SHORT
 
     def approach(self, destination: LatLon, mode: Mode, after: Approach | None = None) -> Approach:
         """What is known of the ways there beforehand: legs, and what the roads take by themselves."""
@@ -86,13 +88,15 @@ class Valhalla(ValhallaEngine):
     def _followed(self, destination: LatLon, door: Meeting, mode: Mode, half_m: float) -> WaysBack | None:
         if self._network is None or door.ends is None:
             return None
-        kmh = self._modes[mode].speed_kmh
+        kmh = self._modes[mode].top_kmh(mode)
+        while half_m > _SQUARES_M[mode][0] and self._network.crossings(destination, half_m) > _MOST_CROSSINGS:
+            half_m /= 1.5
         return self._network.ways_back(destination, door.ends, COSTING[mode], top_kmh=kmh, half_m=half_m)
 
     def _ends(self, edges: IntArray, along: FloatArray, mode: Mode) -> Ends | None:
         if self._network is None:
             return None
-        return self._network.ends(edges, along, COSTING[mode], self._modes[mode].speed_kmh)
+        return self._network.ends(edges, along, COSTING[mode], self._modes[mode].top_kmh(mode))
 
     def _meet(self, ask: Ask, places: Sequence[tuple[float, float]], mode: Mode) -> dict[tuple[float, float], Meeting]:
         network = self._network
@@ -127,6 +131,17 @@ class Valhalla(ValhallaEngine):
                 raise EngineUnavailable(f"valhalla cannot open its tiles: {error}") from error
             self._local.actor = actor
         return actor
+
+
+def _network_of(directory: Path) -> Network | None:
+    if not directory.exists():
+        return None
+    try:
+        return Network(directory)
+    except (OSError, ValueError, EOFError) as error:
+        raise EngineUnavailable(
+            f"the network beside the road tiles cannot be read ({error}); remove {directory.parent}"
+        ) from error
 
 
 def _config(tiles: Path) -> dict[str, Any]:

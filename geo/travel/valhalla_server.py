@@ -29,7 +29,7 @@ class ValhallaServer(ValhallaEngine):
 
     def top_speed_mps(self, mode: Mode) -> float:
         """What the operator says, and no less than is asked for: heights and ferries are the server's own."""
-        return max(self._top_speed_kmh[mode], self._modes[mode].speed_kmh) / 3.6 * SPHERE_SHORT
+        return max(self._top_speed_kmh[mode], self._modes[mode].top_kmh(mode)) / 3.6 * SPHERE_SHORT
 
     def _asker(self) -> Ask:
         until = self._server.deadline()
