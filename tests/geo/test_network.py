@@ -15,12 +15,13 @@ import valhalla
 from geo.coordinates import LatLon
 from geo.geodesy import distances_m
 from geo.travel import Mode
+from geo.travel.engine import EngineUnavailable
 from geo.travel.meeting import LEADING
 from geo.travel.network import ACCESS, NAMES, Network, cells_of
 from geo.travel.network_build import LAYOUT_OF, build_network
 from geo.travel.tiles import NETWORK, road_tiles
 from geo.travel.valhalla import Valhalla
-from geo.travel.valhalla_asking import COSTING, locate_request
+from geo.travel.valhalla_asking import COSTING, ModeOnRoads, locate_request
 from tests.geo.roads import MODES, places_along, valhalla_of
 
 SEED = 20261127
@@ -82,6 +83,30 @@ def test_no_route_beats_the_network(name: str, mode: Mode) -> None:
         ratios += (ways.seconds[known] / least_s[known]).tolist()
     assert len(ratios) > 40
     assert np.median(ratios) < 1.7
+
+
+@pytest.mark.parametrize("kmh", [6.5, 12.7, 18.6])
+def test_a_bicycle_whose_speed_is_no_whole_number_does_not_beat_it_either(kmh: float) -> None:
+    """Valhalla rounds it, road by road."""
+    tiles, rng = Path(valhalla_of("jinan").config["mjolnir"]["tile_dir"]), np.random.default_rng(SEED)
+    modes = {**MODES, Mode.EBIKE: ModeOnRoads(kmh)}
+    engine, bare = Valhalla(tiles, modes), Valhalla(tiles, modes)
+    bare._network, compared = None, 0
+    for _ in range(6):
+        door = door_among("jinan", rng)
+        lats, lons = places_along("jinan", rng, 300)
+        chosen = distances_m(door, lats, lons).argsort()[:12]
+        lats, lons = lats[chosen], lons[chosen]
+        engine.meet(lats, lons, Mode.EBIKE)
+        first = engine.approach(door, Mode.EBIKE)
+        least_s, _ = engine.approach(door, Mode.EBIKE, first).least(lats, lons)
+        ways = bare.ways(lats=lats, lons=lons, destination=door, mode=Mode.EBIKE)
+        there_is = ~np.isnan(ways.seconds)
+        assert (ways.seconds >= least_s - 0.5)[there_is].all(), f"seed {SEED}"
+        straight_s = distances_m(door, lats, lons) - ways.place_leg_m - ways.door_leg_m
+        assert (ways.seconds >= straight_s / engine.top_speed_mps(Mode.EBIKE) - 1)[there_is].all(), f"seed {SEED}"
+        compared += int((there_is & (least_s > 0)).sum())
+    assert compared > 30
 
 
 def by_plain_search(network: Network, mode: Mode, door_roads: list[tuple[int, float]]) -> dict[int, float]:
@@ -193,6 +218,21 @@ def test_a_route_that_jumps_is_not_believed() -> None:
     place = np.array([36.67406276533673]), np.array([117.02803119087314])
     ways = engine_of("jinan").ways(lats=place[0], lons=place[1], destination=door, mode=Mode.FOOT)
     assert ways.seconds == pytest.approx([1313.7], abs=2)
+
+
+def test_where_the_search_from_one_end_finds_no_way_there_is_none() -> None:
+    engine = engine_of("jinan")
+    met = engine._door(LatLon(lat=36.66, lon=117.02), Mode.FOOT)
+    ends_at = (36.66, 117.02), (36.67, 117.03)
+
+    def told(answer: object) -> float:
+        return engine._otherwise(lambda _action, _request: answer, ends_at, (met, met), Mode.FOOT)
+
+    assert np.isnan(told(None))
+    assert np.isnan(told({"sources_to_targets": [[{"time": None}]]}))
+    assert told({"sources_to_targets": [[{"time": 61}]]}) == 61
+    with pytest.raises(EngineUnavailable, match="not what was asked for"):
+        told({})
 
 
 def test_nobody_is_met_on_a_ferry() -> None:

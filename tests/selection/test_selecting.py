@@ -183,3 +183,75 @@ def test_after_an_error_it_begins_anew() -> None:
             learn(known, needed)
     assert found.winner is not None
     assert found.winner.store_id == "S00"
+
+
+def with_times(row: StoreRow, *, prepare_s: int = 0, prepare_line_s: int = 0) -> StoreRow:
+    store = replace(row.store, prepare_s=prepare_s, prepare_line_s=prepare_line_s)
+    return replace(row, store=replace(store, queue_per_order_s=0, courier_s=0, handover_s=0))
+
+
+class Hint(Approach):
+    """Knows every way to the second."""
+
+    def least(self, lats: FloatArray, lons: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return SECONDS_PER_DEGREE * (lats - 25.03), np.zeros(len(lats))
+
+
+SECONDS_PER_DEGREE = 100_000.0
+
+
+@pytest.mark.parametrize("lines", [(), (Line("tea", 1),)], ids=["no line", "a line"])
+def test_the_hours_that_count_are_those_of_one_line_where_there_is_none(lines: tuple[Line, ...]) -> None:
+    """The nearer store leaves in the rush, the farther one, which prepares for longer, after it."""
+    start_s = NOW_S // 86_400 * 86_400 + 18 * 3600 + 1800
+    rush = tuple(5.0 if hour == 18 else 1.0 for hour in range(24))
+    rows = [
+        with_times(a_row(0, lat=25.032)),
+        with_times(a_row(1, lat=25.033), prepare_line_s=1900),
+    ]
+    replica = replica_of(rows, {"tea": Shelf(np.arange(2), np.full(2, 9), np.full(2, start_s))})
+    asked = replace(ASKED, lines=lines, promise_s=36_000, now_s=start_s, start_s=start_s, alternatives=0)
+    known = KnownRoads("test", RoadBounds(dict.fromkeys(Mode, 500.0), dict.fromkeys(Mode, rush)))
+    asking = Selecting(replica, asked)
+    while True:
+        try:
+            found = asking(known)
+            break
+        except WaysNeeded as needed:
+            for code in needed.approaches:
+                known.learn_approach(code, Hint())
+            count = len(needed.lats)
+            seconds = SECONDS_PER_DEGREE * (needed.lats - 25.03)
+            known.learn(needed, {1: Roadway(seconds, np.zeros(count), np.zeros(count))} if count else {})
+    assert found.winner is not None
+    assert found.winner.store_id == "S01"
+    assert known.broken_bounds == 0
+
+
+def test_an_approach_may_be_forgotten_while_a_search_waits() -> None:
+    """The door's way off the road bounds the search from begin to end."""
+    rows = [with_times(a_row(0, lat=25.12), prepare_s=60), with_times(a_row(1, lat=25.432), prepare_s=60)]
+    replica = replica_of(rows, {"tea": Shelf(np.arange(2), np.full(2, 9), np.full(2, NOW_S))})
+    asked = replace(ASKED, promise_s=4600, alternatives=0)
+
+    def answer(*, forgets: bool) -> tuple[str, int, int | None]:
+        known, asking = KnownRoads("test", BOUNDS), Selecting(replica, asked)
+        while True:
+            try:
+                found = asking(known)
+            except WaysNeeded as needed:
+                for code in needed.approaches:
+                    approach = Approach()
+                    approach.door_leg_m = 290.0
+                    known.learn_approach(code, approach)
+                if count := len(needed.lats):
+                    ways = Roadway(np.full(count, 4310.0), np.zeros(count), np.full(count, 290.0))
+                    known.learn(needed, {1: ways})
+                    if forgets:
+                        known.forget_approaches()
+                continue
+            assert found.winner is not None
+            assert found.certificate is not None
+            return found.winner.store_id, found.winner.key_s, found.certificate.next_bound_s
+
+    assert answer(forgets=True) == answer(forgets=False)
