@@ -37,7 +37,7 @@ _OF_ROADS: Final = {
     "calls": "Calls of the routing engine",
     "failures": "Questions in the middle of which the engine was down, too slow, or not understood",
     "estimated": "Questions answered by the estimate, although a routing engine is configured",
-    "broken_bounds": "Ways that were faster than the top speed allows: the nearest store is not proven",
+    "broken_bounds": "Ways that were faster than their bound: the nearest store is not proven",
 }
 
 
