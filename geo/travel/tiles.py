@@ -19,6 +19,7 @@ import osmium
 import valhalla
 from valhalla.config import get_config
 
+from geo.travel.network import Network
 from geo.travel.network_build import build_network
 
 __all__ = ["NETWORK", "Progress", "TilesError", "box_of", "road_tiles"]
@@ -63,12 +64,20 @@ def road_tiles(extract: Path, keep_in: Path, *, progress: Progress | None = None
     with (keep_in / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         tiles = keep_in / f"{_content_of(extract, keep_in, say)}-{valhalla.__version__}-{_LAYOUT}"
-        if not (tiles / _DONE).exists():
+        if not (tiles / _DONE).exists() or not _can_be_read(tiles / NETWORK):
             # What a build that was killed has left: nobody else is at it, for the lock is ours.
             for left in [tiles, *keep_in.glob("building-*")]:
                 shutil.rmtree(left, ignore_errors=True)
             _build(extract, tiles, say)
     return tiles
+
+
+def _can_be_read(network: Path) -> bool:
+    """Whether a network that is there is whole; where tiles of this layout cannot be read, there is none."""
+    try:
+        return not network.exists() or bool(Network(network))
+    except (OSError, ValueError, EOFError):
+        return False
 
 
 def box_of(extract: Path) -> tuple[float, float, float, float] | None:

@@ -16,8 +16,9 @@ from geo.geodesy import distances_between_m, distances_m
 from geo.travel import Mode
 from geo.travel.engine import EngineUnavailable
 from geo.travel.meeting import LEADING, meetings_of
+from geo.travel.network import Network
 from geo.travel.roads import LONGEST_LEG_M
-from geo.travel.tiles import TilesError, road_tiles
+from geo.travel.tiles import NETWORK, TilesError, road_tiles
 from geo.travel.valhalla import Valhalla
 from geo.travel.valhalla_asking import costing_of
 from tests.geo.roads import MODES, places_along, valhalla_of
@@ -161,6 +162,10 @@ def test_tiles_are_built_once_for_a_content_and_anew_when_it_changes(tmp_path: P
     said.clear()
     assert road_tiles(renamed, tmp_path / "tiles", progress=lambda what, _share: said.append(what)) == first
     assert not said, "a file of the same size and date is not read again"
+    (first / NETWORK / "road_m.npy").write_bytes(b"")
+    assert road_tiles(renamed, tmp_path / "tiles", progress=lambda what, _share: said.append(what)) == first
+    assert "reading the network" in said, "what is not whole is built anew"
+    assert Network(first / NETWORK)
     shutil.copyfile(shared_file("roads/monaco.osm.pbf"), renamed)
     other = road_tiles(renamed, tmp_path / "tiles")
     assert other != first
