@@ -1,11 +1,13 @@
 """A search that waits for ways goes on where it stopped, or begins anew when the market has changed meanwhile."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dispatch.domain.answer import Selection
 from dispatch.domain.question import Line, Question
 from dispatch.domain.selection import Selecting, select
 from dispatch.domain.stores import Store
@@ -14,7 +16,7 @@ from dispatch.storage.feed import StoreRow
 from geo.cells import cell_of
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray, IntArray
-from geo.travel import MODES, Mode
+from geo.travel import MODES, Mode, TravelModel
 from geo.travel.engine import Approach, Roadway
 from geo.travel.roads import KnownRoads, RoadBounds, WaysNeeded
 from tests.selection.oracle import Shelf
@@ -53,6 +55,15 @@ def learn(known: KnownRoads, needed: WaysNeeded) -> None:
         known.learn(needed, {code: Roadway(seconds, np.zeros(count), np.zeros(count))})
 
 
+def learning(asking: Callable[[TravelModel], Selection], known: KnownRoads) -> Selection:
+    """Asked again with each way that it needs."""
+    while True:
+        try:
+            return asking(known)
+        except WaysNeeded as needed:
+            learn(known, needed)
+
+
 def ids_of(
     replica: Replica, asking: Selecting | None = None, *, meanwhile: dict[int, object] | None = None
 ) -> list[str]:
@@ -75,12 +86,7 @@ def ids_of(
 def test_it_answers_as_one_that_begins_anew_each_time() -> None:
     replica = street()
     known = KnownRoads("test", BOUNDS)
-    while True:
-        try:
-            anew = select(replica, ASKED, known)
-            break
-        except WaysNeeded as needed:
-            learn(known, needed)
+    anew = learning(lambda travel: select(replica, ASKED, travel), known)
     assert anew.winner is not None
     assert (
         ids_of(replica) == [anew.winner.store_id, *(one.store_id for one in anew.alternatives)] == ["S00", "S01", "S02"]
@@ -94,7 +100,7 @@ def test_it_does_not_begin_anew_while_nothing_changes(monkeypatch: pytest.Monkey
     def counted(self: Selecting, *args: object) -> object:
         nonlocal begun
         begun += 1
-        return before(self, *args)  # type: ignore[arg-type]
+        return before(self, *args)  # type: ignore[arg-type]  # passed on as they came
 
     monkeypatch.setattr(Selecting, "_begun", counted)
     assert ids_of(replica) == ["S00", "S01", "S02"]
@@ -147,12 +153,7 @@ def test_a_sku_that_comes_meanwhile_is_seen() -> None:
     assert replica.moment != before
     replica.stock.put_one(1, 4, 9, NOW_S, 0)
     known = KnownRoads("test", BOUNDS)
-    while True:
-        try:
-            found = asking(known)
-            break
-        except WaysNeeded as needed:
-            learn(known, needed)
+    found = learning(asking, known)
     assert found.winner is not None
     assert found.winner.store_id == "S04"
 
@@ -175,12 +176,7 @@ def test_after_an_error_it_begins_anew() -> None:
     with pytest.raises(RuntimeError, match="no answer"):
         asking(known)
     known.fails = False
-    while True:
-        try:
-            found = asking(known)
-            break
-        except WaysNeeded as needed:
-            learn(known, needed)
+    found = learning(asking, known)
     assert found.winner is not None
     assert found.winner.store_id == "S00"
 
