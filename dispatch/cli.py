@@ -123,6 +123,9 @@ Zone = Annotated[
     str | None, typer.Option("--timezone", help="IANA name, where the file has none.", show_default="from the place")
 ]
 Encoding = Annotated[str | None, typer.Option(help="Such as gb18030 or big5.", show_default="recognised")]
+Sheet = Annotated[str | None, typer.Option(help="Of a workbook: which sheet.", show_default="the first that is shown")]
+ProfileName = Annotated[str | None, typer.Option("--profile", help="The format by name.", show_default="recognised")]
+Force = Annotated[bool, typer.Option("--force", help="Apply although a guard would refuse it.")]
 Errors = Annotated[Path | None, typer.Option(help="Where to write bad rows.", show_default="FILE.errors.csv")]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="CSV or TSV, or gzip of these; the first row is a header.")]
 
@@ -147,6 +150,9 @@ def import_stores(
     timezone: Zone = None,
     country: Annotated[str | None, typer.Option(help="Such as TW: warn about stores outside of it.")] = None,
     encoding: Encoding = None,
+    sheet: Sheet = None,
+    profile: ProfileName = None,
+    force: Force = False,
     errors: Errors = None,
     data_dir: DataDir = None,
 ) -> int:
@@ -163,7 +169,7 @@ def import_stores(
     return _import(
         "stores", file, errors, data_dir, dry_run=dry_run, mode=mode, datum=datum, mapping=mapping or [],
         id_from=[id_from] if id_from else [], partner=partner, timezone=timezone, country=country, encoding=encoding,
-        as_of=None, currency=None,
+        sheet=sheet, profile=profile, force=force, as_of=None, currency=None,
     )  # fmt: skip
 
 
@@ -188,6 +194,9 @@ def import_stock(
     ] = None,
     currency: Annotated[str | None, typer.Option(help="Of prices, such as TWD; or a column currency.")] = None,
     encoding: Encoding = None,
+    sheet: Sheet = None,
+    profile: ProfileName = None,
+    force: Force = False,
     errors: Errors = None,
     data_dir: DataDir = None,
 ) -> int:
@@ -203,7 +212,8 @@ def import_stock(
     """
     return _import(
         "stock", file, errors, data_dir, dry_run=dry_run, mode=mode, as_of=as_of, mapping=mapping or [],
-        partner=partner, timezone=timezone, currency=currency, encoding=encoding, datum=None, country=None, id_from=[],
+        partner=partner, timezone=timezone, currency=currency, encoding=encoding, sheet=sheet, profile=profile,
+        force=force, datum=None, country=None, id_from=[],
     )  # fmt: skip
 
 

@@ -86,6 +86,9 @@ async def _begin(request: Request, kind: str, asked: ImportAsked, service: Servi
             country=asked.country,
             currency=asked.currency,
             encoding=asked.encoding,
+            sheet=asked.sheet,
+            profile=asked.profile,
+            force=asked.force,
             id_from=split_commas(asked.id_from),
             mapping=mapping_of(asked.map),
         )

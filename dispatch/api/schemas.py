@@ -324,6 +324,9 @@ class ImportAsked(Asked):
     country: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = None
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
     encoding: Label | None = None
+    sheet: Text | None = Field(None, description="Of a workbook: the name of the sheet; none: the first that is shown")
+    profile: Label | None = Field(None, description="The format by name; none: recognised")
+    force: bool = Field(False, description="Apply although a guard would refuse it")
     id_from: list[Text] = Field(default=[], max_length=20, description="Repeatable or comma-separated")
     map: list[Text] = Field(default=[], max_length=100, description="Repeatable: column=field")
 

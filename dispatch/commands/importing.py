@@ -40,6 +40,9 @@ def import_request(
     country: str | None,
     currency: str | None,
     encoding: str | None,
+    sheet: str | None,
+    profile: str | None,
+    force: bool,
     id_from: Sequence[str],
     mapping: Sequence[str],
 ) -> ImportRequest:
@@ -59,6 +62,9 @@ def import_request(
         country=country,
         currency=currency,
         encoding=encoding,
+        sheet=sheet,
+        profile=profile,
+        force=force,
         id_from=split_commas(id_from),
         mapping=mapping_of(list(mapping)),
     )

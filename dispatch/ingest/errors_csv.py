@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Final, TextIO
 
+from dispatch.ingest.formats.delimited import REPORT_COLUMNS
 from dispatch.ingest.problems import RowProblem
-from dispatch.ingest.reader import REPORT_COLUMNS
 
 ENCODING: Final = "utf-8-sig"
 """How to write the file: with its mark, without which spreadsheets take UTF-8 for something else."""

@@ -84,7 +84,10 @@ WARNING_CODES: Final[dict[str, str]] = {
 }
 """Codes of RowWarning: the row is applied."""
 
-CODES: Final[dict[str, str]] = {**FILE_CODES, **ROW_CODES, **WARNING_CODES}
+IGNORED_CODES: Final[dict[str, str]] = {}
+"""Codes of RowIgnored: the row says nothing that counts here, by the rule of its format."""
+
+CODES: Final[dict[str, str]] = {**FILE_CODES, **ROW_CODES, **WARNING_CODES, **IGNORED_CODES}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +13,7 @@ from dispatch.ingest.counts import Price, as_of_reading, on_hand_reading, price_
 from dispatch.ingest.moments import FUTURE_LIMIT_S, Moment
 from dispatch.ingest.problems import FileProblem, PlaceProblem, RowProblem, RowWarning
 from dispatch.ingest.profiles import MatchedColumns, load_profile, match_columns, missing_columns
-from dispatch.ingest.tables import RawRow, Table, short_row
+from dispatch.ingest.tables import RawRow, RowIgnored, Table, short_row
 from dispatch.ingest.values import BadValueError, currency_of, identifier_of, shown, timezone_name
 
 BATCH_ROWS: Final = 5000
@@ -54,6 +55,7 @@ class StockBatch:
 
     ``spared`` tells of each bad row, as far as it can be known, whose shelf it spoke of, so that a snapshot does not
     take that shelf as absent: (store_id, sku); sku None: any shelf of the store; store_id None: of any store.
+    ``ignored`` counts the rows that by the rule of their format say nothing here, by reason.
     """
 
     row_nos: list[int] = field(default_factory=list)
@@ -68,6 +70,7 @@ class StockBatch:
     warnings: list[RowWarning] = field(default_factory=list)
     spared: list[tuple[str | None, str | None]] = field(default_factory=list)
     bad_rows: int = 0
+    ignored: Counter[str] = field(default_factory=Counter)
 
     def __len__(self) -> int:
         return len(self.row_nos)
@@ -144,6 +147,8 @@ def _batches(
                 reading.read(row, batch)
             else:
                 reading.read_short(row, batch)
+        elif isinstance(row, RowIgnored):
+            reading.ignore(row, batch)
         else:
             batch.problems.append(row)
             batch.bad_rows += 1
@@ -230,6 +235,17 @@ class _Reading:
             batch.warnings.append(short)
         lacking = len(self._matched.columns) - len(row.cells)
         self.read(RawRow(row.row_no, row.cells + [""] * lacking), batch)
+
+    def ignore(self, row: RowIgnored, batch: StockBatch) -> None:
+        """Count the row, and spare the shelf row that it names, if it does."""
+        batch.ignored[row.reason] += 1
+        if not row.spares:
+            return
+        store_id = self._known_store(RawRow(row.row_no, row.cells))
+        values = [row.cells[i] if 0 <= i < len(row.cells) else "" for i in (self._at["barcode"], self._at["sku"])]
+        sku = self._sku_of[values[0] if values[0].strip() else values[1]]
+        if store_id is not None:
+            batch.spared.append((store_id, None if isinstance(sku, BadValueError) else sku))
 
     def read(self, row: RawRow, batch: StockBatch) -> None:
         """Add the row to the batch, as a count or with all its problems."""

@@ -24,7 +24,7 @@ from dispatch.domain.stores import (
 from dispatch.ingest.problems import FileProblem, PlaceProblem, RowProblem, RowWarning
 from dispatch.ingest.profiles import MatchedColumns, fold_name, load_profile, match_columns, missing_columns
 from dispatch.ingest.survey import ALONE_M, Survey
-from dispatch.ingest.tables import RawRow, Table, short_row
+from dispatch.ingest.tables import RawRow, RowIgnored, Table, short_row
 from dispatch.ingest.values import (
     NOTHING,
     BadValueError,
@@ -96,8 +96,11 @@ def match_store_columns(table: Table, *, options: StoreOptions) -> MatchedColumn
     return matched
 
 
-def read_stores(table: Table, *, options: StoreOptions) -> Iterator[StoreRow | RowProblems]:
-    """Yield every row of the table in its order, as a store or with all that is wrong with it.
+type ReadRow = StoreRow | RowProblems | RowIgnored
+
+
+def read_stores(table: Table, *, options: StoreOptions) -> Iterator[ReadRow]:
+    """Yield every row of the table in its order: a store, all that is wrong with it, or that it says nothing here.
 
     The table is streamed twice, first to see in which country and regions its stores lie. Of two rows with one
     store id the first stands. Raises FileProblem at once when columns or options cannot be; a problem of the file
@@ -135,7 +138,7 @@ def _id_columns(matched: MatchedColumns, id_from: tuple[str, ...]) -> tuple[int,
     return tuple(index_by_name.get(fold_name(name), matched.index_by_field.get(name, -1)) for name in id_from)
 
 
-def _rows(table: Table, matched: MatchedColumns, options: StoreOptions) -> Iterator[StoreRow | RowProblems]:
+def _rows(table: Table, matched: MatchedColumns, options: StoreOptions) -> Iterator[ReadRow]:
     reading = _Reading(matched, options, decimal_comma=table.decimal_comma)
     reading.look_over(table)
     first_rows: dict[str, int] = {}
@@ -145,6 +148,9 @@ def _rows(table: Table, matched: MatchedColumns, options: StoreOptions) -> Itera
     for row in table:
         if isinstance(row, RowProblem):
             yield RowProblems(row.row_no, (row,), row.raw)
+            continue
+        if isinstance(row, RowIgnored):
+            yield row
             continue
         short = short_row(row, columns=matched.columns, required=required)
         if isinstance(short, RowProblem):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
 
 from dispatch.ingest.problems import RowProblem, RowWarning
 
@@ -15,12 +15,29 @@ class RawRow(NamedTuple):
     cells: list[str]
 
 
+class RowIgnored(NamedTuple):
+    """A row that by the rule of its format says nothing that counts here; neither good nor bad.
+
+    ``reason`` is one of IGNORED_CODES. ``spares``: a snapshot leaves the shelf row that it names as it was.
+    """
+
+    row_no: int
+    reason: str
+    cells: list[str]
+    spares: bool = True
+
+
 class Table(Protocol):
     """A file with a header, read as often as wanted. Formats differ in how they make one, not in what it is."""
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The header, as written; the report's own four columns at the end of an errors file are left out."""
+        """The header as written, without the report's own four columns; then columns that a profile has made."""
+        ...
+
+    @property
+    def own_columns(self) -> int:
+        """How many of the columns, from the first, are the file's own: what an errors file gives back."""
         ...
 
     @property
@@ -28,7 +45,17 @@ class Table(Protocol):
         """Whether 25,03 may be a number: true where the comma does not part the columns."""
         ...
 
-    def __iter__(self) -> Iterator[RawRow | RowProblem]:
+    @property
+    def delimiter(self) -> str:
+        """What parts the columns of its errors file: the file's own, the comma of a file that has none."""
+        ...
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What the report says of the file, in JSON's types: ``format``, and ``encoding`` of a text."""
+        ...
+
+    def __iter__(self) -> Iterator[RawRow | RowProblem | RowIgnored]:
         """Stream the rows in their order from the start of the file; rows that cannot be taken apart as problems."""
         ...
 

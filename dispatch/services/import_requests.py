@@ -9,10 +9,11 @@ from typing import Final
 
 from dispatch.domain.errors import InvalidInput
 from dispatch.domain.stores import DEFAULT_PARTNER
+from dispatch.ingest.opening import OpenOptions, open_table
 from dispatch.ingest.problems import FileProblem
-from dispatch.ingest.reader import CsvTable, open_table
 from dispatch.ingest.stock import StockOptions, read_stock
 from dispatch.ingest.stores import StoreOptions, read_stores
+from dispatch.ingest.tables import Table
 from geo.datums import Datum
 
 # How the reading of files names the place of a fault that is no fault of the file.
@@ -36,6 +37,9 @@ class ImportRequest:
     country: str | None = None
     currency: str | None = None
     encoding: str | None = None
+    sheet: str | None = None
+    profile: str | None = None
+    force: bool = False
     id_from: tuple[str, ...] = ()
     mapping: Mapping[str, str] = field(default_factory=dict)
 
@@ -52,7 +56,7 @@ class ImportRequest:
         return self.mode or modes[0]
 
 
-type Opened = CsvTable | FileProblem
+type Opened = Table | FileProblem
 """A file that was looked into: its table, or why it is none."""
 
 
@@ -64,7 +68,7 @@ async def look_over(request: ImportRequest) -> Opened:
 
     def look() -> Opened:
         try:
-            table = open_table(request.path, encoding=request.encoding)
+            table = open_table(request.path, open_options(request))
             if request.kind == "stores":
                 read_stores(table, options=store_options(request))
             else:
@@ -81,6 +85,10 @@ async def look_over(request: ImportRequest) -> Opened:
             return problem
 
     return await asyncio.to_thread(look)
+
+
+def open_options(request: ImportRequest) -> OpenOptions:
+    return OpenOptions(kind=request.kind, encoding=request.encoding, sheet=request.sheet, profile=request.profile)
 
 
 def store_options(request: ImportRequest) -> StoreOptions:

@@ -7,6 +7,7 @@ file is read in a thread of its own, a batch at a time, so that requests are ans
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,15 +20,17 @@ import structlog
 
 from dispatch.domain.errors import DatabaseUnavailable
 from dispatch.domain.versions import Version
+from dispatch.ingest.opening import open_table
 from dispatch.ingest.problems import FileProblem, RowProblem, RowWarning
-from dispatch.ingest.reader import CsvTable, open_table
 from dispatch.ingest.stock import StoreRef, read_stock
 from dispatch.ingest.stores import RowProblems, StoreRow, match_store_columns, read_stores
+from dispatch.ingest.tables import RowIgnored, Table
 from dispatch.services.import_errors import bad_rows_csv
 from dispatch.services.import_requests import (
     ImportRequest,
     Opened,
     look_over,
+    open_options,
     stock_options,
     store_options,
 )
@@ -124,10 +127,14 @@ async def run_import(
         async with _signs_of_life(database, import_id), turn or contextlib.nullcontext():
             table = opened
             if table is None:
-                table = await asyncio.to_thread(open_table, request.path, encoding=request.encoding)
+                table = await asyncio.to_thread(open_table, request.path, open_options(request))
             if isinstance(table, FileProblem):
                 raise table
-            outcome.columns, outcome.delimiter = tuple(map(_storable, table.columns)), table.delimiter
+            outcome.report["file"] = dict(table.about)
+            outcome.columns, outcome.delimiter = (
+                tuple(map(_storable, table.columns[: table.own_columns])),
+                table.delimiter,
+            )
             if request.kind == "stores":
                 await running.stores(table)
             else:
@@ -202,7 +209,7 @@ class _Running:
 
     # ── stores ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def stores(self, table: CsvTable) -> None:
+    async def stores(self, table: Table) -> None:
         counts = self.outcome.counts
         options = store_options(self._request)
         id_column = match_store_columns(table, options=options).name_of("store_id")
@@ -214,6 +221,7 @@ class _Running:
             good += [row for row in batch if isinstance(row, StoreRow)]
             counts.rows += len(batch)
             counts.failed += len(bad)
+            self._note_ignored(Counter(row.reason for row in batch if isinstance(row, RowIgnored)))
             await self._file_errors([problem for row in bad for problem in row.problems])
             self._note_warnings([w for row in batch if isinstance(row, StoreRow) for w in row.warnings])
             await self._note(0.0)
@@ -289,7 +297,7 @@ class _Running:
 
     # ── stock ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def stock(self, table: CsvTable) -> None:
+    async def stock(self, table: Table) -> None:
         request, counts = self._request, self.outcome.counts
         keys = {key.store_id: key for key in await all_stores(self._database)}
         options = stock_options(request)
@@ -298,10 +306,11 @@ class _Running:
         spared: list[tuple[str | None, str | None]] = []
         async with staged_counts(self._database) as staged:
             async for [batch] in _in_thread(batches, 1):
-                counts.rows += len(batch) + batch.bad_rows
+                counts.rows += len(batch) + batch.bad_rows + batch.ignored.total()
                 counts.failed += batch.bad_rows
                 spared += batch.spared
                 await staged.add(staged_rows(batch, keys))
+                self._note_ignored(batch.ignored)
                 await self._file_errors(batch.problems)
                 self._note_warnings(batch.warnings)
                 await self._note(0.0)
@@ -343,6 +352,12 @@ class _Running:
             await add_errors(connection, self.outcome.import_id, self._errors, rows)
         self._errors += len(rows)
         self._sample("errors", problems)
+
+    def _note_ignored(self, by_reason: Mapping[str, int]) -> None:
+        told = self.outcome.report.setdefault("ignored_by_code", {})
+        for reason, rows in by_reason.items():
+            self.outcome.counts.ignored += rows
+            told[reason] = told.get(reason, 0) + rows
 
     def _note_warnings(self, warnings: Sequence[RowWarning]) -> None:
         self.outcome.counts.warnings += len(warnings)

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dispatch.ingest.formats.delimited import CsvTable, open_delimited
 from dispatch.ingest.problems import RowProblem, RowWarning
-from dispatch.ingest.reader import CsvTable, open_table
+from dispatch.ingest.profiles import is_known_name
 from dispatch.ingest.stock import StockBatch, StockOptions, StoreRef, read_stock
 from dispatch.ingest.stores import RowProblems, StoreOptions, StoreRow, read_stores
 from dispatch.ingest.tables import RawRow
@@ -23,6 +24,11 @@ def written(path: Path, text: str | bytes, *, encoding: str = "utf-8") -> Path:
     """The file, made with exactly these bytes, or with this text in the encoding."""
     path.write_bytes(text if isinstance(text, bytes) else text.encode(encoding))
     return path
+
+
+def open_table(path: Path, *, encoding: str | None = None) -> CsvTable:
+    """The delimited file as a table, before any profile."""
+    return open_delimited(path, encoding=encoding, is_known=is_known_name)
 
 
 def opened(folder: Path, text: str | bytes, *, encoding: str = "utf-8") -> CsvTable:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import dispatch.ingest
+from dispatch.ingest.formats.delimited import MAX_CELL_CHARS, MAX_COLUMNS, MAX_LINE_CHARS
 from dispatch.ingest.problems import CODES, FILE_CODES, ROW_CODES, WARNING_CODES, FileProblem
-from dispatch.ingest.reader import MAX_CELL_CHARS, MAX_COLUMNS, MAX_LINE_CHARS
 from dispatch.ingest.stock import StockOptions
 from dispatch.ingest.stores import StoreOptions
 from geo.coordinates import CoordinateError
@@ -129,7 +129,7 @@ def test_a_field_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_larger_than_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dispatch.ingest.sources.MAX_TABLE_BYTES", 1000)
+    monkeypatch.setattr("dispatch.ingest.formats.sources.MAX_TABLE_BYTES", 1000)
     opened(tmp_path, f"{STORE}\n" + "A1,25,121.5\n" * 80)
     with pytest.raises(FileProblem) as caught:
         opened(tmp_path, f"{STORE}\n" + "A1,25,121.5\n" * 90)

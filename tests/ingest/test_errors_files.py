@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatch.ingest.errors_csv import ENCODING, write_errors
+from dispatch.ingest.formats.delimited import CsvTable
 from dispatch.ingest.problems import RowProblem
-from dispatch.ingest.reader import CsvTable, open_table
-from tests.ingest.tables import StoresRead, cells_of, opened, stock_batch, written
+from tests.ingest.tables import StoresRead, cells_of, open_table, opened, stock_batch, written
 
 
 def _errors_file(folder: Path, table: CsvTable, problems: list[RowProblem]) -> Path:

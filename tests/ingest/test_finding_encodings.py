@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from dispatch.ingest.formats.sources import _is_common
 from dispatch.ingest.problems import FileProblem
-from dispatch.ingest.reader import open_table
-from dispatch.ingest.sources import _is_common
-from tests.ingest.tables import cells_of, written
+from tests.ingest.tables import cells_of, open_table, written
 
 SIMPLIFIED = """
 全家便利店迎泽大街店 美宜佳太原府东街店 罗森五一广场店 便利蜂万象城店

@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 from dispatch.domain.hours import HoursError, check_opening_hours
 from dispatch.domain.stores import Store
 from dispatch.ingest.problems import FileProblem
-from dispatch.ingest.reader import open_table
 from dispatch.ingest.stores import StoreOptions, match_store_columns, stable_id
 from geo import zones
 from geo.coordinates import Datum, LatLon
 from geo.datums import from_wgs84
 from geo.travel import Mode
-from tests.ingest.tables import StoresRead, opened
+from tests.ingest.tables import StoresRead, open_table, opened
 
 SQUARE = "POLYGON((121 24,122 24,122 26,121 26,121 24))"
 

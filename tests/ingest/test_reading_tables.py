@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dispatch.ingest.formats.delimited import DELIMITERS, MAX_CELL_CHARS, MAX_COLUMNS, MAX_LINE_CHARS
 from dispatch.ingest.problems import FILE_CODES, ROW_CODES, FileProblem, RowProblem
-from dispatch.ingest.reader import DELIMITERS, MAX_CELL_CHARS, MAX_COLUMNS, MAX_LINE_CHARS, open_table
 from dispatch.ingest.tables import RawRow
-from tests.ingest.tables import StoresRead, cells_of, opened, problems_of, stock_batch, written
+from tests.ingest.tables import StoresRead, cells_of, open_table, opened, problems_of, stock_batch, written
 
 HEADER = "store_id,name,lat,lon"
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from dispatch.ingest.formats.sources import find_encoding, open_bytes
 from dispatch.ingest.problems import FileProblem, PlaceProblem, RowProblem
-from dispatch.ingest.profiles import is_known_name
-from dispatch.ingest.sources import find_encoding, open_bytes
 from dispatch.ingest.tables import RawRow
 
 DELIMITERS: Final = (",", ";", "\t", "|")
@@ -46,8 +45,16 @@ class CsvTable:
     header_lines: int
 
     @property
+    def own_columns(self) -> int:
+        return len(self.columns)
+
+    @property
     def decimal_comma(self) -> bool:
         return self.delimiter != ","
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        return {"format": "tsv" if self.delimiter == "\t" else "csv", "encoding": self.encoding}
 
     def __iter__(self) -> Iterator[RawRow | RowProblem]:
         for row in _records(self.path, self.encoding, self.delimiter, self.width, skip=self.header_lines):
@@ -64,7 +71,7 @@ class CsvTable:
         return raw if len(raw) > self.width else raw[: len(self.columns)]
 
 
-def open_table(path: Path, *, encoding: str | None = None, is_known: Callable[[str], bool] = is_known_name) -> CsvTable:
+def open_delimited(path: Path, *, encoding: str | None, is_known: Callable[[str], bool]) -> CsvTable:
     """Find encoding, delimiter and header of the file; the whole of it has been decoded once when this returns.
 
     The delimiter is the one that gives the header the most names that ``is_known`` knows, then the most columns,
