@@ -8,7 +8,7 @@ from dispatch.ingest.stock import StoreRef, read_stock
 from dispatch.ingest.tables import Table
 from dispatch.services.import_account import Account
 from dispatch.services.import_requests import stock_options
-from dispatch.services.import_staging import spared_by_number, staged_rows
+from dispatch.services.import_staging import spared_by_number, staged_columns
 from dispatch.services.threads import in_batches
 from dispatch.storage.shelves import CountsApplied
 from dispatch.storage.staging import HowToApply, StagedCounts, staged_counts
@@ -30,7 +30,7 @@ async def import_stock(account: Account, table: Table) -> None:
             counts.rows += len(batch) + batch.bad_rows + batch.ignored.total()
             counts.failed += batch.bad_rows
             spared.update(batch.spared)
-            await staged.add(staged_rows(batch, keys))
+            await staged.add(staged_columns(batch, keys))
             account.note_ignored(batch.ignored)
             await account.file_errors(batch.problems)
             account.note_warnings(batch.warnings)

@@ -9,10 +9,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
 from typing import Any, Final
+
+import numpy as np
 
 from dispatch.storage.import_images import keep_new_skus, keep_shelves
 from dispatch.storage.pool import Connection, Database
@@ -23,15 +25,49 @@ from dispatch.storage.sql import sql
 WAYS: Final = 2
 """Connections that an import of stock stages and applies on."""
 
-_STAGED_COLUMNS: Final = (
-    "row_no", "cell", "store_no", "sku", "on_hand", "price_minor", "currency", "price_set", "safety_stock",
-    "safety_set", "as_of",
+# PostgreSQL's binary COPY of fields that are never null and of fixed width: a count of fields, then a length and a
+# big-endian value each. Timestamps are microseconds since 2000-01-01 UTC.
+_ROW: Final = np.dtype(
+    [
+        ("fields", ">i2"),
+        ("l1", ">i4"), ("store_no", ">i8"),
+        ("l2", ">i4"), ("sku_n", ">i4"),
+        ("l3", ">i4"), ("on_hand", ">i4"),
+        ("l4", ">i4"), ("price_minor", ">i8"),
+        ("l5", ">i4"), ("currency", "S3"),
+        ("l6", ">i4"), ("price_set", "u1"),
+        ("l7", ">i4"), ("safety_stock", ">i4"),
+        ("l8", ">i4"), ("safety_set", "u1"),
+        ("l9", ">i4"), ("as_of_us", ">i8"),
+    ]
 )  # fmt: skip
+_LENGTHS: Final = {"fields": 9, "l1": 8, "l2": 4, "l3": 4, "l4": 8, "l5": 3, "l6": 1, "l7": 4, "l8": 1, "l9": 8}
+_FIELDS: Final = tuple(name for name in _ROW.names or () if name not in _LENGTHS and name != "sku_n")
+_HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+_TRAILER: Final = b"\xff\xff"
+POSTGRES_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
 # One transaction holds the locks of at most about so many rows, so that orders wait for a fraction of a second.
 _ROWS_A_TRANSACTION: Final = 20_000
 _LONG_TIMEOUT_S: Final = 1800.0
 
-type StagedRow = tuple[int, int, int, str, int, int | None, str | None, bool, int, bool, datetime]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+    """Counts in columns of one length. ``price_minor`` −1: none, currency ``---``; ``*_set``: the file speaks of it.
+    """Counts in columns of one length. ``price_minor`` −1: none, with currency ``---``; ``*_set``: the file speaks of it.
+
+    ``as_of_us``: microseconds since POSTGRES_EPOCH.
+    """
+
+    store_no: np.ndarray
+    sku: list[str]
+    on_hand: np.ndarray
+    price_minor: np.ndarray
+    currency: np.ndarray
+    price_set: np.ndarray
+    safety_stock: np.ndarray
+    safety_set: np.ndarray
+    as_of_us: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +109,17 @@ class _Way:
     connection: Connection
     stores: list[_FileStore] = field(default_factory=list)
 
-    async def add(self, rows: Sequence[StagedRow]) -> None:
-        if rows:
-            await self.connection.copy_records_to_table("staged_counts", records=rows, columns=_STAGED_COLUMNS)
+    async def add(self, rows: np.ndarray) -> None:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield _HEADER + rows.tobytes() + _TRAILER
 
-    async def close(self, *, dry_run: bool) -> None:
+        if len(rows):
+            await self.connection.copy_to_table("staged_counts", source=pieces(), format="binary")
+
+    async def close(self, skus: Mapping[str, int], *, dry_run: bool) -> None:
+        await self.connection.copy_records_to_table(
+            "staged_skus", records=((n, sku) for sku, n in skus.items()), columns=("sku_n", "sku")
+        )
         if not dry_run:
             await self.connection.execute(sql("add_staged_skus"), timeout=_LONG_TIMEOUT_S)
         await self.connection.execute(sql("sum_staged_counts"), timeout=_LONG_TIMEOUT_S)
@@ -158,16 +200,22 @@ class StagedCounts:
 
     def __init__(self, connections: Sequence[Connection]) -> None:
         self._ways = [_Way(connection) for connection in connections]
+        self._skus: dict[str, int] = {}
 
-    async def add(self, rows: Iterable[StagedRow]) -> None:
-        parts: list[list[StagedRow]] = [[] for _ in self._ways]
-        for row in rows:
-            parts[row[2] % len(parts)].append(row)  # the store's number
-        await _together(way.add(part) for way, part in zip(self._ways, parts, strict=True))
+    async def add(self, columns: StagedColumns) -> None:
+        numbers = self._skus
+        rows = np.empty(len(columns.sku), dtype=_ROW)
+        for name, length in _LENGTHS.items():
+            rows[name] = length
+        rows["sku_n"] = [numbers.setdefault(sku, len(numbers)) for sku in columns.sku]
+        for name in _FIELDS:
+            rows[name] = getattr(columns, name)
+        way = columns.store_no % len(self._ways)
+        await _together(one.add(rows[way == n]) for n, one in enumerate(self._ways))
 
     async def close(self, *, dry_run: bool) -> int:
         """Sum what was staged; how many stores there are. A dry run makes no new skus."""
-        await _together(way.close(dry_run=dry_run) for way in self._ways)
+        await _together(way.close(self._skus, dry_run=dry_run) for way in self._ways)
         return sum(len(way.stores) for way in self._ways)
 
     async def emptying(self, *, whole: bool) -> Emptying:

@@ -23,6 +23,8 @@ DIRECTORIES: Final = frozenset({"partners", "skus", DIRECTORY_OF_CELLS})
 OF_ALL_CELLS: Final = frozenset(
     {
         "heads",
+        "forget_images",
+        "images_of_shelves",
         "read_all_stores",
         "copy_shelves",
         "copy_some_skus",

@@ -52,17 +52,18 @@ SELECT n, row_no, column_name, code, message, cells FROM import_errors
 WHERE import_id = $1 AND n > $2 ORDER BY n LIMIT $3
 
 -- name: make_staged_counts
--- Where a file's counts wait until it is read to its end; a table of the connection.
+-- Where a file's counts wait until it is read to its end; tables of the connection. price_minor -1: none.
 CREATE TEMPORARY TABLE staged_counts (
-    row_no bigint NOT NULL, cell bigint NOT NULL, store_no bigint NOT NULL, sku text NOT NULL, on_hand integer NOT NULL,
-    price_minor bigint, currency text, price_set boolean NOT NULL,
-    safety_stock integer NOT NULL, safety_set boolean NOT NULL, as_of timestamptz NOT NULL
-)
+    store_no bigint NOT NULL, sku_n integer NOT NULL, on_hand integer NOT NULL, price_minor bigint NOT NULL,
+    currency text NOT NULL, price_set boolean NOT NULL, safety_stock integer NOT NULL, safety_set boolean NOT NULL,
+    as_of timestamptz NOT NULL
+);
+CREATE TEMPORARY TABLE staged_skus (sku_n integer NOT NULL, sku text NOT NULL)
 
 -- name: add_staged_skus
 -- Skus that the file names for the first time.
 INSERT INTO skus (sku)
-SELECT DISTINCT s.sku FROM staged_counts s WHERE NOT EXISTS (SELECT FROM skus k WHERE k.sku = s.sku)
+SELECT s.sku FROM staged_skus s WHERE NOT EXISTS (SELECT FROM skus k WHERE k.sku = s.sku)
 ORDER BY 1
 ON CONFLICT DO NOTHING
 
@@ -70,15 +71,18 @@ ON CONFLICT DO NOTHING
 -- The file's counts by shelf row, in order of key. Rows of one (store, sku) are summed; the newest date and the
 -- highest price of them stand. A dry run gives new skus no number.
 CREATE TEMPORARY TABLE summed_counts AS
-SELECT s.cell, s.store_no, coalesce(k.sku_no, -1) AS sku_no,
-       least(sum(s.on_hand), 1000000000)::integer AS on_hand,
-       max(s.price_minor) AS price_minor, max(s.currency) AS currency, bool_or(s.price_set) AS price_set,
-       max(s.safety_stock) AS safety_stock, bool_or(s.safety_set) AS safety_set,
-       max(s.as_of) AS as_of, count(*)::integer AS n_rows,
-       CASE WHEN k.sku_no IS NULL THEN s.sku END AS new_sku
-FROM staged_counts s LEFT JOIN skus k USING (sku)
-GROUP BY s.cell, s.store_no, s.sku, k.sku_no
-ORDER BY s.cell, s.store_no, k.sku_no
+SELECT d.cell, s.store_no, coalesce(k.sku_no, -1) AS sku_no, s.on_hand, s.price_minor, s.currency, s.price_set,
+       s.safety_stock, s.safety_set, s.as_of, s.n_rows, CASE WHEN k.sku_no IS NULL THEN n.sku END AS new_sku
+FROM (
+    SELECT store_no, sku_n, least(sum(on_hand), 1000000000)::integer AS on_hand,
+           nullif(max(price_minor), -1) AS price_minor, max(currency) FILTER (WHERE price_minor >= 0) AS currency,
+           bool_or(price_set) AS price_set, max(safety_stock) AS safety_stock, bool_or(safety_set) AS safety_set,
+           max(as_of) AS as_of, count(*)::integer AS n_rows
+    FROM staged_counts GROUP BY store_no, sku_n) AS s
+JOIN staged_skus n USING (sku_n)
+JOIN store_directory d USING (store_no)
+LEFT JOIN skus k ON k.sku = n.sku
+ORDER BY d.cell, s.store_no, k.sku_no
 
 -- name: index_summed_counts
 -- Used by: take_counts, once a batch of stores.
@@ -125,7 +129,7 @@ FROM summed_counts WHERE cell = $1 AND store_no = ANY ($2::bigint[])
 
 -- name: drop_staged
 -- The waiting tables of an import that has ended.
-DROP TABLE IF EXISTS staged_counts, summed_counts
+DROP TABLE IF EXISTS staged_counts, staged_skus, summed_counts
 
 -- name: make_staged_stores
 -- Where a file's stores wait until it is read to its end; a table of the connection.
