@@ -9,12 +9,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
+from dispatch.commands.pulling import Puller, pull_typed
+from dispatch.settings import load_settings
 from tests.cli.conftest import Ran, Run
 from tests.services.file_server import Answer, FileServer, serving
 from tests.serving import until
@@ -31,6 +34,17 @@ def server() -> Iterator[FileServer]:
         yield files
 
 
+COUNTED_AT = "SELECT min(as_of), max(as_of) FROM shelves"
+
+
+async def rows_of(url: str, query: str) -> list[Any]:
+    connection = await asyncpg.connect(url)
+    try:
+        return [tuple(row) for row in await connection.fetch(query)]
+    finally:
+        await connection.close()
+
+
 @dataclass
 class Line:
     """The command line, and the database it works on."""
@@ -42,21 +56,14 @@ class Line:
         return self.run(*arguments)
 
     def rows(self, query: str) -> list[Any]:
-        async def ask() -> list[Any]:
-            connection = await asyncpg.connect(self.url)
-            try:
-                return [tuple(row) for row in await connection.fetch(query)]
-            finally:
-                await connection.close()
-
         with asyncio.Runner() as runner:
-            return runner.run(ask())
+            return runner.run(rows_of(self.url, query))
 
     def shelves(self) -> dict[str, int]:
         return dict(self.rows("SELECT sku, on_hand FROM shelves JOIN skus USING (sku_no)"))
 
     def counted_at(self) -> Any:
-        [(earliest, latest)] = self.rows("SELECT min(as_of), max(as_of) FROM shelves")
+        [(earliest, latest)] = self.rows(COUNTED_AT)
         assert earliest == latest
         return latest
 
@@ -265,6 +272,25 @@ def test_another_database_knows_nothing_of_it(
     assert line("import", "stores", url).code == 0
     monkeypatch.setenv("DISPATCH_DATABASE_URL", empty_database_url)
     assert counts(line("import", "stores", url))["created"] == 2
+
+
+async def test_each_time_is_counted_as_of_its_own_question(line: Line, server: FileServer, tmp_path: Path) -> None:
+    moments = [datetime(2026, 11, 20, 10, minute, tzinfo=UTC) for minute in range(4)]
+    clock = iter(moments)
+    url = server.lay_out("/stock.csv", Answer(STOCK, {"ETag": '"1"'}))
+    asked: dict[str, Any] = dict.fromkeys(
+        ("mode", "datum", "timezone", "country", "currency", "encoding", "sheet", "profile")
+    )
+    pull = pull_typed(
+        load_settings(data_dir=tmp_path), "stock", url, header_from=[], errors=None, as_of="now", partner="default",
+        dry_run=False, force=False, id_from=[], mapping=[], **asked,
+    )  # fmt: skip
+    puller = Puller(line.url, pull, now=lambda: next(clock))
+    for asked_at in moments[::2]:
+        came = await puller.once()
+        assert came.request.as_of == asked_at, "not the moment at which the file had come"
+        assert came.outcome is not None
+        assert await rows_of(line.url, COUNTED_AT) == [(asked_at, asked_at)]
 
 
 # ── whole or not at all ────────────────────────────────────────────────────────────────────────────────────────────
