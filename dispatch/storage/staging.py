@@ -53,8 +53,8 @@ _LONG_TIMEOUT_S: Final = 1800.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StagedColumns:
     """Counts in columns of one length. ``price_minor`` −1: none, currency ``---``; ``*_set``: the file speaks of it.
-    """Counts in columns of one length. ``price_minor`` −1: none, with currency ``---``; ``*_set``: the file speaks of it.
 
     ``as_of_us``: microseconds since POSTGRES_EPOCH.
     """
