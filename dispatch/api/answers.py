@@ -406,8 +406,10 @@ class ImportReport(TypedDict, total=False):
 
     __pydantic_config__ = _CLOSED  # type: ignore[misc]  # as above
 
+    file: Annotated[dict[str, Any], Field(description="What the file was found to be: ``format``, ``encoding``")]
     errors: list[RowNote | PlaceNote]
     errors_by_code: dict[str, Count]
+    ignored_by_code: dict[str, Count]
     warnings: list[RowNote]
     warnings_by_code: dict[str, Count]
     not_removed: str
