@@ -16,6 +16,7 @@ from dispatch.api.schemas import (
     ActionIn,
     DeclineIn,
     ImportAsked,
+    ImportsAsked,
     NearbyIn,
     OrderIn,
     OrderLineIn,
@@ -146,6 +147,7 @@ def test_the_reasons_stand_in_the_order_of_the_tests() -> None:
         ("Movements", MovementIn, STOCK),
         ("Partners", PartnerIn, STOCK),
         ("Send a file", ImportAsked, UPLOAD),
+        ("Past imports", ImportsAsked, UPLOAD),
         ("Hours and closures", ClosureIn, UPLOAD),
         ("A shopper's life circle", LifeCircleAsked, REACH),
         ("A store's life circle", StoreCircleAsked, REACH),
@@ -163,6 +165,7 @@ def document_column(heading: str) -> str:
     others = {
         "Its request": "parameter",
         "Send a file": "parameter",
+        "Past imports": "parameter",
         "A shopper's life circle": "parameter",
         "A store's life circle": "parameter",
         "Coverage": "parameter",
