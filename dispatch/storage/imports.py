@@ -146,6 +146,12 @@ async def list_imports(
     return [_record(row) for row in rows]
 
 
+async def last_imports(connection: Connection) -> dict[tuple[str, str], ImportRecord]:
+    """The newest import of each partner and kind that is no dry run; one whose worker has died has failed."""
+    await connection.execute(sql("fail_dead_imports"), DEAD_AFTER)
+    return {(row["partner"], row["kind"]): _record(row) for row in await connection.fetch(sql("last_imports"))}
+
+
 async def add_errors(connection: Connection, import_id: str, first_n: int, errors: Sequence[ErrorRow]) -> None:
     """File bad rows; ``first_n`` numbers the first of them."""
     await connection.copy_records_to_table(

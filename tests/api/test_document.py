@@ -55,6 +55,8 @@ ROUTES: dict[tuple[str, str], set[str]] = {
     ("get", "/v1/imports/{import_id}"): set(),
     ("get", "/v1/imports/{import_id}/errors.csv"): set(),
     ("get", "/v1/imports/{import_id}/errors.xlsx"): set(),
+    ("get", "/v1/uploads"): {"limit", "cursor"},
+    ("get", "/v1/uploads/{partner}"): {"limit", "cursor"},
     ("get", "/healthz"): set(),
     ("get", "/readyz"): set(),
     ("get", "/metrics"): set(),
@@ -360,6 +362,9 @@ async def test_real_answers_of_every_route_are_as_the_document_says(small: Api) 
     await send("GET", "/v1/partners/none")
     await send("PUT", "/v1/partners/one", json={"stock_stale_after_s": 60})
     await send("GET", "/v1/partners/one")
+    await send("PUT", "/v1/partners/default", json={"stock_due_at": "00:00"})
+    for url in ("", "?cursor=x", "?limit=0", "/default", "/none", "/default?cursor=x", "/default?limit=x"):
+        await send("GET", f"/v1/uploads{url}")
     await send("GET", "/v1/imports?limit=1")
     await send("GET", "/v1/imports/0")
     await send("GET", "/v1/imports/0/errors.csv")

@@ -26,6 +26,7 @@ from dispatch.api.schemas import (
     ShelfIn,
     ShelfItemIn,
 )
+from dispatch.api.stock_answers import UploadsOfPartner
 from dispatch.api.stock_schemas import ClosureIn, MovementIn, PartnerIn
 from dispatch.domain import errors, orders
 from dispatch.domain.movements import MovementStatus
@@ -149,6 +150,7 @@ def test_the_reasons_stand_in_the_order_of_the_tests() -> None:
         ("Send a file", ImportAsked, UPLOAD),
         ("Past imports", ImportsAsked, UPLOAD),
         ("Hours and closures", ClosureIn, UPLOAD),
+        ("Whose upload is late", UploadsOfPartner, UPLOAD),
         ("A shopper's life circle", LifeCircleAsked, REACH),
         ("A store's life circle", StoreCircleAsked, REACH),
         ("Coverage", CoverageAsked, REACH),
