@@ -97,9 +97,9 @@ async def _tell_late(database: Database, report: Report) -> None:
     """Say whose stock has not come today. It is a remark, not a problem: nothing here can mend it."""
     for one in await read_counted(database, datetime.now(UTC)):
         if one.stock_due_at is not None:
-            late = f"{one.late:,} of {one.stores:,} stores are late" if one.late else "nobody is late"
+            late = f"{one.late:,} of {one.stores:,} stores are late" if one.late else "no store is late"
             told = "; /uploads of the service tells which" if one.late else ""
-            report.ok(f"uploads of {one.partner}: {late}, of those due by {one.stock_due_at:%H:%M} today{told}")
+            report.ok(f"uploads of {one.partner}: {late}, due by {one.stock_due_at:%H:%M} of each day{told}")
 
 
 @dataclass(slots=True)
