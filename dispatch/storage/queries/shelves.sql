@@ -158,8 +158,8 @@ ORDER BY k.sku
 UPDATE shelves SET as_of = $3 WHERE cell = $1 AND store_no = ANY ($2::bigint[]) AND as_of < $3
 
 -- name: redate_stores
--- The same of the stores themselves.
-UPDATE stores SET counted_at = greatest(counted_at, $3) WHERE cell = $1 AND store_no = ANY ($2::bigint[])
+-- The same of the stores themselves; one never counted stays so.
+UPDATE stores SET counted_at = $3 WHERE cell = $1 AND store_no = ANY ($2::bigint[]) AND counted_at < $3
 
 -- name: copy_shelves
 -- The shelves of every cell, for a replica, in fields of fixed width (see storage/feed.py). A store that moved to another
