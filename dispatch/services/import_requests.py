@@ -22,7 +22,10 @@ _PARAMETER: Final = "parameter "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRequest:
-    """What is asked of an import. ``as_of`` ``now`` is resolved by the caller. ``mode`` None: the kind's default."""
+    """What is asked of an import. ``as_of`` ``now`` is resolved by the caller. ``mode`` None: the kind's default.
+
+    ``profile`` is the name of one, or the text of a profile file.
+    """
 
     kind: str
     path: Path
@@ -88,7 +91,13 @@ async def look_over(request: ImportRequest) -> Opened:
 
 
 def open_options(request: ImportRequest) -> OpenOptions:
-    return OpenOptions(kind=request.kind, encoding=request.encoding, sheet=request.sheet, profile=request.profile)
+    return OpenOptions(
+        kind=request.kind,
+        encoding=request.encoding,
+        sheet=request.sheet,
+        profile=request.profile,
+        now=request.now,
+    )
 
 
 def store_options(request: ImportRequest) -> StoreOptions:
