@@ -38,13 +38,12 @@ class Computed(NamedTuple):
 
 
 class Judge(NamedTuple):
-    """What the value at the index ``at`` (computed columns come after the file's own) says of its row.
+    """What the values of a row, the computed ones behind the file's own, say of whether it counts.
 
-    None: the row counts; a code: it is ignored for that; else what is wrong with it.
+    None: it does; a code: it is ignored for that; else what is wrong with it.
     """
 
-    at: int
-    verdict: Callable[[str], str | BadValueError | None]
+    verdict: Callable[[Sequence[str]], str | BadValueError | None]
     spares: bool
 
 
@@ -106,12 +105,12 @@ def _computed(profile: FormatProfile, names: Profile, at: _Places, *, edited: bo
             yield Computed(field, at.columns[indices[0]], make(indices))
 
     for field, wanted in profile.first.items():
-        yield from made(field, wanted, _first)
+        yield from made(field, (field, *(name for name in wanted if fold_name(name) != fold_name(field))), _first)
     for field, value in profile.constants.items():
         own = at.of_field(names, field)
         yield Computed(field, field if own is None else at.columns[own], _constant(value, own))
     for field, join in profile.join.items():
-        whole = at.of([join.whole]) if join.whole is not None else []
+        whole = at.of([field, *([join.whole] if join.whole is not None else [])])
         if parts := at.of(join.columns) or whole:
             yield Computed(field, at.columns[[*whole, *parts][0]], _joined(parts, join.between, whole))
     if (joined := profile.id) is not None and len(at.of(joined.columns)) == len(joined.columns):
@@ -124,7 +123,9 @@ def _computed(profile: FormatProfile, names: Profile, at: _Places, *, edited: bo
         sources = [*([valued.quantity] if valued.quantity is not None else []), valued.column]
         counts = {fold_name(word): str(count) for word, count in valued.counts.items()}
         quantity = at[valued.quantity] if valued.quantity is not None else None
-        yield from made("on_hand", sources, lambda _: _on_hand(at, quantity, at[valued.column], counts))
+        mend = f"fill in {valued.quantity}, or " if valued.quantity is not None else ""
+        mend += "say in a profile what it counts as"
+        yield from made("on_hand", sources, lambda _: _on_hand(at, quantity, at[valued.column], counts, mend))
     if (edit := profile.edited) is not None:
         column = at[edit.new if edited else edit.current]
         if column is not None:
@@ -183,18 +184,19 @@ def _currency(index: int, own: int | None) -> Make:
     return lambda cells: _split_price(cells[index])[1] or cells[own]
 
 
-def _on_hand(at: _Places, quantity: int | None, column: int | None, counts: Mapping[str, str]) -> Make:
+def _on_hand(at: _Places, quantity: int | None, column: int | None, counts: Mapping[str, str], mend: str) -> Make:
     if column is None:
         return _first([quantity or 0])
     name = at.columns[column]
 
     @lru_cache(_REMEMBERED)
     def counted(word: str) -> str:
-        if is_blank(word) or (count := counts.get(fold_name(word))) is None:
-            said = "no quantity" if is_blank(word) else f"{shown(word)} tells no quantity"
-            lacks = "and there is no column of it" if quantity is None else "and the row has none"
-            why = BadValueError("on_hand_missing", f"{said}, {lacks}; the profile may say what a word counts as", name)
-            return Unreadable(word or "-", why)
+        if is_blank(word):
+            return ""
+        count = counts.get(fold_name(word))
+        if count is None:
+            why = BadValueError("on_hand_missing", f"{shown(word)} is no quantity: {mend}", name)
+            return Unreadable(word, why)
         return count
 
     if quantity is None:
@@ -226,26 +228,34 @@ def _judges(
         if index is None and rule.column in computed:
             index = len(at.columns) + computed.index(rule.column)
         if index is not None:
-            yield Judge(index, _by_value(rule.values, rule.reason, keeps=keeps), rule.spares)
+            yield Judge(_by_value(index, rule.values, rule.reason, keeps=keeps), rule.spares)
+    if (filled := profile.keep_filled) is not None:
+        yield Judge(_by_filled(at.of(filled.columns), filled.reason), filled.spares)
     if (due := profile.not_later_than_now) is not None and (index := at[due.column]) is not None:
         if now is None:
             raise ValueError(f"the profile {profile.name} must know what time it is")
-        yield Judge(index, _by_moment(due.column, due.reason, now), due.spares)
+        yield Judge(_by_moment(index, due.column, due.reason, now), due.spares)
     if edited and profile.edited is not None and (index := at[profile.edited.new]) is not None:
-        yield Judge(index, lambda text: "left_blank" if is_blank(text) else None, spares=True)
+        yield Judge(_by_filled([index], "left_blank"), spares=True)
 
 
-def _by_value(values: Sequence[str], reason: str, *, keeps: bool) -> Callable[[str], str | None]:
+def _by_value(index: int, values: Sequence[str], reason: str, *, keeps: bool) -> Callable[[Sequence[str]], str | None]:
     listed = {fold_name(value) for value in values}
 
     @lru_cache(_REMEMBERED)
     def verdict(text: str) -> str | None:
         return None if (("" if is_blank(text) else fold_name(text)) in listed) == keeps else reason
 
-    return verdict
+    return lambda cells: verdict(cells[index])
 
 
-def _by_moment(column: str, reason: str, now: datetime) -> Callable[[str], str | BadValueError | None]:
+def _by_filled(indices: Sequence[int], reason: str) -> Callable[[Sequence[str]], str | None]:
+    return lambda cells: reason if all(is_blank(cells[index]) for index in indices) else None
+
+
+def _by_moment(
+    index: int, column: str, reason: str, now: datetime
+) -> Callable[[Sequence[str]], str | BadValueError | None]:
     @lru_cache(_REMEMBERED)
     def verdict(text: str) -> str | BadValueError | None:
         if is_blank(text):
@@ -259,7 +269,7 @@ def _by_moment(column: str, reason: str, now: datetime) -> Callable[[str], str |
             return BadValueError("as_of_invalid", message, column)
         return None if moment <= now else reason
 
-    return verdict
+    return lambda cells: verdict(cells[index])
 
 
 def _datum_of_header(names: Profile, columns: Sequence[str]) -> Datum | None:

@@ -93,6 +93,7 @@ WARNING_CODES: Final[dict[str, str]] = {
 IGNORED_CODES: Final[dict[str, str]] = {
     "left_blank": "Among counts edited by hand, a row without a new count.",
     "left_out_by_profile": "The profile of the file leaves rows with this value out.",
+    "not_a_store": "An element of a map that is no place of its own, such as the corner of a building.",
     "not_on_hand_now": "What is on its way, or expected later, is not on hand.",
     "not_stocked": "The store does not keep the item.",
     "stock_type_not_for_sale": "Stock that is blocked, in inspection or a customer's own is not for sale.",

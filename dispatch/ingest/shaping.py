@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -38,12 +38,25 @@ def shape(table: Table, *, kind: str, profile: str | None, now: datetime | None 
     return ShapedTable(table, chosen, names, plan, now) if chosen is not None or plan.computed else table
 
 
-def matched_columns(table: Table, *, kind: str, mapping: Mapping[str, str]) -> MatchedColumns:
-    """Which column of the table is which field, by the names of its profile. Raises FileProblem."""
+def matched_columns(
+    table: Table, *, kind: str, mapping: Mapping[str, str], said: Collection[str] = ()
+) -> MatchedColumns:
+    """Which column of the table is which field, by the names of its profile. Raises FileProblem.
+
+    ``said`` are the fields whose value for all rows was said with the import: that goes before a constant of a profile.
+    """
     if not isinstance(table, ShapedTable):
         return match_columns(load_profile(kind), table.columns, mapping=mapping)
     sources = {one.field: one.source for one in table.plan_of_rows.computed}
-    return match_columns(table.names, table.columns, mapping=mapping, own=table.own_columns, source_by_field=sources)
+    constants = () if table.profile is None else table.profile.constants
+    return match_columns(
+        table.names,
+        table.columns,
+        mapping=mapping,
+        own=table.own_columns,
+        source_by_field=sources,
+        not_computed={field for field in said if field in constants},
+    )
 
 
 @dataclass(frozen=True)
@@ -117,8 +130,8 @@ class ShapedTable:
 
 
 def _judged(plan: Plan, row: RawRow) -> RowIgnored | BadValueError | None:
-    for at, verdict, spares in plan.judges:
-        told = verdict(row.cells[at])
+    for verdict, spares in plan.judges:
+        told = verdict(row.cells)
         if told is not None:
             return told if isinstance(told, BadValueError) else RowIgnored(row.row_no, told, row.cells, spares)
     return None

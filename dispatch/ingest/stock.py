@@ -92,7 +92,8 @@ class StockBatch:
 
 def match_stock_columns(table: Table, *, options: StockOptions) -> MatchedColumns:
     """Which column is which field. Raises FileProblem, also when store, sku or barcode, or quantity has no column."""
-    matched = matched_columns(table, kind="stock", mapping=options.mapping)
+    said = {name for name in ("as_of", "currency") if getattr(options, name) is not None}
+    matched = matched_columns(table, kind="stock", mapping=options.mapping, said=said)
     lost = [name for name in ("store_id", "on_hand") if name not in matched.index_by_field]
     if not {"sku", "barcode"} & matched.index_by_field.keys():
         lost.insert(1 if "store_id" in lost else 0, "sku")

@@ -88,7 +88,8 @@ class RowProblems:
 
 def match_store_columns(table: Table, *, options: StoreOptions) -> MatchedColumns:
     """Which column is which field. Raises FileProblem, also when lat, lon or the id have no column."""
-    matched = matched_columns(table, kind="stores", mapping=options.mapping)
+    said = {name for name in ("datum", "timezone") if getattr(options, name) is not None}
+    matched = matched_columns(table, kind="stores", mapping=options.mapping, said=said)
     wanted = ("lat", "lon") if options.id_from else ("store_id", "lat", "lon")
     lost = [name for name in wanted if name not in matched.index_by_field]
     if lost:

@@ -42,7 +42,7 @@ def test_a_file_is_imported_by_a_profile_file(run_here: Run, tmp_path: Path) -> 
     ran = run_here("import", "stock", "till.csv", "--as-of", "now", "--profile", "ourtill.toml")
     assert ran.code == 3
     assert "Read by the profile ourtill" in ran.out
-    assert "row 4, Lage: 'etwas' tells no quantity" in ran.out
+    assert "row 4, Lage: 'etwas' is no quantity: say in a profile" in ran.out
     errors = (tmp_path / "till.csv.errors.csv").read_text(encoding="utf-8-sig")
     assert errors.splitlines()[0] == "Filiale,Artikel,Lage,row,column,code,message"
     (tmp_path / "mended.csv").write_text(errors.replace("etwas", "leer"))

@@ -13,6 +13,7 @@ from dispatch.ingest.problems import CODES, FILE_CODES, IGNORED_CODES, ROW_CODES
 from dispatch.ingest.shaping import shape
 from dispatch.ingest.stock import StockOptions
 from dispatch.ingest.stores import StoreOptions
+from dispatch.ingest.tables import RowIgnored
 from geo.coordinates import CoordinateError
 from tests.ingest.tables import NOW, StoresRead, opened, stock_batch
 
@@ -102,6 +103,7 @@ KEPT = "name = 'x'\nkind = 'stock'\ntitle = 'x'\n[[keep]]\ncolumn = 'on sale'\nv
 IGNORING_FILES: dict[str, tuple[str, str | None]] = {
     "left_blank": ("SKU,Location,On hand (current),On hand (new)\ns,A1,1,\nt,A1,1,2\n", None),
     "left_out_by_profile": ("store_id,sku,on_hand,on sale\nA1,s,1,no\nA1,t,1,yes\n", KEPT),
+    "not_a_store": ("type,id,lat,lon,tags.shop\nnode,1,25,121,\nnode,2,25,121,books\n", None),
     "not_on_hand_now": ("itemId,shipNode,type,quantity,eta\ns,A1,PO,1,\nt,A1,ONHAND,1,\n", None),
     "not_stocked": ("SKU,Location,On hand (current),On hand (new)\ns,A1,not stocked,\nt,A1,2,\n", None),
     "stock_type_not_for_sale": (
@@ -127,6 +129,11 @@ def test_a_row_that_says_nothing_here_is_ignored_with_its_code_and_the_next_one_
     tmp_path: Path, code: str
 ) -> None:
     content, profile = IGNORING_FILES[code]
+    if code == "not_a_store":
+        read = StoresRead(shape(opened(tmp_path, content), kind="stores", profile=profile))
+        assert [row.reason for row in read.results if isinstance(row, RowIgnored)] == [code]
+        assert [store.store_id for store in read.stores] == ["node-2"]
+        return
     batch = stock_batch(shape(opened(tmp_path, content), kind="stock", profile=profile, now=NOW))
     assert batch.ignored == {code: 1}
     assert batch.skus == ["t"]

@@ -73,9 +73,7 @@ def test_a_chain_may_say_what_in_stock_counts_as() -> None:
     rows = [["A1", "a", "In_Stock"], ["A1", "b", "out of stock"], ["A1", "c", "limited"]]
     batch = stock_batch(shape(ListTable(("store_id", "sku", "availability"), rows), kind="stock", profile=text))
     assert (batch.skus, batch.on_hands) == (["a", "b"], [3, 0])
-    assert [one.message for one in batch.problems] == [
-        "'limited' tells no quantity, and there is no column of it; the profile may say what a word counts as"
-    ]
+    assert [one.message for one in batch.problems] == ["'limited' is no quantity: say in a profile what it counts as"]
 
 
 def test_rows_are_kept_and_skipped_by_value() -> None:

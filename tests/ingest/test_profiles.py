@@ -15,7 +15,7 @@ from dispatch.ingest.profiles import fold_name, format_profiles, names_of
 from dispatch.ingest.shaping import ShapedTable, shape
 from dispatch.ingest.stock import StockBatch, StockOptions, StoreRef
 from dispatch.ingest.stores import StoreOptions
-from dispatch.ingest.tables import Table
+from dispatch.ingest.tables import RowIgnored, Table
 from geo.datums import Datum
 from tests.ingest.tables import NOW, ListTable, StoresRead, open_table, stock_batch
 
@@ -70,8 +70,9 @@ def test_in_stock_alone_is_no_quantity_and_the_shelf_it_names_is_spared() -> Non
     good, batch = stock_of(table_of([*rows, rows[0] | {"availability": ""}], "stock"))
     assert [row[:4] for row in good] == [(4, "234", "101", 3)]
     assert told(batch) == [(2, "availability", "on_hand_missing"), (3, "availability", "on_hand_missing"),
-                           (5, "availability", "on_hand_missing")]  # fmt: skip
-    assert "'in stock' tells no quantity" in batch.problems[0].message
+                           (5, "quantity", "on_hand_missing")]  # fmt: skip
+    mend = "fill in quantity, or say in a profile what it counts as"
+    assert batch.problems[0].message == f"'in stock' is no quantity: {mend}"
     assert batch.problems[0].raw == tuple(rows[0].values())
     assert batch.spared[0] == ("234", "101")
 
@@ -326,6 +327,33 @@ def test_all_the_places_as_a_table_without_ids_takes_them_from_other_columns() -
         StoresRead(table_of([row], "stores"))
 
 
+def test_a_datum_that_is_said_with_the_import_goes_before_that_of_the_format_and_that_of_the_row_before_both() -> None:
+    row = {"@spider": "corner", "ref": "5"} | CHINA
+    lats = {}
+    for datum in (None, Datum.WGS84, Datum.GCJ02, Datum.BD09):
+        for own in ("", "gcj02"):
+            table = table_of([row | {"datum": own}], "stores")
+            [store] = StoresRead(table, StoreOptions(datum=datum)).stores
+            lats[datum, own] = store.place.lat
+    assert lats[None, ""] == lats[Datum.WGS84, ""] == 37.87
+    assert len({lats[datum, ""] for datum in Datum}) == 3
+    assert {lats[datum, "gcj02"] for datum in (None, *Datum)} == {lats[Datum.GCJ02, ""]}
+
+
+def test_a_column_with_the_fields_own_name_goes_before_what_the_profile_makes_of_others() -> None:
+    row = {"@spider": "corner", "ref": "5", "store_id": "S5", "address": "here", "addr:city": "Bath"} | CHINA
+    read = StoresRead(table_of([row, row | {"store_id": "", "address": ""}], "stores"))
+    assert [(store.store_id, store.address) for store in read.stores] == [("S5", "here"), ("5", "Bath")]
+
+
+def test_nodes_without_tags_are_no_stores() -> None:
+    rows = [{"type": "node", "id": "1", "tags.shop": "convenience"} | CHINA, {"type": "node", "id": "2"} | CHINA]
+    read = StoresRead(table_of(rows, "stores"))
+    assert [store.store_id for store in read.stores] == ["node-1"]
+    [ignored] = [row for row in read.results if isinstance(row, RowIgnored)]
+    assert (ignored.row_no, ignored.reason) == (3, "not_a_store")
+
+
 def test_a_datum_in_the_row_goes_before_that_of_the_format() -> None:
     row = {"@spider": "corner", "ref": "5", "datum": "gcj02"} | CHINA
     [shifted] = StoresRead(table_of([row], "stores")).stores
@@ -393,7 +421,7 @@ def test_a_row_that_ends_early_is_told_as_in_any_table() -> None:
         (2, "availability", "row_padded"),
         (3, "quantity", "row_padded"),
     ]
-    assert told(batch) == [(3, "availability", "on_hand_missing"), (4, "id", "row_too_short")]
+    assert told(batch) == [(3, "quantity", "on_hand_missing"), (4, "id", "row_too_short")]
     assert [one.raw for one in batch.problems] == [("234", "a", "5 USD", "", ""), ("234",)]
 
 

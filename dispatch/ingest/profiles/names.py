@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -114,21 +114,23 @@ def match_columns(
     mapping: Mapping[str, str],
     own: int | None = None,
     source_by_field: Mapping[str, str] | None = None,
+    not_computed: Collection[str] = (),
 ) -> MatchedColumns:
     """Find the column of each field. ``mapping`` (source column to field, or to IGNORE) goes before every name.
 
     Of several columns for one field, the mapped one wins, then a computed one (those from the index ``own`` on, each
     named by its field), then the one that the format names, the one with the field's own name, one with another name,
-    one known without its brackets, one that is a last resort.
+    one known without its brackets, one that is a last resort. Computed columns in ``not_computed`` are not looked at.
     Raises FileProblem: ``field_unknown``, ``column_missing`` for a mapped column that is not there,
     ``column_twice`` when two columns mean one field and neither wins.
     """
     own = len(columns) if own is None else own
+    not_read = {index for index in range(own, len(columns)) if columns[index] in not_computed}
     field_by_mapped = _folded_mapping(profile, columns, mapping)
     claims: dict[str, list[tuple[int, int]]] = {}
     ignored: list[str] = []
     for index, column in enumerate(columns):
-        claim = _claim(profile, column, field_by_mapped, computed=index >= own)
+        claim = _claim(profile, column, field_by_mapped, computed=index >= own) if index not in not_read else None
         if claim is not None:
             claims.setdefault(claim[0], []).append((claim[1], index))
         elif column.strip() and index < own:

@@ -95,6 +95,14 @@ class RowRule(_Part, frozen=True, kw_only=True):
     spares: bool = False
 
 
+class FilledRule(_Part, frozen=True, kw_only=True):
+    """Rows with a value in any of the ``columns`` count."""
+
+    columns: Columns
+    reason: str = "left_out_by_profile"
+    spares: bool = False
+
+
 class MomentRule(_Part, frozen=True, kw_only=True):
     """Rows whose moment in ``column`` has come, or is empty, count."""
 
@@ -124,6 +132,7 @@ class FormatProfile(_Part, frozen=True, kw_only=True):
     hours: Hours | None = None
     keep: tuple[RowRule, ...] = ()
     skip: tuple[RowRule, ...] = ()
+    keep_filled: FilledRule | None = None
     not_later_than_now: MomentRule | None = None
 
     def computed(self) -> Iterator[tuple[str, str]]:
@@ -196,10 +205,15 @@ def _faults(profile: FormatProfile) -> Iterator[tuple[str, str]]:
         for column in columns:
             if field_by_column.setdefault(fold_name(column), field) != field:
                 yield f"names.{field}", f"{column!r} is listed under {field_by_column[fold_name(column)]} already"
-    for key, rules in (("keep", profile.keep), ("skip", profile.skip), ("not_later_than_now", ())):
-        for rule in (*rules, *([profile.not_later_than_now] if key == "not_later_than_now" else [])):
-            if rule is not None and rule.reason not in IGNORED_CODES:
-                yield f"{key}.reason", f"{rule.reason!r} is none of {', '.join(sorted(IGNORED_CODES))}"
+    rules = (
+        *(("keep", rule) for rule in profile.keep),
+        *(("skip", rule) for rule in profile.skip),
+        ("keep_filled", profile.keep_filled),
+        ("not_later_than_now", profile.not_later_than_now),
+    )
+    for key, rule in rules:
+        if rule is not None and rule.reason not in IGNORED_CODES:
+            yield f"{key}.reason", f"{rule.reason!r} is none of {', '.join(sorted(IGNORED_CODES))}"
 
 
 def _told(message: str, text: str) -> str:
