@@ -77,7 +77,7 @@ def plan_of(
 
 def is_blank(text: str) -> bool:
     """Whether the table says nothing there."""
-    return not text or trimmed(text).casefold() in NOTHING
+    return not text.isdecimal() and trimmed(text).casefold() in NOTHING
 
 
 class _Places:

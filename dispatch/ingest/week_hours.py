@@ -75,11 +75,7 @@ def _date_texts(week: Sequence[Ranges], dated: Mapping[date, Ranges]) -> Iterabl
     for day in sorted(dated.keys() | after):
         before = day - timedelta(days=1)
         carried = tuple((0, end) for end in _over_midnight(ranges_on(before)))
-        if carried or day not in dated:
-            today = tuple((start, _DAY if end < start else end) for start, end in ranges_on(day))
-        else:
-            today = ranges_on(day)
-        ranges = carried + tuple(one for one in today if one not in carried)
+        ranges = carried + tuple(one for one in ranges_on(day) if one not in carried)
         yield f"{day.year} {_MONTH_NAMES[day.month - 1]} {day.day:02} {_text(ranges) if ranges else 'off'}"
 
 

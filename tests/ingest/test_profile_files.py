@@ -138,8 +138,10 @@ def test_bad_rows_come_back_in_the_files_own_columns_and_are_read_by_the_same_pr
 
 
 def test_a_profile_file_may_compare_with_now() -> None:
-    text = HEAD + "[not_later_than_now]\ncolumn = 'from'\n"
-    rows = [["A1", "a", "1", "2026-11-22T12:00:00+08:00"], ["A1", "b", "1", "2026-11-22T12:00:01+08:00"]]
+    text = HEAD + "[not_later_than_now]\ncolumn = 'from'\n[constants]\ncurrency = 'TWD'\n"
+    moments = ("2026-11-22T12:00:00+08:00", "2026-11-22T12:00:01+08:00", "later")
+    rows = [["A1", sku, "1", moment] for sku, moment in zip("abc", moments, strict=True)]
     table = shape(ListTable(("store_id", "sku", "on_hand", "from"), rows), kind="stock", profile=text, now=NOW)
     batch = stock_batch(table)
     assert (batch.skus, batch.ignored) == (["a"], {"left_out_by_profile": 1})
+    assert [(one.column, one.raw) for one in batch.problems] == [("from", tuple(rows[2]))]

@@ -136,11 +136,11 @@ def test_a_business_profile_has_its_address_joined_and_its_hours_read() -> None:
 
 
 def test_hours_that_cannot_be_read_are_a_fault_of_their_day_beside_the_rows_other_faults() -> None:
-    table = table_of([BUSINESS | {"Monday hours": "nine to five", "Latitude": "north"}], "stores")
+    table = table_of([BUSINESS | {"Saturday hours": "nine to five", "Latitude": "north"}], "stores")
     problems = StoresRead(table).problems
     assert {(one.column, one.code) for one in problems} == {
         ("Latitude", "number_invalid"),
-        ("Monday hours", "opening_hours_invalid"),
+        ("Saturday hours", "opening_hours_invalid"),
     }
     assert all(len(one.raw) == table.own_columns for one in problems)
 
@@ -371,13 +371,15 @@ def test_every_profile_says_whose_format_it_is_and_how_it_is_known() -> None:
         assert profile.title
         assert (profile.source or "").startswith("https://")
         assert profile.detect
+        for header in profile.detect:
+            assert {*profile.needed()} <= {*header.all}, "or rows that do not count would be taken"
         assert names_of(profile).kind == profile.kind
 
 
 def test_no_header_of_a_format_is_of_another_too() -> None:
     headers = [(profile, [*header.all, *header.any[:1]]) for profile in format_profiles() for header in profile.detect]
     for profile, columns in headers:
-        table = ListTable(tuple(dict.fromkeys([*columns, *profile.needed()])), [])
+        table = ListTable(tuple(dict.fromkeys(columns)), [])
         shaped = shape(table, kind=profile.kind, profile=None, now=NOW)
         assert shaped.about["profile"] == profile.name
     for (one, mine), (other, theirs) in combinations(headers, 2):

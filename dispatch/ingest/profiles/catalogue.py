@@ -76,7 +76,7 @@ def _detected(present: frozenset[str], kind: str) -> FormatProfile | None:
         for profile in format_profiles()
         if profile.kind == kind
         for header in (*profile.detect, *profile.refuse)
-        if _fits(header, present) and (header in profile.refuse or not _lost(profile.needed(), present))
+        if _fits(header, present)
     ]
     most = max((weight for weight, _ in weighed), default=0)
     best = {profile.name: profile for weight, profile in weighed if weight == most}
