@@ -3,7 +3,7 @@
 ``stores.toml`` and ``stock.toml`` list the general names; every other TOML file here is the profile of a format.
 """
 
-from dispatch.ingest.profiles.catalogue import choose_profile, format_profiles, is_known_name
+from dispatch.ingest.profiles.catalogue import choose_profile, format_profiles, is_id_name, is_known_name
 from dispatch.ingest.profiles.names import (
     IGNORE,
     MatchedColumns,
@@ -27,6 +27,7 @@ __all__ = [
     "field_of",
     "fold_name",
     "format_profiles",
+    "is_id_name",
     "is_known_name",
     "load_profile",
     "match_columns",

@@ -11,6 +11,7 @@ from dispatch.ingest.profiles.names import field_of, fold_name, kinds, load_prof
 from dispatch.ingest.profiles.parsing import FormatProfile, Header, ProfileError, parse_profile
 
 _PARAMETER: Final = "parameter profile"
+_ID_FIELDS: Final = frozenset({"store_id", "sku", "barcode"})
 
 
 @cache
@@ -46,6 +47,17 @@ def choose_profile(columns: Sequence[str], *, kind: str, asked: str | None) -> F
 def is_known_name(name: str) -> bool:
     """Whether the column name means something here, for any kind of file or in any format."""
     return any(field_of(load_profile(kind), name) for kind in kinds()) or fold_name(name) in _names_of_formats()
+
+
+def is_id_name(name: str) -> bool:
+    """Whether the column name is that of a store or of goods, for any kind of file or in any format."""
+    return any(field_of(load_profile(kind), name) in _ID_FIELDS for kind in kinds()) or fold_name(name) in _ids()
+
+
+@cache
+def _ids() -> frozenset[str]:
+    lists = (profile.names | profile.first for profile in format_profiles())
+    return frozenset(fold_name(name) for names in lists for field in _ID_FIELDS for name in names.get(field, ()))
 
 
 @cache
