@@ -98,7 +98,7 @@ def match_stock_columns(table: Table, *, options: StockOptions) -> MatchedColumn
     if not {"sku", "barcode"} & matched.index_by_field.keys():
         lost.insert(1 if "store_id" in lost else 0, "sku")
     if lost:
-        raise missing_columns(lost, table.columns)
+        raise missing_columns(lost, matched.own_part(matched.columns))
     return matched
 
 

@@ -96,7 +96,7 @@ def match_store_columns(table: Table, *, options: StoreOptions) -> MatchedColumn
         mends = ["id_from=brand,city,state,address makes an id of other columns"] if "store_id" in lost else []
         if {"lat", "lon"} & set(lost):
             mends.append("add columns lat and lon, the place of each store in degrees; addresses are not looked up")
-        raise missing_columns(lost, table.columns, mend="".join(f"; {mend}" for mend in mends))
+        raise missing_columns(lost, matched.own_part(matched.columns), mend="".join(f"; {mend}" for mend in mends))
     _id_columns(matched, options.id_from)
     return matched
 
@@ -139,7 +139,7 @@ def _id_columns(matched: MatchedColumns, id_from: tuple[str, ...]) -> tuple[int,
     index_by_name = {fold_name(column): index for index, column in reversed(list(enumerate(matched.columns)))}
     lost = [name for name in id_from if fold_name(name) not in index_by_name and name not in matched.index_by_field]
     if lost:
-        raise missing_columns(lost, matched.columns)
+        raise missing_columns(lost, matched.own_part(matched.columns))
     return tuple(index_by_name.get(fold_name(name), matched.index_by_field.get(name, -1)) for name in id_from)
 
 

@@ -153,6 +153,7 @@ def test_a_business_profile_without_coordinates_is_refused_with_what_to_add(shar
     assert caught.value.code == "column_missing"
     assert "add columns lat and lon" in caught.value.message
     assert "id_from" not in caught.value.message
+    assert "Special hours;" in caught.value.message, "no computed column is told as one of the header"
 
 
 def test_the_sample_of_a_business_profile_with_coordinates_added_is_read(shared_file: Callable[[str], Path]) -> None:
@@ -494,3 +495,10 @@ def test_what_is_available_counts_only_where_nothing_says_what_is_there() -> Non
 def test_a_store_may_be_named_beside_its_code() -> None:
     good, _ = stock_of(ListTable(("门店", "门店编码", "条码", "库存"), [["某店", "234", "69", "1"]]))
     assert good[0][1] == "234"
+
+
+@pytest.mark.parametrize("options", [StoreOptions(mapping={"no": "name"}), StoreOptions(id_from=("no",))])
+def test_columns_that_lack_are_told_with_the_files_own(options: StoreOptions) -> None:
+    with pytest.raises(FileProblem) as caught:
+        StoresRead(table_of([{"@spider": "corner", "ref": "5"} | CHINA], "stores"), options)
+    assert caught.value.message.endswith("the header has: @spider, ref, lat, lon")

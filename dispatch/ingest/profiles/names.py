@@ -61,7 +61,7 @@ class MatchedColumns:
         return self.columns[index] if index < self.own else self.source_by_field.get(field, field)
 
     def own_part(self, cells: Sequence[str]) -> tuple[str, ...]:
-        """The values that the file itself has in a row."""
+        """What the file itself has of the values of a row, or of the columns."""
         return tuple(cells[: self.own])
 
 
@@ -126,7 +126,7 @@ def match_columns(
     """
     own = len(columns) if own is None else own
     not_read = {index for index in range(own, len(columns)) if columns[index] in not_computed}
-    field_by_mapped = _folded_mapping(profile, columns, mapping)
+    field_by_mapped = _folded_mapping(profile, columns, mapping, own)
     claims: dict[str, list[tuple[int, int]]] = {}
     ignored: list[str] = []
     for index, column in enumerate(columns):
@@ -184,11 +184,11 @@ def _claim(
     return found, _OWN_NAME if folded == fold_name(found) else _OTHER_NAME
 
 
-def _folded_mapping(profile: Profile, columns: Sequence[str], mapping: Mapping[str, str]) -> dict[str, str]:
+def _folded_mapping(profile: Profile, columns: Sequence[str], mapping: Mapping[str, str], own: int) -> dict[str, str]:
     present = {fold_name(column) for column in columns}
     lost = [column for column in mapping if fold_name(column) not in present]
     if lost:
-        raise missing_columns(lost, columns)
+        raise missing_columns(lost, columns[:own])
     for column, field_name in mapping.items():
         if field_name != IGNORE and field_name not in profile.fields:
             known = ", ".join(sorted(profile.fields))
