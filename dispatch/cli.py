@@ -134,7 +134,12 @@ Zone = Annotated[
 ]
 Encoding = Annotated[str | None, typer.Option(help="Such as gb18030 or big5.", show_default="recognised")]
 Sheet = Annotated[str | None, typer.Option(help="Of a workbook: which sheet.", show_default="the first that is shown")]
-ProfileName = Annotated[str | None, typer.Option("--profile", help="The format by name.", show_default="recognised")]
+ProfileName = Annotated[
+    str | None,
+    typer.Option(
+        "--profile", help="The format by name, or a profile file such as ./till.toml.", show_default="recognised"
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Apply although a guard would refuse it.")]
 Errors = Annotated[
     Path | None,
@@ -398,6 +403,24 @@ def migrate(data_dir: DataDir = None) -> int:
     from dispatch.commands import migrating
 
     return migrating.run(_settings(data_dir=data_dir))
+
+
+@app.command(epilog=_EPILOG)
+def profiles(
+    kind: Annotated[
+        Literal["stores", "stock"] | None, typer.Argument(help="Only those of stores, or of stock.", show_default="all")
+    ] = None,
+) -> int:
+    """List the formats of files that are known by name, and the columns by which each is recognised.
+
+    \b
+    Examples:
+    dispatch profiles
+    dispatch profiles stock
+    """
+    from dispatch.commands import profiles
+
+    return profiles.run(kind)
 
 
 @app.command()

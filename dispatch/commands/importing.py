@@ -29,6 +29,7 @@ from geo.datums import Datum
 SOME_ROWS_FAILED: Final = 3
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SAMPLES: Final = 5
+_MAX_PROFILE_BYTES: Final = 100_000
 _COUNTS: Final = ("rows", "created", "updated", "unchanged", "removed", "failed", "ignored", "warnings")
 
 
@@ -83,13 +84,29 @@ def request_typed(
         currency=currency,
         encoding=encoding,
         sheet=sheet,
-        profile=profile,
+        profile=_profile(profile),
         force=force,
         id_from=split_commas(id_from),
         mapping=mapping_of(list(mapping)),
     )
     assert request.effective_mode
     return request
+
+
+def _profile(asked: str | None) -> str | None:
+    """The name of a profile as it is; of a path, which ends in .toml or has a slash, the text of that file."""
+    if asked is None or not (asked.endswith(".toml") or "/" in asked):
+        return asked
+    path = Path(asked)
+    if not path.is_file():
+        raise CommandError(f"{path} is not a file" if path.exists() else f"there is no profile file {path}")
+    if path.stat().st_size > _MAX_PROFILE_BYTES:
+        raise CommandError(f"{path} is larger than a profile may be, {_MAX_PROFILE_BYTES:,} bytes")
+    try:
+        # What has a line end is the text of a profile, not the name of one.
+        return path.read_text(encoding="utf-8-sig") + "\n"
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{path} is not UTF-8 (byte {error.start})") from error
 
 
 def _moment(text: str | None, now: datetime) -> datetime | None:
@@ -204,6 +221,10 @@ def print_account(console: Console, counts: ImportCounts, report: Mapping[str, A
     for name in _COUNTS:
         table.add_row(name, f"{getattr(counts, name):,}")
     console.print(table)
+    if (profile := report.get("file", {}).get("profile")) is not None:
+        console.print(f"Read by the profile {profile}", soft_wrap=True)
+    for code, count in report.get("ignored_by_code", {}).items():
+        console.print(f"{count:,} × {code} (ignored)", soft_wrap=True)
     for what in ("errors", "warnings"):
         for code, count in sorted(report.get(f"{what}_by_code", {}).items(), key=lambda entry: (-entry[1], entry[0])):
             console.print(f"{count:,} × {code} ({what.removesuffix('s')})", soft_wrap=True)

@@ -11,7 +11,16 @@ from typing import Final, NamedTuple
 
 from dispatch.domain.stores import KEEP, MAX_ON_HAND, MAX_PRICE_MINOR, Keep
 from dispatch.ingest.moments import Moment, moment_of, resolved
-from dispatch.ingest.values import BadValueError, currency_of, decimal_of, floor_of, shown, trimmed, whole_of
+from dispatch.ingest.values import (
+    BadValueError,
+    Unreadable,
+    currency_of,
+    decimal_of,
+    floor_of,
+    shown,
+    trimmed,
+    whole_of,
+)
 
 _CLEAR: Final = "null"
 
@@ -27,6 +36,8 @@ def on_hand_reading(*, decimal_comma: bool) -> Callable[[str], tuple[int, str | 
     """Parser of a quantity: the whole number, and the code of the warning if it was not one from 0 on."""
 
     def parse(text: str) -> tuple[int, str | None]:
+        if isinstance(text, Unreadable):
+            raise text.refusal()
         if not trimmed(text):
             raise BadValueError("on_hand_missing", "no quantity on hand")
         quantity = decimal_of(text, decimal_comma=decimal_comma)

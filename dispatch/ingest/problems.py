@@ -16,8 +16,14 @@ FILE_CODES: Final[dict[str, str]] = {
     "file_damaged": "The file cannot be read to its end, such as a gzip cut short.",
     "file_empty": "The file has no text in it.",
     "file_too_large": "The file, unpacked, is larger than an import may be.",
+    "datum_twice": "The names of the columns of latitude and longitude tell two different datums.",
     "header_missing": "The first row is not a header: no column of it is known and it holds numbers.",
+    "layout_refused": "A layout of a known format that cannot be read; the message says which one can.",
     "not_a_table": "The file is something else than CSV or TSV, such as XLSX, JSON or HTML.",
+    "profile_ambiguous": "The header may be of two formats: say which with the import.",
+    "profile_does_not_fit": "The file lacks columns of the profile given with the import.",
+    "profile_invalid": "The profile file says something that a profile cannot say.",
+    "profile_unknown": "No profile has the name given with the import.",
     "timezone_invalid": "The time zone given with the import is no IANA name.",
     "too_many_columns": "The header has more columns than an import may have.",
     "would_empty": "Most of the chain's stores, or of its rows that have stock, would be gone; force says it is meant.",
@@ -87,7 +93,13 @@ WARNING_CODES: Final[dict[str, str]] = {
 """Codes of RowWarning: the row is applied."""
 
 IGNORED_CODES: Final[dict[str, str]] = {
+    "left_blank": "Among counts edited by hand, a row without a new count.",
+    "left_out_by_profile": "The profile of the file leaves rows with this value out.",
+    "not_a_store": "An element of a map that is no place of its own, such as the corner of a building.",
+    "not_on_hand_now": "What is on its way, or expected later, is not on hand.",
+    "not_stocked": "The store does not keep the item.",
     "older": "The count is older than what is known of the row, or the whole shelf.",
+    "stock_type_not_for_sale": "Stock that is blocked, in inspection or a customer's own is not for sale.",
 }
 """Codes of RowIgnored: the row says nothing that counts here, by the rule of its format."""
 

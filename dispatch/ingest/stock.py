@@ -12,7 +12,8 @@ from dispatch.domain.stores import MAX_SKU_CHARS, MAX_STORE_ID_CHARS, Keep, Shel
 from dispatch.ingest.counts import Price, as_of_reading, on_hand_reading, price_reading, safety_reading
 from dispatch.ingest.moments import FUTURE_LIMIT_S, Moment
 from dispatch.ingest.problems import FileProblem, PlaceProblem, RowProblem, RowWarning
-from dispatch.ingest.profiles import MatchedColumns, load_profile, match_columns, missing_columns
+from dispatch.ingest.profiles import MatchedColumns, load_profile, missing_columns
+from dispatch.ingest.shaping import matched_columns
 from dispatch.ingest.tables import RawRow, RowIgnored, Table, short_row
 from dispatch.ingest.values import BadValueError, currency_of, identifier_of, shown, timezone_name
 
@@ -91,12 +92,13 @@ class StockBatch:
 
 def match_stock_columns(table: Table, *, options: StockOptions) -> MatchedColumns:
     """Which column is which field. Raises FileProblem, also when store, sku or barcode, or quantity has no column."""
-    matched = match_columns(load_profile("stock"), table.columns, mapping=options.mapping)
+    said = {name for name in ("as_of", "currency") if getattr(options, name) is not None}
+    matched = matched_columns(table, kind="stock", mapping=options.mapping, said=said)
     lost = [name for name in ("store_id", "on_hand") if name not in matched.index_by_field]
     if not {"sku", "barcode"} & matched.index_by_field.keys():
         lost.insert(1 if "store_id" in lost else 0, "sku")
     if lost:
-        raise missing_columns(lost, table.columns)
+        raise missing_columns(lost, matched.own_part(matched.columns))
     return matched
 
 
@@ -143,7 +145,7 @@ def _batches(
     width = len(matched.columns)
     for row in table:
         if isinstance(row, RawRow):
-            if len(row[1]) == width:
+            if len(row[1]) == width and type(row) is RawRow:
                 reading.read(row, batch)
             else:
                 reading.read_short(row, batch)
@@ -291,13 +293,13 @@ class _Reading:
         batch.as_ofs.append(moment.at)
 
     def _refuse(self, row: RawRow, values: Mapping[str, object], batch: StockBatch) -> None:
-        raw = tuple(row.cells)
+        raw = self._matched.own_part(row.cells)
         bad_values = [(name, value) for name, value in values.items() if isinstance(value, BadValueError)]
         for name, bad in bad_values:
             # A moment without offset cannot be judged without its store.
             if name == "as_of" and isinstance(values["store_id"], BadValueError) and bad.code == "as_of_in_dst_gap":
                 continue
-            column = self._matched.name_of("currency" if bad.code.startswith("currency") else name)
+            column = bad.column or self._matched.name_of("currency" if bad.code.startswith("currency") else name)
             batch.problems.append(RowProblem(row.row_no, column, bad.code, bad.message, raw))
         batch.bad_rows += 1
         store = values["store_id"]

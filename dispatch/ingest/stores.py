@@ -22,12 +22,14 @@ from dispatch.domain.stores import (
     Store,
 )
 from dispatch.ingest.problems import FileProblem, PlaceProblem, RowProblem, RowWarning
-from dispatch.ingest.profiles import MatchedColumns, fold_name, load_profile, match_columns, missing_columns
+from dispatch.ingest.profiles import MatchedColumns, fold_name, missing_columns
+from dispatch.ingest.shaping import matched_columns
 from dispatch.ingest.survey import ALONE_M, Survey
 from dispatch.ingest.tables import RawRow, RowIgnored, Table, short_row
 from dispatch.ingest.values import (
     NOTHING,
     BadValueError,
+    Unreadable,
     decimal_of,
     degrees_of,
     flag_of,
@@ -86,12 +88,15 @@ class RowProblems:
 
 def match_store_columns(table: Table, *, options: StoreOptions) -> MatchedColumns:
     """Which column is which field. Raises FileProblem, also when lat, lon or the id have no column."""
-    matched = match_columns(load_profile("stores"), table.columns, mapping=options.mapping)
+    said = {name for name in ("datum", "timezone") if getattr(options, name) is not None}
+    matched = matched_columns(table, kind="stores", mapping=options.mapping, said=said)
     wanted = ("lat", "lon") if options.id_from else ("store_id", "lat", "lon")
     lost = [name for name in wanted if name not in matched.index_by_field]
     if lost:
-        mend = "; id_from=brand,city,state,address makes an id of other columns" if "store_id" in lost else ""
-        raise missing_columns(lost, table.columns, mend=mend)
+        mends = ["id_from=brand,city,state,address makes an id of other columns"] if "store_id" in lost else []
+        if {"lat", "lon"} & set(lost):
+            mends.append("add columns lat and lon, the place of each store in degrees; addresses are not looked up")
+        raise missing_columns(lost, matched.own_part(matched.columns), mend="".join(f"; {mend}" for mend in mends))
     _id_columns(matched, options.id_from)
     return matched
 
@@ -134,7 +139,7 @@ def _id_columns(matched: MatchedColumns, id_from: tuple[str, ...]) -> tuple[int,
     index_by_name = {fold_name(column): index for index, column in reversed(list(enumerate(matched.columns)))}
     lost = [name for name in id_from if fold_name(name) not in index_by_name and name not in matched.index_by_field]
     if lost:
-        raise missing_columns(lost, matched.columns)
+        raise missing_columns(lost, matched.own_part(matched.columns))
     return tuple(index_by_name.get(fold_name(name), matched.index_by_field.get(name, -1)) for name in id_from)
 
 
@@ -195,15 +200,18 @@ class _Reading:
     def read(self, row: RawRow, warnings: list[RowWarning]) -> StoreRow | RowProblems:
         """The row as a store, or with all its problems in the order of the fields."""
         value = _values_of(row, self._matched)
-        raw = tuple(row.cells)
+        raw = self._matched.own_part(row.cells)
         problems: list[RowProblem] = []
 
         def take[T](name: str, parse: Callable[[str], T]) -> T | None:
             text = value.get(name, "")
             try:
+                if isinstance(text, Unreadable):
+                    raise text.refusal()
                 return parse(text) if trimmed(text) else None
             except BadValueError as bad:
-                problems.append(RowProblem(row.row_no, self._matched.name_of(name), bad.code, bad.message, raw))
+                column = bad.column or self._matched.name_of(name)
+                problems.append(RowProblem(row.row_no, column, bad.code, bad.message, raw))
                 return None
 
         def warn(name: str, code: str, message: str) -> None:

@@ -15,6 +15,19 @@ class RawRow(NamedTuple):
     cells: list[str]
 
 
+class PaddedRow(RawRow):
+    """A row that ended early, made whole by its profile: of its ``own`` values the file has the first ``found``."""
+
+    found: int
+    own: int
+
+    @classmethod
+    def of(cls, row: RawRow, *, found: int, own: int) -> PaddedRow:
+        made = cls(row.row_no, row.cells)
+        made.found, made.own = found, own
+        return made
+
+
 class RowIgnored(NamedTuple):
     """A row that by the rule of its format says nothing that counts here; neither good nor bad.
 
@@ -65,12 +78,12 @@ def short_row(row: RawRow, *, columns: tuple[str, ...], required: set[int]) -> R
 
     A row that lacks only optional columns at its end is taken with a warning; None for a row that is whole.
     """
-    found = len(row.cells)
-    if found >= len(columns):
+    found, own = (row.found, row.own) if isinstance(row, PaddedRow) else (len(row.cells), len(columns))
+    if found >= own:
         return None
-    lost = [columns[i] for i in sorted(required) if i >= found]
+    lost = [columns[i] for i in sorted(required) if found <= i < own]
     if lost:
-        message = f"the row has {found} of {len(columns)} values; {', '.join(lost)} missing"
-        return RowProblem(row.row_no, lost[0], "row_too_short", message, tuple(row.cells))
-    message = f"the row has {found} of {len(columns)} values; the rest is taken as empty"
+        message = f"the row has {found} of {own} values; {', '.join(lost)} missing"
+        return RowProblem(row.row_no, lost[0], "row_too_short", message, tuple(row.cells[:found]))
+    message = f"the row has {found} of {own} values; the rest is taken as empty"
     return RowWarning(row.row_no, columns[found], "row_padded", message)

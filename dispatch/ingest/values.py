@@ -30,12 +30,30 @@ _FLAGS: Final = {
 
 
 class BadValueError(Exception):
-    """A value that the field cannot be; ``code`` is one of ROW_CODES, the message is for the file's owner."""
+    """A value that the field cannot be; ``code`` is one of ROW_CODES, the message is for the file's owner.
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code, message)
+    ``column`` is the one to blame where the value was computed from several.
+    """
+
+    def __init__(self, code: str, message: str, column: str | None = None) -> None:
+        super().__init__(code, message, column)
         self.code = code
         self.message = message
+        self.column = column
+
+
+class Unreadable(str):
+    """What stands in a computed column where the profile could make no value: the text, and why it is refused."""
+
+    _why: tuple[str, str, str | None]
+
+    def __new__(cls, text: str, why: BadValueError) -> Unreadable:
+        made = super().__new__(cls, text)
+        made._why = (why.code, why.message, why.column)
+        return made
+
+    def refusal(self) -> BadValueError:
+        return BadValueError(*self._why)
 
 
 def trimmed(text: str) -> str:

@@ -21,7 +21,10 @@ _ASKED: Final = ("timezone", "country", "currency", "encoding", "sheet", "profil
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRequest:
-    """What is asked of an import. ``as_of`` ``now`` is resolved by the caller. ``mode`` None: the kind's default."""
+    """What is asked of an import. ``as_of`` ``now`` is resolved by the caller. ``mode`` None: the kind's default.
+
+    ``profile`` is the name of one, or the text of a profile file.
+    """
 
     kind: str
     path: Path
@@ -105,7 +108,13 @@ def request_of(
 
 
 def open_options(request: ImportRequest) -> OpenOptions:
-    return OpenOptions(kind=request.kind, encoding=request.encoding, sheet=request.sheet, profile=request.profile)
+    return OpenOptions(
+        kind=request.kind,
+        encoding=request.encoding,
+        sheet=request.sheet,
+        profile=request.profile,
+        now=request.now,
+    )
 
 
 def store_options(request: ImportRequest) -> StoreOptions:

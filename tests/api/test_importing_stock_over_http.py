@@ -160,6 +160,8 @@ WRONG_PARAMETERS = (
     ("mode", "merge", "invalid_input"),
     ("partner", "a/b", "invalid_input"),
     ("map", "nothing", "invalid_input"),
+    ("profile", "none_such", "profile_unknown"),
+    ("profile", "name = 'till'\n", "invalid_input"),
 )
 
 
@@ -169,6 +171,16 @@ async def test_a_wrong_parameter_is_told_at_once_and_nothing_is_begun(shops: Api
         answer = await shops.send("POST", "/v1/imports/stock", params={**NOW, parameter: value}, content=content)
         assert_problem(answer, 422, code, pointers=[f"/query/{parameter}"])
     assert (await shops.send("GET", "/v1/imports")).json()["imports"] == []
+
+
+async def test_the_profile_that_a_file_was_read_by_is_told(shops: Api) -> None:
+    text = b"store code,id,availability,price\na,tea,out of stock,3 TWD\na,egg,in stock,\n"
+    done = await shops.import_file("stock", text, **NOW)
+    assert done["report"]["file"]["profile"] == "google_local_inventory"
+    assert counts(done) == {"rows": 2, "updated": 1, "failed": 1}
+    answer = await shops.send("GET", f"/v1/imports/{done['import_id']}/errors.csv")
+    header = answer.content.decode("utf-8-sig").splitlines()[0]
+    assert header == "store code,id,availability,price,row,column,code,message"
 
 
 async def test_one_import_a_partner_runs_at_a_time(shops: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from tests.cli.conftest import Run
 
 COMMANDS = [
     "serve", "import stores", "import stock", "imports", "imports show", "quote", "nearby", "check", "migrate",
-    "settings",
+    "profiles", "settings",
 ]  # fmt: skip
 
 

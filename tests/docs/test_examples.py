@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -152,6 +153,35 @@ def test_the_errors_file_is_as_shown(
     Path("more.csv.errors.csv").write_text(mended, encoding="utf-8")
     assert run(["import", "stock", "more.csv.errors.csv", "--as-of", "now", "--currency", "TWD"]) == 0
     capsys.readouterr()
+
+
+def test_the_profile_shown_reads_the_file_shown(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DISPATCH_DATABASE_URL", database_url)
+    monkeypatch.setenv("COLUMNS", "120")
+    profiles = page("docs/profiles.md")
+    files = THREE_STORES | {k: v for block in profiles.blocks("sh") for k, v in here_documents(block.text).items()}
+    for name, text in files.items():
+        Path(name).write_text(text, encoding="utf-8")
+    assert run(["import", "stores", "stores.csv"]) == 0
+    assert run(["import", "stock", "stock.csv", "--as-of", "now", "--currency", "TWD"]) == 0
+    capsys.readouterr()
+    commands = [words for block in profiles.blocks("sh") for words in shell_commands(block.text)]
+    [words] = [words for words in commands if words[0] == "dispatch"]
+    assert run(words[1:]) == 3
+    [shown] = [block.text for block in profiles.blocks("text")]
+    assert without_times(capsys.readouterr().out) == without_times(shown)
+
+
+async def test_the_columns_shown_can_be_mapped_over_http(api: Api) -> None:
+    reader = await with_the_three_stores(api)
+    profiles = page("docs/profiles.md")
+    reader.files |= {k: v for block in profiles.blocks("sh") for k, v in here_documents(block.text).items()}
+    answers = [await reader.send(words) for words in curls_of(profiles)]
+    [shown] = [json.loads(block.text) for block in profiles.blocks("json")]
+    assert difference(shown, answers[-1].json()) is None
 
 
 def test_requests_shown_are_ones_that_the_openapi_document_knows() -> None:

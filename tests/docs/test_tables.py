@@ -32,8 +32,8 @@ from dispatch.domain import errors, orders
 from dispatch.domain.movements import MovementStatus
 from dispatch.domain.orders import ASKED, WITH_ATTEMPT, Action, DeclineReason, Status, allowed_in
 from dispatch.domain.question import Reason
-from dispatch.ingest.problems import FILE_CODES, ROW_CODES, WARNING_CODES
-from dispatch.ingest.profiles import fold_name, load_profile
+from dispatch.ingest.problems import FILE_CODES, IGNORED_CODES, ROW_CODES, WARNING_CODES
+from dispatch.ingest.profiles import FormatProfile, fold_name, format_profiles, load_profile
 from dispatch.replica.catalogue import TIMES
 from dispatch.settings import ENV_PREFIX, Settings
 from geo.coordinates import CoordinateError, LatLon
@@ -82,6 +82,7 @@ async def test_the_table_of_metrics_is_what_is_told(database_url: str, tmp_path:
     [
         ("Of the file: nothing is applied", FILE_CODES),
         ("Of a row: it is not applied, the others are", ROW_CODES),
+        ("Ignored: the row says nothing that counts", IGNORED_CODES),
         ("Warnings: the row is applied", WARNING_CODES),
     ],
 )
@@ -215,6 +216,16 @@ def test_the_columns_of_files_and_their_other_names_are_those_that_are_known(kin
         for name in re.split(r"[,;]", row["other names"]):
             if name.strip() != "…":
                 assert profile.field_by_name.get(fold_name(name)) in fields, f"{name} in {row}"
+
+
+def test_the_table_of_profiles_is_those_that_there_are() -> None:
+    documented = [(row["profile"], row["of"]) for row in page("docs/profiles.md").table("Formats that are known")]
+    assert documented == [(profile.name, profile.kind) for profile in format_profiles()]
+
+
+def test_the_keys_of_a_profile_file_are_those_that_it_may_have() -> None:
+    documented = names_of(page("docs/profiles.md").table("What a profile file says"), "key")
+    assert sorted(documented) == sorted(FormatProfile.__struct_fields__)
 
 
 @pytest.mark.parametrize("kind", ["stores", "stock"])

@@ -1,15 +1,17 @@
 """Small files for the tests of imports, and what is made of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from dispatch.ingest.formats.delimited import CsvTable, open_delimited
 from dispatch.ingest.problems import RowProblem, RowWarning
 from dispatch.ingest.profiles import is_known_name
 from dispatch.ingest.stock import StockBatch, StockOptions, StoreRef, read_stock
 from dispatch.ingest.stores import RowProblems, StoreOptions, StoreRow, read_stores
-from dispatch.ingest.tables import RawRow
+from dispatch.ingest.tables import RawRow, RowIgnored, Table
 
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 STORES = {
@@ -18,6 +20,31 @@ STORES = {
     "NY": StoreRef("America/New_York", "default"),
     "B1": StoreRef("Asia/Taipei", "other"),
 }
+
+
+@dataclass(frozen=True)
+class ListTable:
+    """A table in memory, as the reader of any format might give it; its first row has the number 2."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[str]]
+    delimiter: str = ","
+
+    @property
+    def own_columns(self) -> int:
+        return len(self.columns)
+
+    @property
+    def decimal_comma(self) -> bool:
+        return False
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        return {"format": "json"}
+
+    def __iter__(self) -> Iterator[RawRow | RowProblem | RowIgnored]:
+        for row_no, cells in enumerate(self.rows, start=2):
+            yield RawRow(row_no, list(cells))
 
 
 def written(path: Path, text: str | bytes, *, encoding: str = "utf-8") -> Path:
@@ -49,7 +76,7 @@ def problems_of(table: CsvTable) -> list[tuple[int, str]]:
 class StoresRead:
     """All that read_stores yields, sorted out."""
 
-    def __init__(self, table: CsvTable, options: StoreOptions | None = None) -> None:
+    def __init__(self, table: Table, options: StoreOptions | None = None) -> None:
         self.results = list(read_stores(table, options=options or StoreOptions()))
         self.rows = [row for row in self.results if isinstance(row, StoreRow)]
         self.stores = [row.store for row in self.rows]
@@ -58,7 +85,7 @@ class StoresRead:
 
 
 def stock_batch(
-    table: CsvTable, options: StockOptions | None = None, *, stores: Mapping[str, StoreRef] = STORES
+    table: Table, options: StockOptions | None = None, *, stores: Mapping[str, StoreRef] = STORES
 ) -> StockBatch:
     """All rows of a small table of stock as one batch."""
     batches = list(read_stock(table, options=options or StockOptions(now=NOW, as_of=NOW), stores=stores))

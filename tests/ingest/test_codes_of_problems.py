@@ -9,9 +9,11 @@ import pytest
 
 import dispatch.ingest
 from dispatch.ingest.formats.delimited import MAX_CELL_CHARS, MAX_COLUMNS, MAX_LINE_CHARS
-from dispatch.ingest.problems import CODES, FILE_CODES, ROW_CODES, WARNING_CODES, FileProblem
+from dispatch.ingest.problems import CODES, FILE_CODES, IGNORED_CODES, ROW_CODES, WARNING_CODES, FileProblem
+from dispatch.ingest.shaping import shape
 from dispatch.ingest.stock import StockOptions
 from dispatch.ingest.stores import StoreOptions
+from dispatch.ingest.tables import RowIgnored
 from geo.coordinates import CoordinateError
 from tests.ingest.tables import NOW, StoresRead, opened, stock_batch
 
@@ -88,6 +90,53 @@ STOCK_FILES = {
     "fraction_rounded_down": f"{STOCK},as_of\nA1,s,1.5,2026-11-21T10:00Z\n",
     "negative_to_zero": f"{STOCK},as_of\nA1,s,-1,2026-11-21T10:00Z\n",
 }
+# Files whose profile refuses them, with the profile that was asked for.
+SHAPED_FILES: dict[str, tuple[str, str | None]] = {
+    "datum_twice": ("id,lat (wgs84),lon (gcj02)\n", None),
+    "layout_refused": ("Handle,Title,Option1 Name,SKU,Main St\n", "shopify_inventory"),
+    "profile_ambiguous": ("@id,name,osm_type,osm_id\n", None),
+    "profile_does_not_fit": ("id,lat,lon\n", "alltheplaces"),
+    "profile_invalid": ("id,lat,lon\n", "nmae = 'x'\n"),
+    "profile_unknown": ("id,lat,lon\n", "none_such"),
+}
+KEPT = "name = 'x'\nkind = 'stock'\ntitle = 'x'\n[[keep]]\ncolumn = 'on sale'\nvalues = ['yes']\n"
+IGNORING_FILES: dict[str, tuple[str, str | None]] = {
+    "left_blank": ("SKU,Location,On hand (current),On hand (new)\ns,A1,1,\nt,A1,1,2\n", None),
+    "left_out_by_profile": ("store_id,sku,on_hand,on sale\nA1,s,1,no\nA1,t,1,yes\n", KEPT),
+    "not_a_store": ("type,id,lat,lon,tags.shop\nnode,1,25,121,\nnode,2,25,121,books\n", None),
+    "not_on_hand_now": ("itemId,shipNode,type,quantity,eta\ns,A1,PO,1,\nt,A1,ONHAND,1,\n", None),
+    "not_stocked": ("SKU,Location,On hand (current),On hand (new)\ns,A1,not stocked,\nt,A1,2,\n", None),
+    "stock_type_not_for_sale": (
+        "Material,Plant,InventoryStockType,InventorySpecialStockType,MatlWrhsStkQtyInMatlBaseUnit\n"
+        "s,A1,07,,1\nt,A1,01,,1\n",
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("code", SHAPED_FILES)
+def test_a_file_that_its_profile_refuses_meets_each_code(tmp_path: Path, code: str) -> None:
+    content, profile = SHAPED_FILES[code]
+    kind = "stock" if code == "layout_refused" else "stores"
+    with pytest.raises(FileProblem) as caught:
+        shape(opened(tmp_path, content), kind=kind, profile=profile)
+    assert caught.value.code == code
+    assert caught.value.errors
+
+
+@pytest.mark.parametrize("code", IGNORING_FILES)
+def test_a_row_that_says_nothing_here_is_ignored_with_its_code_and_the_next_one_counts(
+    tmp_path: Path, code: str
+) -> None:
+    content, profile = IGNORING_FILES[code]
+    if code == "not_a_store":
+        read = StoresRead(shape(opened(tmp_path, content), kind="stores", profile=profile))
+        assert [row.reason for row in read.results if isinstance(row, RowIgnored)] == [code]
+        assert [store.store_id for store in read.stores] == ["node-2"]
+        return
+    batch = stock_batch(shape(opened(tmp_path, content), kind="stock", profile=profile, now=NOW))
+    assert batch.ignored == {code: 1}
+    assert batch.skus == ["t"]
 
 
 @pytest.mark.parametrize("code", STORE_FILES)
@@ -119,7 +168,9 @@ def test_a_file_of_stock_meets_each_code_and_no_other(tmp_path: Path, code: str)
 
 def test_the_examples_are_all_codes_there_are() -> None:
     mapped = {"field_unknown"}
-    assert STORE_FILES.keys() | STOCK_FILES.keys() | NOT_IN_FILES | TOO_LARGE | mapped == CODES.keys()
+    shaped = SHAPED_FILES.keys() | IGNORING_FILES.keys()
+    assert STORE_FILES.keys() | STOCK_FILES.keys() | shaped | NOT_IN_FILES | TOO_LARGE | mapped == CODES.keys()
+    assert IGNORING_FILES.keys() == IGNORED_CODES.keys()
 
 
 def test_a_field_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from dispatch.ingest.problems import FileProblem
-from dispatch.ingest.profiles import Profile, is_known_name, load_profile, match_columns
+from dispatch.ingest.profiles import Profile, is_id_name, is_known_name, load_profile, match_columns
 
 STORES = load_profile("stores")
 STOCK = load_profile("stock")
@@ -73,3 +73,9 @@ def test_every_field_is_known_by_its_own_name(profile: Profile) -> None:
     assert all(profile.field_by_name[field.replace("_", "")] == field for field in profile.fields)
     assert all(map(is_known_name, profile.fields))
     assert not is_known_name("colour")
+
+
+def test_names_of_formats_are_known_and_those_of_ids_are_told() -> None:
+    assert all(map(is_known_name, ("MatlWrhsStkQtyInMatlBaseUnit", "shipNode", "On hand (current)", "库存数量（件）")))
+    assert all(map(is_id_name, ("店號", "Plant", "GTIN", "shipNode", "Location", "Store Code (GBP)")))
+    assert not any(map(is_id_name, ("lat", "quantity", "colour", "eta", "售价(元)")))
