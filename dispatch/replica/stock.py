@@ -289,20 +289,37 @@ class Stock:
             rows.insert(slots[new], values[new])
 
     def put_one(self, number: int, slot: int, available: int, fresh_s: int, price_id: int) -> None:
-        """Write one row, as ``put`` does; in a tenth of the time where the row is there and only its figures change."""
+        """Write one row, as ``put`` does; in a tenth of the time where nothing about it is odd."""
         self.changes += 1
         rows = self._rows[number]
-        at = -1 if rows is None else rows.at(slot)
-        if rows is not None and at >= 0 and not rows.odd_prices and (price_id == 0 or price_id in rows.prices):
-            code = 0 if price_id == 0 else rows.prices.index(price_id) + 1
-            steps = (fresh_s - int(self._base_s[slot])) // int(self._unit_s[slot]) + _FRESH_MIDDLE
-            if available >= _LARGE or rows.large:
-                self._note_one_large(rows, slot, available)
-            rows.value[at] = (min(available, _LARGE) << 22) | (code << 16) | min(max(steps, 0), _FRESH_MAX)
+        if rows is None:
+            rows = self._rows[number] = SkuRows()
+        code = self._plain_code(rows, price_id)
+        if code is None or available >= _LARGE or rows.large:
+            one = np.array([slot], dtype=np.int64)
+            figures = (np.array([figure], dtype=np.int64) for figure in (available, fresh_s, price_id))
+            self.put(number, one, *figures)
             return
-        one = np.array([slot], dtype=np.int64)
-        figures = (np.array([figure], dtype=np.int64) for figure in (available, fresh_s, price_id))
-        self.put(number, one, *figures)
+        steps = (fresh_s - int(self._base_s[slot])) // int(self._unit_s[slot]) + _FRESH_MIDDLE
+        value = (available << 22) | (code << 16) | min(max(steps, 0), _FRESH_MAX)
+        at = rows.at(slot)
+        if at >= 0:
+            rows.value[at] = value
+        else:
+            rows.insert_one(slot, value)
+
+    @staticmethod
+    def _plain_code(rows: SkuRows, price_id: int) -> int | None:
+        """The sku's code of a price where it has one, or one that was never given out; else None."""
+        if rows.odd_prices:
+            return None
+        if price_id == 0:
+            return 0
+        if price_id not in rows.prices:
+            if len(rows.prices) >= ODD_PRICE - 1:
+                return None
+            rows.prices.append(price_id)
+        return rows.prices.index(price_id) + 1
 
     def put_many(
         self,
@@ -345,15 +362,6 @@ class Stock:
             self._note_odd_prices(rows, slots, price_code, price_ids)
         values: np.ndarray = (np.minimum(available, _LARGE) << 22) | (price_code << 16) | fresh_code
         return values.astype(np.uint32)
-
-    @staticmethod
-    def _note_one_large(rows: SkuRows, slot: int, available: int) -> None:
-        large = {} if rows.large is None else rows.large
-        if available >= _LARGE:
-            large[slot] = available
-        else:
-            large.pop(slot, None)
-        rows.large = large or None
 
     @staticmethod
     def _note_large(rows: SkuRows, slots: IntArray, available: IntArray) -> None:

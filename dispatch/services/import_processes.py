@@ -71,9 +71,10 @@ class ImportProcesses:
         try:
             async with signs_of_life(database, import_id), self._turns:
                 await self._answer_of(work, *arguments)
-        finally:
+        except BaseException:
             # Nothing to do if it has closed its record, as it does unless its process was killed.
             await asyncio.shield(give_up_import(database, import_id))
+            raise
 
     async def _answer_of(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """What ``work`` returns in a process of its own. Raises RuntimeError if that ended without an answer."""

@@ -1,0 +1,243 @@
+"""POST /v1/imports/{id}/undo and …/apply: what was is put back, and a dry run is held to what it saw."""
+
+import random
+from typing import Any
+
+import pytest
+
+from tests.api.client import Api, assert_problem
+
+PLACES = {"a": (25.03, 121.56), "b": (25.04, 121.57), "far": (22.63, 120.30)}
+HEADER = "store_id,sku,on_hand,price,safety_stock\n"
+COUNTED: dict[str, Any] = {"as_of": "2026-11-20T09:00:00+08:00", "currency": "TWD"}
+
+
+@pytest.fixture
+async def shops(app_client: Api) -> Api:
+    for store_id, (lat, lon) in PLACES.items():
+        await app_client.put_store(store_id, lat, lon, name=store_id)
+    return app_client
+
+
+async def _tables(api: Api) -> dict[str, Any]:
+    """Stores in service and shelves as anybody sees them, from the database, and the checksums of the replica."""
+    stores = [(await api.get(f"/v1/stores/{store_id}")).json() for store_id in (*PLACES, "new")]
+    shelves = {one["store_id"]: await api.shelf(one["store_id"]) for one in stores if "store_id" in one}
+    told = (await api.get("/v1/replica")).json()["cells"]
+    sums = {cell["cell"]: (cell["rows"], cell["checksum"]) for cell in told}
+    return {"stores": stores, "shelves": shelves, "sums": sums}
+
+
+async def _undone(api: Api, import_id: str) -> dict[str, Any]:
+    begun = await api.send("POST", f"/v1/imports/{import_id}/undo")
+    assert begun.status_code == 202, begun.text
+    assert begun.headers["location"] == f"/v1/imports/{import_id}"
+    return await api.finished(begun.headers["location"])
+
+
+@pytest.mark.parametrize("mode", ["partial", "snapshot"])
+async def test_an_undone_count_leaves_every_figure_as_it_was(shops: Api, mode: str) -> None:
+    chance = random.Random(3)
+    old = "".join(f"{s},{k},{chance.randrange(9)},{chance.randrange(99)},1\n" for s in "ab" for k in range(12))
+    await shops.import_file("stock", HEADER + old, **COUNTED)
+    before = await _tables(shops)
+    new = "".join(f"{s},{k},{chance.randrange(9)},,\n" for s in ("a", "far") for k in range(4, 20))
+    done = await shops.import_file("stock", HEADER + new, as_of="now", mode=mode, force=True)
+    assert done["created"] > 16
+    assert await _tables(shops) != before
+    undone = await _undone(shops, done["import_id"])
+    assert (undone["status"], undone["report"]["undo"]["kept"]) == ("undone", 0)
+    assert undone["report"]["undo"]["restored"] >= 32
+    assert await _tables(shops) == before
+    assert_problem(await shops.send("POST", f"/v1/imports/{done['import_id']}/undo"), 409, "cannot_be_undone")
+    again = await shops.import_file("stock", HEADER + new, as_of="now", mode=mode, force=True)
+    assert {name: again[name] for name in ("created", "updated", "unchanged", "removed")} == {
+        name: done[name] for name in ("created", "updated", "unchanged", "removed")
+    }
+
+
+async def test_what_was_counted_since_stays_and_what_was_sold_stays_sold(shops: Api) -> None:
+    await shops.import_file("stock", HEADER + "a,tea,10,35,\na,egg,10,35,\n", **COUNTED)
+    done = await shops.import_file(
+        "stock", HEADER + "a,tea,50,39,\na,egg,50,39,\na,new,50,39,\n", as_of="now", currency="TWD"
+    )
+    shops.clock.advance(minutes=1)
+    sale = {"store_id": "a", "at": shops.clock.now.isoformat(), "reason": "sale"}
+    moves = [sale | {"movement_id": sku, "sku": sku, "delta": -3} for sku in ("tea", "new")]
+    assert (await shops.write("POST", "/v1/stock/movements", {"movements": moves})).status_code == 200
+    shops.clock.advance(minutes=1)
+    body = {"items": [{"sku": "egg", "on_hand": 7}]}
+    assert (await shops.write("PATCH", "/v1/stores/a/stock", body)).status_code == 200
+    undone = await _undone(shops, done["import_id"])
+    told = undone["report"]["undo"]
+    assert (told["restored"], told["kept"]) == (2, 1)
+    assert told["samples"] == [{"store_id": "a", "sku": "egg"}]
+    shelf = await shops.shelf("a")
+    assert {sku: row["on_hand"] for sku, row in shelf.items()} == {"tea": 7, "egg": 7, "new": 0}
+    assert shelf["new"]["available"] == 0
+
+
+async def test_open_reservations_survive_an_undo(shops: Api) -> None:
+    await shops.import_file("stock", HEADER + "a,tea,10,35,\n", **COUNTED)
+    done = await shops.import_file("stock", HEADER + "a,tea,50,35,\n", as_of="now")
+    async with shops.app.state.service.database.connection() as connection:
+        await connection.execute("UPDATE shelves SET reserved = 4")
+    await _undone(shops, done["import_id"])
+    row = (await shops.shelf("a"))["tea"]
+    assert (row["on_hand"], row["reserved"], row["available"]) == (10, 4, 6)
+
+
+async def test_undone_stores_are_as_they_were(shops: Api) -> None:
+    before = await _tables(shops)
+    text = "store_id,lat,lon,name\na,25.03,121.56,renamed\nb,22.64,120.31,moved\nnew,25.0,121.5,new\n"
+    done = await shops.import_file("stores", text, mode="replace")
+    assert {name: done[name] for name in ("created", "updated", "removed")} == {
+        "created": 1, "updated": 2, "removed": 1,
+    }  # fmt: skip
+    undone = await _undone(shops, done["import_id"])
+    told = undone["report"]["undo"]
+    assert (undone["status"], told["restored"], told["kept"]) == ("undone", 4, 0)
+    after = await _tables(shops)
+    assert after["stores"] == before["stores"]
+
+
+async def test_a_store_changed_since_stays_and_is_named(shops: Api) -> None:
+    done = await shops.import_file("stores", "store_id,lat,lon,name\na,25.03,121.56,x\nb,25.04,121.57,y\n")
+    await shops.put_store("b", *PLACES["b"], name="by hand")
+    undone = await _undone(shops, done["import_id"])
+    assert undone["report"]["undo"]["samples"] == [{"store_id": "b", "sku": None}]
+    names = [(await shops.get(f"/v1/stores/{one}")).json()["name"] for one in "ab"]
+    assert names == ["a", "by hand"]
+
+
+async def test_only_what_has_changed_something_can_be_undone(shops: Api) -> None:
+    dry = await shops.import_file("stock", HEADER + "a,tea,1,,\n", as_of="now", dry_run=True)
+    failed = await shops.import_file("stock", "nothing\n1\n", as_of="now")
+    for import_id in (dry["import_id"], failed["import_id"]):
+        assert_problem(await shops.send("POST", f"/v1/imports/{import_id}/undo"), 409, "cannot_be_undone")
+    assert_problem(await shops.send("POST", "/v1/imports/none/undo"), 404, "import_not_found")
+    done = await shops.import_file("stock", HEADER + "a,tea,1,,\n", as_of="now")
+    shops.clock.advance(days=30)
+    assert_problem(await shops.send("POST", f"/v1/imports/{done['import_id']}/undo"), 409, "cannot_be_undone")
+
+
+async def _applied(api: Api, import_id: str) -> dict[str, Any]:
+    begun = await api.send("POST", f"/v1/imports/{import_id}/apply")
+    assert begun.status_code == 202, begun.text
+    assert begun.json()["applies"] == import_id
+    return await api.finished(begun.headers["location"])
+
+
+COUNTS = ("rows", "created", "updated", "unchanged", "removed", "failed", "ignored", "warnings")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "asked"),
+    [
+        ("stock", HEADER + "a,tea,5,35,\na,egg,-1,9,\nb,ink,x,9,\nzz,ink,1,9,\n", {**COUNTED, "mode": "partial"}),
+        ("stock", HEADER + "a,tea,5,35,\na,new,2,9,\nb,tea,1.5,9,\n", {**COUNTED, "mode": "snapshot"}),
+        ("stores", "store_id,lat,lon\na,25.03,121.56\nb,95,121.57\nnew,25,121.5\n", {}),
+        ("stores", "store_id,lat,lon\na,25.03,121.56\nb,25.04,121.57\n", {"mode": "replace"}),
+    ],
+)
+async def test_the_file_of_a_dry_run_is_applied_and_comes_to_what_it_said(
+    shops: Api, kind: str, text: str, asked: dict[str, Any]
+) -> None:
+    await shops.import_file("stock", HEADER + "a,tea,9,35,\na,egg,9,35,\nb,tea,4,35,\n", as_of="2026-11-19T00:00:00Z",
+                            currency="TWD")  # fmt: skip
+    before = await _tables(shops)
+    dry = await shops.import_file(kind, text, dry_run=True, **asked)
+    assert await _tables(shops) == before
+    done = await _applied(shops, dry["import_id"])
+    assert {name: done[name] for name in COUNTS} == {name: dry[name] for name in COUNTS}
+    assert {**done["report"], "undo": None} == {**dry["report"], "undo": None}
+    errors = [(await shops.send("GET", f"/v1/imports/{one['import_id']}/errors.csv")).content for one in (dry, done)]
+    assert errors[0] == errors[1]
+    assert await _tables(shops) != before
+    assert_problem(await shops.send("POST", f"/v1/imports/{dry['import_id']}/apply"), 409, "changed_since_dry_run")
+
+
+async def test_a_dry_run_is_not_applied_to_counts_that_have_changed(shops: Api) -> None:
+    await shops.import_file("stock", HEADER + "a,tea,9,35,\nb,tea,9,35,\n", **COUNTED)
+    dry = await shops.import_file("stock", HEADER + "a,tea,5,35,\na,new,5,35,\n", as_of="now", currency="TWD",
+                                  dry_run=True)  # fmt: skip
+    apply = f"/v1/imports/{dry['import_id']}/apply"
+    async with shops.app.state.service.database.connection() as connection:
+        await connection.execute("UPDATE shelves SET reserved = 1")
+    await shops.write("PATCH", "/v1/stores/b/stock", {"items": [{"sku": "tea", "on_hand": 1}]})
+    for changed, sku in (("new", "new"), ("tea", "tea")):
+        body = {"items": [{"sku": changed, "on_hand": 3}]}
+        assert (await shops.write("PATCH", "/v1/stores/a/stock", body)).status_code == 200
+        problem = assert_problem(await shops.send("POST", apply), 409, "changed_since_dry_run")
+        assert {"pointer": "", "detail": f"store a, sku {sku}"} in problem["errors"]
+    dry = await shops.import_file("stock", HEADER + "a,tea,5,35,\n", as_of="now", currency="TWD", dry_run=True)
+    async with shops.app.state.service.database.connection() as connection:
+        await connection.execute("UPDATE shelves SET reserved = 2")
+    await shops.write("PATCH", "/v1/stores/b/stock", {"items": [{"sku": "tea", "on_hand": 2}]})
+    assert (await _applied(shops, dry["import_id"]))["status"] == "done", "neither is named by it"
+
+
+async def test_a_dry_run_is_not_applied_to_stores_that_have_changed(shops: Api) -> None:
+    text = "store_id,lat,lon,name\na,25.03,121.56,a\nnew,25.0,121.5,new\n"
+    for store_id in ("a", "new"):
+        dry = await shops.import_file("stores", text, dry_run=True)
+        await shops.put_store(store_id, 25.0, 121.4)
+        problem = assert_problem(
+            await shops.send("POST", f"/v1/imports/{dry['import_id']}/apply"), 409, "changed_since_dry_run"
+        )
+        assert {"pointer": "", "detail": f"store {store_id}"} in problem["errors"]
+
+
+async def test_only_a_dry_run_whose_file_is_there_can_be_applied(shops: Api) -> None:
+    done = await shops.import_file("stock", HEADER + "a,tea,1,,\n", as_of="now")
+    assert_problem(await shops.send("POST", f"/v1/imports/{done['import_id']}/apply"), 409, "cannot_be_applied")
+    dry = await shops.import_file("stock", HEADER + "a,tea,2,,\n", as_of="now", dry_run=True)
+    for path in shops.app.state.service.uploads.iterdir():
+        path.unlink()
+    assert_problem(await shops.send("POST", f"/v1/imports/{dry['import_id']}/apply"), 409, "cannot_be_applied")
+
+
+# ── guards ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _stocked(api: Api) -> None:
+    rows = "".join(f"{store_id},{sku},5,,\n" for store_id in ("a", "b") for sku in range(10))
+    await api.import_file("stock", HEADER + rows, **COUNTED)
+
+
+async def test_whole_shelves_that_would_empty_most_of_a_chain_are_refused_unless_forced(shops: Api) -> None:
+    await _stocked(shops)
+    text = HEADER + "".join(f"{store_id},{sku},5,,\n" for store_id in ("a", "b") for sku in range(4))
+    before = await _tables(shops)
+    for dry_run in (True, False):
+        refused = await shops.import_file("stock", text, as_of="now", mode="snapshot", dry_run=dry_run)
+        assert (refused["status"], refused["report"]["code"]) == ("failed", "would_empty")
+        assert "12 of the 20" in refused["report"]["message"]
+    assert await _tables(shops) == before
+    forced = await shops.import_file("stock", text, as_of="now", mode="snapshot", force=True)
+    assert (forced["status"], forced["removed"]) == ("done", 12)
+    assert forced["report"]["warnings_by_code"] == {"would_empty": 1}
+
+
+async def test_one_store_of_many_may_be_emptied(shops: Api) -> None:
+    await _stocked(shops)
+    done = await shops.import_file("stock", HEADER + "a,0,0,,\n", as_of="now", mode="snapshot")
+    assert (done["status"], done["removed"]) == ("done", 9), "b has as much as a had"
+
+
+async def test_counts_of_0_for_most_of_a_chain_are_warned_of(shops: Api) -> None:
+    await _stocked(shops)
+    few = HEADER + "".join(f"{store_id},{sku},0,,\n" for store_id in ("a", "b") for sku in range(5))
+    done = await shops.import_file("stock", few, as_of="now", dry_run=True)
+    assert done["warnings"] == 0, "half is not most"
+    done = await shops.import_file("stock", few + "a,7,0,,\n", as_of="now")
+    assert (done["updated"], done["report"]["warnings_by_code"]) == (11, {"mostly_emptied": 1})
+
+
+async def test_a_set_of_stores_without_most_of_them_is_refused_unless_forced(shops: Api) -> None:
+    rows = [f"s{n},25.0{n},121.5\n" for n in range(10)]
+    await shops.import_file("stores", "store_id,lat,lon\n" + "".join(rows), partner="acme")
+    few = "store_id,lat,lon\n" + "".join(rows[:4])
+    refused = await shops.import_file("stores", few, mode="replace", partner="acme")
+    assert (refused["status"], refused["report"]["code"]) == ("failed", "would_empty")
+    assert (await shops.import_file("stores", few, mode="replace", partner="acme", force=True))["removed"] == 6
