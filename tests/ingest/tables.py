@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
+from dispatch.domain.items import Item
 from dispatch.ingest.formats.delimited import CsvTable, open_delimited
 from dispatch.ingest.problems import RowProblem, RowWarning
 from dispatch.ingest.profiles import is_known_name
 from dispatch.ingest.stock import StockBatch, StockOptions, StoreRef, read_stock
 from dispatch.ingest.stores import RowProblems, StoreOptions, StoreRow, read_stores
-from dispatch.ingest.tables import RawRow
+from dispatch.ingest.tables import RawRow, Table
 
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 STORES = {
@@ -17,6 +19,8 @@ STORES = {
     "007": StoreRef("Asia/Taipei", "default"),
     "NY": StoreRef("America/New_York", "default"),
     "B1": StoreRef("Asia/Taipei", "other"),
+    "0042": StoreRef("Asia/Taipei", "default"),
+    "042": StoreRef("Asia/Taipei", "default"),
 }
 
 
@@ -58,9 +62,15 @@ class StoresRead:
 
 
 def stock_batch(
-    table: CsvTable, options: StockOptions | None = None, *, stores: Mapping[str, StoreRef] = STORES
+    table: Table,
+    options: StockOptions | None = None,
+    *,
+    stores: Mapping[str, StoreRef] = STORES,
+    items: Mapping[str, Item] = MappingProxyType({}),
+    known_skus: frozenset[str] = frozenset(),
 ) -> StockBatch:
     """All rows of a small table of stock as one batch."""
-    batches = list(read_stock(table, options=options or StockOptions(now=NOW, as_of=NOW), stores=stores))
+    options = options or StockOptions(now=NOW, as_of=NOW)
+    batches = list(read_stock(table, options=options, stores=stores, items=items, known_skus=known_skus))
     assert len(batches) <= 1
     return batches[0] if batches else StockBatch()

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 import dispatch.ingest
+from dispatch.domain.items import Item
 from dispatch.ingest.formats.delimited import MAX_CELL_CHARS, MAX_COLUMNS, MAX_LINE_CHARS
+from dispatch.ingest.items import ItemOptions, read_items
 from dispatch.ingest.problems import CODES, FILE_CODES, ROW_CODES, WARNING_CODES, FileProblem
 from dispatch.ingest.stock import StockOptions
-from dispatch.ingest.stores import StoreOptions
+from dispatch.ingest.stores import RowProblems, StoreOptions
 from geo.coordinates import CoordinateError
 from tests.ingest.tables import NOW, StoresRead, opened, stock_batch
 
@@ -22,6 +24,7 @@ TOO_LARGE = {"file_too_large"}
 
 STORE = "store_id,lat,lon"
 STOCK = "store_id,sku,on_hand"
+ITEM = "partner_code,sku"
 SQUARE = "POLYGON((121 25,122 25,122 26,121 26,121 25))"
 
 STORE_FILES: dict[str, str | bytes] = {
@@ -82,12 +85,28 @@ STOCK_FILES = {
     "sku_invalid": f"{STOCK},as_of\nA1,{'x' * 65},1,2026-11-21T10:00Z\n",
     "sku_lost_in_excel": f"{STOCK},as_of\nA1,4.71E+12,1,2026-11-21T10:00Z\n",
     "sku_missing": f"{STOCK},as_of\nA1,,1,2026-11-21T10:00Z\n",
+    "sku_ambiguous": f"{STOCK},as_of\nA1,77,1,2026-11-21T10:00Z\n",
+    "store_id_ambiguous": f"{STOCK},as_of\n42,s,1,2026-11-21T10:00Z\n",
     "store_of_other_partner": f"{STOCK},as_of\nB1,s,1,2026-11-21T10:00Z\n",
     "unknown_store": f"{STOCK},as_of\nZ9,s,1,2026-11-21T10:00Z\n",
+    "unmapped_item": f"{STOCK},as_of\nA1,t,1,2026-11-21T10:00Z\n",
     "as_of_ambiguous": f"{STOCK},as_of\nNY,s,1,2026-11-01T01:30\n",
     "fraction_rounded_down": f"{STOCK},as_of\nA1,s,1.5,2026-11-21T10:00Z\n",
     "negative_to_zero": f"{STOCK},as_of\nA1,s,-1,2026-11-21T10:00Z\n",
+    "price_of_case": f"{STOCK},as_of,price,currency\nA1,case,1,2026-11-21T10:00Z,420,TWD\n",
+    "sku_padded": f"{STOCK},as_of\nA1,99,1,2026-11-21T10:00Z\n",
+    "store_id_padded": f"{STOCK},as_of\n7,s,1,2026-11-21T10:00Z\n",
 }
+ITEM_FILES = {
+    "duplicate_item": f"{ITEM}\nA,s\nA,t\n",
+    "partner_code_invalid": f"{ITEM}\n{'x' * 65},s\n",
+    "partner_code_lost_in_excel": f"{ITEM}\n1E+05,s\n",
+    "partner_code_missing": f"{ITEM}\n,s\n",
+}
+# Codes that need a partner with items; where there is none, a code is the sku.
+OF_ITEMS = {"unmapped_item", "price_of_case"}
+ITEMS = {"case": Item(partner_code="case", sku="s", units_per_case=12)}
+KNOWN_SKUS = frozenset({"0077", "077", "099"})
 
 
 @pytest.mark.parametrize("code", STORE_FILES)
@@ -112,14 +131,23 @@ def test_a_file_of_stock_meets_each_code_and_no_other(tmp_path: Path, code: str)
             stock_batch(table, options)
         assert caught.value.code == code
         return
-    batch = stock_batch(table, options)
+    batch = stock_batch(table, options, items=ITEMS if code in OF_ITEMS else {}, known_skus=KNOWN_SKUS)
     assert [one.code for one in batch.problems] + [one.code for one in batch.warnings] == [code]
     assert len(batch) == (code in WARNING_CODES)
 
 
+@pytest.mark.parametrize("code", ITEM_FILES)
+def test_a_file_of_items_meets_each_code_and_no_other(tmp_path: Path, code: str) -> None:
+    rows = list(read_items(opened(tmp_path, ITEM_FILES[code]), options=ItemOptions()))
+    bad = [row for row in rows if isinstance(row, RowProblems)]
+    assert [problem.code for row in bad for problem in row.problems] == [code]
+    assert len(bad) == 1
+
+
 def test_the_examples_are_all_codes_there_are() -> None:
     mapped = {"field_unknown"}
-    assert STORE_FILES.keys() | STOCK_FILES.keys() | NOT_IN_FILES | TOO_LARGE | mapped == CODES.keys()
+    examples = STORE_FILES.keys() | STOCK_FILES.keys() | ITEM_FILES.keys()
+    assert examples | NOT_IN_FILES | TOO_LARGE | mapped == CODES.keys()
 
 
 def test_a_field_that_is_none_is_refused(tmp_path: Path) -> None:

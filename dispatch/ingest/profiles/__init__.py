@@ -49,7 +49,7 @@ def fold_name(name: str) -> str:
 
 @cache
 def load_profile(kind: str) -> Profile:
-    """The profile ``stores`` or ``stock``. A name listed under two fields is a fault of the list: ValueError."""
+    """The profile of stores, stock or items. A name listed under two fields is a fault of the list: ValueError."""
     listed = tomllib.loads(files(__name__).joinpath(f"{kind}.toml").read_text(encoding="utf-8"))
     field_by_name: dict[str, str] = {}
     for field, names in listed["names"].items():
@@ -62,7 +62,7 @@ def load_profile(kind: str) -> Profile:
 def is_known_name(name: str) -> bool:
     """Whether any profile knows the column name."""
     folded = fold_name(name)
-    return any(folded in load_profile(kind).field_by_name for kind in ("stores", "stock"))
+    return any(folded in load_profile(kind).field_by_name for kind in ("stores", "stock", "items"))
 
 
 def match_columns(profile: Profile, columns: Sequence[str], *, mapping: Mapping[str, str]) -> MatchedColumns:
