@@ -1,4 +1,4 @@
-"""POST /v1/imports/stores, /v1/imports/stock; GET /v1/imports, /v1/imports/{id}, /v1/imports/{id}/errors.csv."""
+"""POST /v1/imports/stores, /stock and /items; GET /v1/imports, /v1/imports/{id}, /v1/imports/{id}/errors.csv."""
 
 import base64
 import re
@@ -65,6 +65,22 @@ async def post_stores(request: Request, asked: Annotated[ImportAsked, Query()], 
 async def post_stock(request: Request, asked: Annotated[ImportAsked, Query()], service: TheService) -> Response:
     """202 at once; follow ``Location``. A count older than what is known is kept out and counted as ignored."""
     return await _begin(request, "stock", asked, service)
+
+
+@router.post(
+    "/items",
+    summary="Import a partner's own item codes from a file",
+    status_code=202,
+    openapi_extra=file_request(),
+    responses=_BEGUN,
+)
+async def post_items(request: Request, asked: Annotated[ImportAsked, Query()], service: TheService) -> Response:
+    """202 at once; follow ``Location``. The partner's stock is read by these codes from then on.
+
+    Each stands for a sku, and for how many pieces of it are one of what the code counts. The parameters of places,
+    moments and money mean nothing here.
+    """
+    return await _begin(request, "items", asked, service)
 
 
 async def _begin(request: Request, kind: str, asked: ImportAsked, service: Service) -> Response:

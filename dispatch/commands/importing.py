@@ -1,4 +1,4 @@
-"""dispatch import stores|stock: a file into the database, every row accounted for."""
+"""dispatch import stores|stock|items: a file into the database, every row accounted for."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Import a file of stores or stock: read, check, apply, and account for every row.
+"""Import a file of stores, stock or items: read, check, apply, and account for every row.
 
 Reading and checking know no SQL (dispatch.ingest), applying knows no files (dispatch.storage); here they meet. The
 file is read in a thread of its own, a batch at a time, so that requests are answered meanwhile.
@@ -26,6 +26,7 @@ from dispatch.ingest.stock import StoreRef, read_stock
 from dispatch.ingest.stores import RowProblems, StoreRow, match_store_columns, read_stores
 from dispatch.ingest.tables import RowIgnored, Table
 from dispatch.services.import_errors import bad_rows_csv
+from dispatch.services.import_items import Accounts, import_items
 from dispatch.services.import_requests import (
     ImportRequest,
     Opened,
@@ -45,6 +46,7 @@ from dispatch.storage.imports import (
     note_alive,
     note_progress,
 )
+from dispatch.storage.items import items_of_partner, known_skus
 from dispatch.storage.pool import Database
 from dispatch.storage.retrying import in_transaction
 from dispatch.storage.staging import StagedCounts, staged_counts
@@ -137,6 +139,8 @@ async def run_import(
             )
             if request.kind == "stores":
                 await running.stores(table)
+            elif request.kind == "items":
+                await import_items(database, request, table, running.accounts)
             else:
                 await running.stock(table)
         outcome.status = "done"
@@ -302,7 +306,10 @@ class _Running:
         keys = {key.store_id: key for key in await all_stores(self._database)}
         options = stock_options(request)
         refs = {key.store_id: StoreRef(key.timezone, key.partner) for key in keys.values()}
-        batches = await asyncio.to_thread(read_stock, table, options=options, stores=refs)
+        items, known = await items_of_partner(self._database, request.partner), await known_skus(self._database)
+        batches = await asyncio.to_thread(
+            read_stock, table, options=options, stores=refs, items=items, known_skus=known
+        )
         spared: list[tuple[str | None, str | None]] = []
         async with staged_counts(self._database) as staged:
             async for [batch] in _in_thread(batches, 1):
@@ -340,6 +347,14 @@ class _Running:
             await self._note(done / max(1, stores))
 
     # ── accounts ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def accounts(self) -> Accounts:
+        """Where kinds of import in modules of their own tell what became of the rows."""
+        outcome = self.outcome
+        return Accounts(
+            outcome.counts, outcome.report, self._file_errors, self._note_warnings, self._note_ignored, self._note
+        )
 
     async def _file_errors(self, problems: Sequence[RowProblem]) -> None:
         if not problems:

@@ -51,6 +51,7 @@ ROUTES: dict[tuple[str, str], set[str]] = {
     ("put", "/v1/partners/{partner}"): set(),
     ("post", "/v1/imports/stores"): IMPORT_PARAMETERS,
     ("post", "/v1/imports/stock"): IMPORT_PARAMETERS,
+    ("post", "/v1/imports/items"): IMPORT_PARAMETERS,
     ("get", "/v1/imports"): {"limit", "cursor"},
     ("get", "/v1/imports/{import_id}"): set(),
     ("get", "/v1/imports/{import_id}/errors.csv"): set(),
@@ -170,6 +171,7 @@ HEADERS = {
     ("get", "/v1/imports/{import_id}", "200"): {"Dispatch-Version"},
     ("post", "/v1/imports/stores", "202"): {"Location"},
     ("post", "/v1/imports/stock", "202"): {"Location"},
+    ("post", "/v1/imports/items", "202"): {"Location"},
     ("get", "/v1/stores/nearby", "200"): {"ETag", "Cache-Control", "Vary"},
     ("get", "/v1/stores/nearby", "304"): {"ETag", "Cache-Control", "Vary"},
     **{
@@ -343,6 +345,7 @@ async def test_real_answers_of_every_route_are_as_the_document_says(small: Api) 
     for kind, text in (
         ("stores", "store_id,lat,lon\nc,25.05,121.56\nd,95,1\n"),
         ("stock", "store_id,sku,on_hand\na,tea,-1\n"),
+        ("items", "partner_code,sku\n1,tea\n1,egg\n"),
     ):
         begun = await send("POST", f"/v1/imports/{kind}?as_of=now", content=text.encode())
         await small.finished(begun.headers["location"])
