@@ -1,11 +1,11 @@
 """The one place that wires everything: settings in, a running service out. Nothing is built at import."""
 
-import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -22,6 +22,7 @@ from dispatch.replica.catalogue import StoreDefaults
 from dispatch.replica.follower import Follower
 from dispatch.services.background import Background
 from dispatch.services.housekeeping import keep_house
+from dispatch.services.import_processes import ImportProcesses
 from dispatch.services.metrics import Metrics, keep_metrics
 from dispatch.services.orders.ordering import Ordering
 from dispatch.services.orders.sweeping import keep_sweeping
@@ -41,11 +42,9 @@ from geo.travel.valhalla_server import ValhallaServer
 
 VERSION = "0.1.0"
 
-# An import holds one connection for its staging and uses others now and then.
-_CONNECTIONS_AN_IMPORT = 3
 # A group commit takes milliseconds; whatever takes longer waits for somebody who holds on.
 _OF_HOT_WRITES = {"statement_timeout": "5s", "lock_timeout": "1s"}
-# The longest of the others is an import's sum of a large file.
+# The longest of the others compares the file of a dry run with what is there.
 _OF_OTHERS = {"statement_timeout": "900s", "lock_timeout": "10s"}
 
 _ENGINE_THREADS = 2
@@ -195,7 +194,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
             metrics=metrics,
             writers=writers,
             background=background,
-            imports_at_once=asyncio.Semaphore(max(1, pool_max // _CONNECTIONS_AN_IMPORT)),
+            imports=ImportProcesses(url, prepare=partial(configure_logs, settings.log_level)),
             clock=clock,
             uploads=settings.data_dir / "uploads",
             limits=Limits(
@@ -207,7 +206,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         follower.start()
         # A replica that is loaded soon is waited for: whoever comes then waits with it, rather than being refused.
         await follower.read_since(0.0, at_most_s=_SOON_S)
-        background.start(keep_house(database), name="housekeeping")
+        background.start(keep_house(database, settings.data_dir / "uploads"), name="housekeeping")
         background.start(keep_metrics(metrics), name="metrics")
         background.start(keep_sweeping(ordering), name="sweeper")
         try:

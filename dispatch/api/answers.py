@@ -1,6 +1,6 @@
 """What is answered, field by field; for the OpenAPI document alone: no answer is ever built or checked with these."""
 
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired, Required
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 from typing_extensions import TypedDict
@@ -401,6 +401,34 @@ class PlaceNote(Told):
     detail: str
 
 
+class FileNote(TypedDict, total=False):
+    """What was found out of the file."""
+
+    __pydantic_config__ = _CLOSED  # type: ignore[misc]  # as above
+
+    format: str
+    encoding: str
+
+
+class ChangedNote(Told):
+    """What an undo has left as it is, since it was changed after the import; sku null: the store itself."""
+
+    store_id: str
+    sku: str | None
+
+
+class UndoNote(TypedDict, total=False):
+    """What an undo has put back and what it has kept, stores or shelf rows; ``code`` where it stopped in the middle."""
+
+    __pydantic_config__ = _CLOSED  # type: ignore[misc]  # as above
+
+    restored: Required[Count]
+    kept: Required[Count]
+    samples: Required[list[ChangedNote]]
+    code: str
+    message: str
+
+
 class ImportReport(TypedDict, total=False):
     """Samples and counts of what was wrong or odd; ``code`` and ``message`` when the import as a whole failed."""
 
@@ -412,6 +440,9 @@ class ImportReport(TypedDict, total=False):
     warnings_by_code: dict[str, Count]
     not_removed: str
     not_zeroed: str
+    ignored_by_code: dict[str, Count]
+    file: FileNote
+    undo: UndoNote
     code: str
     message: str
 
@@ -422,10 +453,11 @@ class ImportAnswer(Told):
     import_id: str
     kind: Literal["stores", "stock", "items"]
     partner: str
-    status: Literal["running", "done", "failed"]
+    status: Literal["running", "done", "failed", "undone"]
     dry_run: bool
     mode: Literal["merge", "replace", "snapshot", "partial"]
     filename: str | None
+    applies: str | None
     created_at: Instant
     ended_at: Instant | None
     rows: Count

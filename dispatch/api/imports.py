@@ -1,8 +1,10 @@
-"""POST /v1/imports/stores, /stock and /items; GET /v1/imports, /v1/imports/{id}, /v1/imports/{id}/errors.csv."""
+"""Imports of files: begun, listed, told, applied after a dry run, undone, and their bad rows."""
 
 import base64
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path as FilePath
 from typing import Annotated, Any, Final
 from uuid import uuid4
 
@@ -28,8 +30,11 @@ from dispatch.api.rendering import import_told
 from dispatch.api.schemas import ImportAsked, ImportsAsked, NothingAsked, plain
 from dispatch.api.state import VERSION_HEADER, Service, TheService
 from dispatch.api.uploads import forget, save_upload
-from dispatch.domain.errors import InvalidInput
-from dispatch.services.imports import ImportRequest, bad_rows_csv, look_over, open_import, run_import
+from dispatch.domain.errors import CannotBeApplied, InvalidInput
+from dispatch.services.housekeeping import KEPT
+from dispatch.services.import_requests import request_of
+from dispatch.services.import_undo import changed_since, open_undo
+from dispatch.services.imports import ImportRequest, bad_rows_csv, open_import
 from dispatch.storage.imports import list_imports, read_import
 
 router = APIRouter(prefix="/v1/imports")
@@ -111,23 +116,83 @@ async def _begin(request: Request, kind: str, asked: ImportAsked, service: Servi
         _check_mode(wanted)
         filename = await save_upload(request, path, most_bytes=service.limits.max_file_bytes)
         wanted = wanted.named(asked.filename or filename)
-        opened = await look_over(wanted)
+        await service.imports.look(wanted)
         import_id = await open_import(service.database, wanted)
+        if wanted.dry_run:
+            # Kept under the import's id, so that it can be applied.
+            kept = _kept_file(service, import_id)
+            path.rename(kept)
+            wanted = replace(wanted, path=kept)
 
         async def work() -> None:
             try:
-                await run_import(service.database, import_id, wanted, opened=opened, turn=service.imports_at_once)
+                await service.imports.run(service.database, import_id, wanted)
             finally:
-                forget(path)
+                if not wanted.dry_run:
+                    forget(wanted.path)
 
         service.background.start(work(), name=f"import {import_id}")
         started = True
     finally:
         if not started:
             forget(path)
+    return await _told(service, import_id)
+
+
+async def _told(service: Service, import_id: str) -> Response:
+    """202 with the import as it stands, and where to ask for more."""
     record = await read_import(service.database, import_id)
     headers = {"Location": f"/v1/imports/{import_id}"}
     return Response(_json(import_told(record)), status_code=202, media_type="application/json", headers=headers)
+
+
+def _kept_file(service: Service, import_id: str) -> FilePath:
+    return service.uploads / f"{import_id}{KEPT}"
+
+
+@router.post(
+    "/{import_id}/apply",
+    summary="Apply the file of a dry run",
+    status_code=202,
+    responses=responses_of({202: answer("It runs", ImportAnswer, headers=LOCATION)}, 400, 404, 409, 422),
+)
+async def post_apply(import_id: ImportId, _asked: Annotated[NothingAsked, Query()], service: TheService) -> Response:
+    """The same file with the same parameters, as an import of its own. 409 if the stores or counts that it names have
+    changed since; reservations do not count."""
+    record = await read_import(service.database, import_id)
+    path = _kept_file(service, import_id)
+    if not record.dry_run or record.status != "done":
+        what = f"is {record.status}" if record.dry_run else "was no dry run"
+        raise CannotBeApplied(f"the import {import_id} {what}; only a dry run that is done can be applied")
+    if not path.is_file():
+        raise CannotBeApplied("the file of a dry run is kept for a day where it was sent; send it again")
+    changed = await changed_since(service.database, record)
+    if changed:
+        errors = [
+            ("", f"store {store_id}" if sku is None else f"store {store_id}, sku {sku}") for store_id, sku in changed
+        ]
+        detail = f"what the file names has changed since the dry run, such as {errors[0][1]}; make another dry run"
+        raise Problem(409, "changed_since_dry_run", detail, errors=errors)
+    wanted = request_of(
+        record.asked, kind=record.kind, path=path, partner=record.partner, mode=record.mode, filename=record.filename
+    )
+    applied_id = await open_import(service.database, wanted, applies=import_id)
+    service.background.start(service.imports.run(service.database, applied_id, wanted), name=f"import {applied_id}")
+    return await _told(service, applied_id)
+
+
+@router.post(
+    "/{import_id}/undo",
+    summary="Put back what was before an import",
+    status_code=202,
+    responses=responses_of({202: answer("It runs", ImportAnswer, headers=LOCATION)}, 400, 404, 409, 422),
+)
+async def post_undo(import_id: ImportId, _asked: Annotated[NothingAsked, Query()], service: TheService) -> Response:
+    """Follow ``Location`` until it is ``undone``. What was changed since stays, and is told in the report."""
+    record = await read_import(service.database, import_id)
+    await open_undo(service.database, record, now=service.clock())
+    service.background.start(service.imports.undo(service.database, record), name=f"undo {import_id}")
+    return await _told(service, import_id)
 
 
 def _check_mode(wanted: ImportRequest) -> None:

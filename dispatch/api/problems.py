@@ -35,6 +35,8 @@ _STATUS: dict[type[errors.DispatchError], int] = {
     errors.SnapshotTooOld: 409,
     errors.TooManyClosures: 409,
     errors.ImportRunning: 409,
+    errors.CannotBeUndone: 409,
+    errors.CannotBeApplied: 409,
     errors.ReplicaBehind: 503,
     errors.ReplicaNotReady: 503,
     errors.Busy: 503,

@@ -197,6 +197,7 @@ def import_told(record: ImportRecord) -> dict[str, Any]:
         "dry_run": record.dry_run,
         "mode": record.mode,
         "filename": record.filename,
+        "applies": record.applies,
         "created_at": record.created_at.isoformat(),
         "ended_at": None if record.ended_at is None else record.ended_at.isoformat(),
         "rows": counts.rows,

@@ -1,6 +1,5 @@
 """What the routes work with, made once by the app."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +13,7 @@ from dispatch.domain.versions import Version, VersionError
 from dispatch.replica.follower import Follower
 from dispatch.replica.replica import Replica
 from dispatch.services.background import Background
+from dispatch.services.import_processes import ImportProcesses
 from dispatch.services.metrics import Metrics
 from dispatch.services.orders.ordering import Ordering
 from dispatch.services.roads import Roads
@@ -44,7 +44,7 @@ class Service:
     metrics: Metrics
     writers: Writers
     background: Background
-    imports_at_once: asyncio.Semaphore
+    imports: ImportProcesses
     clock: Callable[[], datetime]
     uploads: Path
     limits: Limits

@@ -1,5 +1,6 @@
 """dispatch import stores|stock|items: a file into the database, every row accounted for."""
 
+import asyncio
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
@@ -97,10 +98,10 @@ def run(settings: Settings, request: ImportRequest, *, errors: Path | None) -> i
 
 async def _import(url: str, request: ImportRequest, errors: Path) -> int:
     async with opened(url) as database:
-        table = await look_over(request)
+        await asyncio.to_thread(look_over, request)
         import_id = await open_import(database, request)
         with progress_bar(f"Importing {request.filename}") as bar:
-            outcome = await run_import(database, import_id, request, bar, opened=table)
+            outcome = await run_import(database, import_id, request, bar)
         if outcome.status == "failed":
             raise CommandError(f"{request.path}: {_refusal(outcome)}")
         if outcome.counts.failed:

@@ -51,6 +51,16 @@ class ImportRunning(DispatchError):
     code = "import_running"
 
 
+class CannotBeUndone(DispatchError):
+    code = "cannot_be_undone"
+
+
+class CannotBeApplied(DispatchError):
+    """The file of a dry run cannot be applied: it was none, or what it names has changed since."""
+
+    code = "cannot_be_applied"
+
+
 class ReplicaBehind(DispatchError):
     """The replica has not seen the asked version in time."""
 

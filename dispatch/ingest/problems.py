@@ -20,6 +20,7 @@ FILE_CODES: Final[dict[str, str]] = {
     "not_a_table": "The file is something else than CSV or TSV, such as XLSX, JSON or HTML.",
     "timezone_invalid": "The time zone given with the import is no IANA name.",
     "too_many_columns": "The header has more columns than an import may have.",
+    "would_empty": "Most of the chain's stores, or of its rows that have stock, would be gone; force says it is meant.",
 }
 """Codes of FileProblem: nothing of the file is applied."""
 
@@ -84,6 +85,7 @@ WARNING_CODES: Final[dict[str, str]] = {
     "far_from_region": "No other store of its region in this file lies within 200 km.",
     "fraction_rounded_down": "A quantity with a fraction was rounded down.",
     "maybe_swapped": "Outside the country, but inside with latitude and longitude swapped.",
+    "mostly_emptied": "Most of the chain's shelf rows that have stock are counted as 0.",
     "negative_to_zero": "A negative quantity was taken as 0.",
     "outside_country": "The store lies outside the country declared, or of most rows of the file.",
     "outside_own_zone": "The store lies outside its own delivery zone.",
@@ -94,7 +96,9 @@ WARNING_CODES: Final[dict[str, str]] = {
 }
 """Codes of RowWarning: the row is applied."""
 
-IGNORED_CODES: Final[dict[str, str]] = {}
+IGNORED_CODES: Final[dict[str, str]] = {
+    "older": "The count is older than what is known of the row, or the whole shelf.",
+}
 """Codes of RowIgnored: the row says nothing that counts here, by the rule of its format."""
 
 CODES: Final[dict[str, str]] = {**FILE_CODES, **ROW_CODES, **WARNING_CODES, **IGNORED_CODES}

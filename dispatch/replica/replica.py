@@ -142,8 +142,10 @@ class Replica:
         for number, sku_no in list(self.sku_nos.items()):
             slots = self.stock.holders(number, ranges)
             slots = slots[there[slots]]
-            if len(slots):
-                yield len(slots), self._checked(slots, sku_no, self.stock.gather(number, slots).available)
+            available = self.stock.gather(number, slots).available
+            some = available > 0
+            if some.any():
+                yield int(some.sum()), self._checked(slots[some], sku_no, available[some])
 
     def _checked(self, slots: IntArray, sku_no: int, figures: IntArray) -> int:
         terms = (self.columns.store_no[slots] * 1_000_003 + sku_no) % 2_147_483_647 * (figures + 1)

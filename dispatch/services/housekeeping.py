@@ -1,7 +1,9 @@
 """What has to be cleared away while the service runs."""
 
 import asyncio
+import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -9,6 +11,7 @@ import structlog
 from dispatch.domain.errors import DatabaseUnavailable
 from dispatch.storage.closures import forget_closures
 from dispatch.storage.feed import current_heads, forget_changes
+from dispatch.storage.import_images import forget_images
 from dispatch.storage.movements import forget_movements
 from dispatch.storage.pool import Database
 
@@ -19,9 +22,15 @@ _EVERY_S: Final = 300.0
 KEEP_CHANGES: Final = timedelta(hours=1)
 
 
-async def keep_house(database: Database) -> None:
-    """Forget changes that every follower has long read, movements that no count needs any more, and closures that are
-    over; until cancelled.
+KEPT: Final = ".dry-run"
+"""How the name of a file ends that a dry run has kept, to be applied."""
+
+_KEEP_FILES_S: Final = 86_400.0
+
+
+async def keep_house(database: Database, uploads: Path) -> None:
+    """Forget changes that every follower has long read, movements that no count needs any more, closures that are over,
+    what was before imports that are long ago, and files in ``uploads`` older than a day; until cancelled.
 
     Every worker does it; it does no harm twice.
     """
@@ -29,11 +38,21 @@ async def keep_house(database: Database) -> None:
         await asyncio.sleep(_EVERY_S)
         try:
             await clear_away(database)
+            await forget_images(database)
+            await asyncio.to_thread(clear_uploads, uploads, older_than=time.time() - _KEEP_FILES_S)
         except Exception as error:
             # Whatever it was, the next round tries again: without it the changes would grow for ever.
             _log.warning(
                 "housekeeping_postponed", reason=str(error), exc_info=not isinstance(error, DatabaseUnavailable)
             )
+
+
+def clear_uploads(folder: Path, *, older_than: float) -> None:
+    """Remove the files of uploads and dry runs that were last written before then (epoch seconds)."""
+    for pattern in ("*.upload", f"*{KEPT}"):
+        for path in folder.glob(pattern):
+            if path.stat().st_mtime < older_than:
+                path.unlink(missing_ok=True)
 
 
 async def clear_away(database: Database, *, keep_changes: timedelta = KEEP_CHANGES) -> int:

@@ -1,11 +1,10 @@
 """What is asked of an import, and a first look at it that tells at once what is wrong with the request."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dispatch.domain.errors import InvalidInput
 from dispatch.domain.stores import DEFAULT_PARTNER
@@ -14,11 +13,11 @@ from dispatch.ingest.opening import OpenOptions, open_table
 from dispatch.ingest.problems import FileProblem
 from dispatch.ingest.stock import StockOptions, read_stock
 from dispatch.ingest.stores import StoreOptions, read_stores
-from dispatch.ingest.tables import Table
 from geo.datums import Datum
 
 # How the reading of files names the place of a fault that is no fault of the file.
 _PARAMETER: Final = "parameter "
+_ASKED: Final = ("timezone", "country", "currency", "encoding", "sheet", "profile", "force")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,37 +56,55 @@ class ImportRequest:
         return self.mode or modes[0]
 
 
-type Opened = Table | FileProblem
-"""A file that was looked into: its table, or why it is none."""
-
-
-async def look_over(request: ImportRequest) -> Opened:
-    """Look into the file, to tell at once what is wrong with the request rather than with the file.
+def look_over(request: ImportRequest) -> None:
+    """Look into the file, to tell at once what is wrong with the request; what is wrong with the file the import tells.
 
     Raises InvalidInput when a parameter is wrong or lacks (``as_of_required``), with the parameter's pointer.
     """
+    try:
+        table = open_table(request.path, open_options(request))
+        if request.kind == "stores":
+            read_stores(table, options=store_options(request))
+        elif request.kind == "items":
+            read_items(table, options=item_options(request))
+        else:
+            read_stock(table, options=stock_options(request), stores={})
+    except FileProblem as problem:
+        errors = [
+            (f"/query/{place.removeprefix(_PARAMETER)}", detail)
+            for place, detail in problem.errors
+            if place.startswith(_PARAMETER)
+        ]
+        if errors:
+            raise InvalidInput(errors, code=problem.code) from problem
 
-    def look() -> Opened:
-        try:
-            table = open_table(request.path, open_options(request))
-            if request.kind == "stores":
-                read_stores(table, options=store_options(request))
-            elif request.kind == "items":
-                read_items(table, options=item_options(request))
-            else:
-                read_stock(table, options=stock_options(request), stores={})
-            return table
-        except FileProblem as problem:
-            errors = [
-                (f"/query/{place.removeprefix(_PARAMETER)}", detail)
-                for place, detail in problem.errors
-                if place.startswith(_PARAMETER)
-            ]
-            if errors:
-                raise InvalidInput(errors, code=problem.code) from problem
-            return problem
 
-    return await asyncio.to_thread(look)
+def asked_of(request: ImportRequest) -> dict[str, Any]:
+    """The request in JSON's types, without what the record has in columns of its own, nor the file's path."""
+    asked: dict[str, Any] = {name: getattr(request, name) for name in _ASKED}
+    asked["datum"] = None if request.datum is None else request.datum.value
+    asked["as_of"] = None if request.as_of is None else request.as_of.isoformat()
+    asked["now"] = request.now.isoformat()
+    return asked | {"id_from": list(request.id_from), "mapping": dict(request.mapping)}
+
+
+def request_of(
+    asked: Mapping[str, Any], *, kind: str, path: Path, partner: str, mode: str, filename: str | None
+) -> ImportRequest:
+    """The request again that ``asked_of`` has told, to be applied."""
+    return ImportRequest(
+        kind=kind,
+        path=path,
+        now=datetime.fromisoformat(asked["now"]),
+        filename=filename,
+        partner=partner,
+        mode=mode,
+        datum=None if asked["datum"] is None else Datum(asked["datum"]),
+        as_of=None if asked["as_of"] is None else datetime.fromisoformat(asked["as_of"]),
+        id_from=tuple(asked["id_from"]),
+        mapping=dict(asked["mapping"]),
+        **{name: asked[name] for name in _ASKED},
+    )
 
 
 def open_options(request: ImportRequest) -> OpenOptions:

@@ -1,7 +1,7 @@
 """The record of imports: what was sent, how far it is, what became of every row."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -53,21 +53,54 @@ class ImportRecord:
     delimiter: str
     report: dict[str, Any] = field(default_factory=dict)
     version: str | None = None
+    asked: dict[str, Any] = field(default_factory=dict)
+    applies: str | None = None
 
 
 async def begin_import(
-    database: Database, import_id: str, *, kind: str, partner: str, dry_run: bool, mode: str, filename: str | None
+    database: Database,
+    import_id: str,
+    *,
+    kind: str,
+    partner: str,
+    dry_run: bool,
+    mode: str,
+    filename: str | None,
+    asked: Mapping[str, Any],
+    applies: str | None,
 ) -> None:
     """Open the record. Raises ImportRunning while another import of the partner runs."""
     async with database.connection() as connection:
         await connection.execute(sql("add_partners"), [partner])
         await connection.execute(sql("fail_dead_imports"), DEAD_AFTER)
         try:
-            await connection.execute(sql("begin_import"), import_id, kind, partner, dry_run, mode, filename)
+            await connection.execute(
+                sql("begin_import"), import_id, kind, partner, dry_run, mode, filename, json.dumps(asked), applies
+            )
         except asyncpg.UniqueViolationError:
-            raise ImportRunning(
-                f"an import of partner {partner} is running; wait for its end, then send yours"
-            ) from None
+            raise _running(partner) from None
+
+
+def _running(partner: str) -> ImportRunning:
+    return ImportRunning(f"an import of partner {partner} is running; wait for its end, then send yours")
+
+
+async def begin_undo(database: Database, record: "ImportRecord") -> bool:
+    """Open the record again, to be undone; False if it is not done any more. Raises ImportRunning."""
+    async with database.connection() as connection:
+        await connection.execute(sql("fail_dead_imports"), DEAD_AFTER)
+        try:
+            return bool(await connection.execute(sql("begin_undo"), record.import_id) == "UPDATE 1")
+        except asyncpg.UniqueViolationError:
+            raise _running(record.partner) from None
+
+
+async def end_undo(
+    database: Database, import_id: str, *, status: str, told: Mapping[str, Any], version: str | None
+) -> None:
+    """Close the record again: ``undone``, or ``done`` where the undo stopped before its end."""
+    async with database.connection() as connection:
+        await connection.execute(sql("end_undo"), import_id, status, json.dumps(told), version)
 
 
 async def note_alive(database: Database, import_id: str) -> None:
@@ -76,10 +109,11 @@ async def note_alive(database: Database, import_id: str) -> None:
         await connection.execute(sql("import_alive"), import_id)
 
 
-async def note_progress(database: Database, import_id: str, share: float, counts: ImportCounts) -> None:
-    """Say that the import is alive and how far it is."""
+async def note_progress(database: Database, import_id: str, share: float, counts: ImportCounts | None) -> None:
+    """Say that the import is alive and how far it is; None: its counts are what they were."""
+    figures = (None, None, None) if counts is None else (counts.rows, counts.failed, counts.warnings)
     async with database.connection() as connection:
-        await connection.execute(sql("import_progress"), import_id, share, counts.rows, counts.failed, counts.warnings)
+        await connection.execute(sql("import_progress"), import_id, share, *figures)
 
 
 async def end_import(
@@ -113,6 +147,13 @@ async def end_import(
             json.dumps(report),
             version,
         )
+
+
+async def give_up_import(database: Database, import_id: str) -> None:
+    """Close the record of an import that still runs although its process has ended."""
+    async with database.connection() as connection:
+        await connection.execute(sql("give_up_import"), import_id)
+        await connection.execute(sql("fail_dead_imports"), DEAD_AFTER)
 
 
 async def read_import(database: Database, import_id: str) -> ImportRecord:
@@ -173,4 +214,6 @@ def _record(row: asyncpg.Record) -> ImportRecord:
         delimiter=row["delimiter"],
         report=json.loads(row["report"]),
         version=row["version"],
+        asked=json.loads(row["asked"]),
+        applies=row["applies"],
     )

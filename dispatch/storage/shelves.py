@@ -38,6 +38,10 @@ MOST_SMALL: Final = 200
 type WholeShelves = Mapping[int, tuple[datetime, frozenset[int]]]
 
 
+# When the whole shelf of each of these stores was last counted, by number; None: never.
+type CountedWholeAt = Mapping[int, datetime | None]
+
+
 @dataclass(slots=True)
 class CountsApplied:
     """What became of the counts of one call, in rows of the source; ``removed`` in shelf rows."""
@@ -125,44 +129,50 @@ async def sku_numbers(connection: Connection, skus: Sequence[str]) -> dict[str, 
     return known
 
 
+async def weigh_waiting_counts(
+    connection: Connection, cell: int, counted_whole_at: CountedWholeAt, *, whole: WholeShelves
+) -> dict[int, CountsApplied]:
+    """Compare what waits in ``counts_to_apply`` with the shelves; what would come of it by store. Changes nothing.
+
+    ``counted_whole_at`` names the stores, and when the whole shelf of each was last counted. ``whole`` names those
+    whose whole shelf this is: what is absent there is 0. Stores whose whole shelf was counted later must have been
+    taken out by the caller.
+    """
+    if whole:
+        await connection.execute(sql("add_absent"), cell, *_absent_arguments(whole))
+    await connection.execute(sql("weigh_counts"), cell, list(counted_whole_at), list(counted_whole_at.values()))
+    results = {store_no: CountsApplied() for store_no in counted_whole_at}
+    for weighed in await connection.fetch(sql("sum_weighed"), cell):
+        results[weighed["store_no"]] = _as_weighed(weighed)
+    return results
+
+
 async def apply_waiting_counts(
     connection: Connection,
     cell: int,
-    store_nos: Sequence[int],
+    counted_whole_at: CountedWholeAt,
     *,
     whole: WholeShelves,
     named: Sequence[ShelfKey] | None = None,
-    dry_run: bool = False,
 ) -> dict[int, CountsApplied]:
-    """Take over what waits in ``counts_to_apply`` for these stores of a cell; what came of it by store.
+    """Take over what waits in ``counts_to_apply``, as ``weigh_waiting_counts`` says; what came of it by store.
 
-    In the caller's transaction, which has the stores locked. ``whole`` names the stores whose whole shelf this is: what
-    is absent there is 0. ``named`` are the rows that the counts name, where they are few; else all are locked. Stores
-    whose whole shelf was counted later must have been taken out by the caller.
+    In the caller's transaction, which has the stores locked. ``named`` are the rows that the counts name, where they
+    are few; else all are locked.
     """
     if named is None:
-        await connection.execute(sql("lock_shelves"), cell, list(store_nos), None)
+        await connection.execute(sql("lock_shelves"), cell, list(counted_whole_at), None)
     else:
         await connection.execute(sql("lock_counted_shelves"), cell, list(whole))
-    await connection.execute(sql("date_rows_passed_over"), cell)
-    absent = _absent_arguments(whole)
-    if whole:
-        await connection.execute(sql("add_absent"), cell, *absent)
-    await connection.execute(sql("fill_kept"), cell)
-    await connection.execute(sql("add_later_movements"), cell)
-    results = {store_no: CountsApplied() for store_no in store_nos}
-    for weighed in await connection.fetch(sql("weigh_counts"), cell):
-        results[weighed["store_no"]] = _as_weighed(weighed)
-    if dry_run:
-        return results
+    results = await weigh_waiting_counts(connection, cell, counted_whole_at, whole=whole)
     shortages = await connection.fetch(sql("shortages_of_counts"), cell)
     await connection.execute(sql("apply_counts"), cell)
     if shortages:
         await mark_short(connection, cell, [Shortage(*row) for row in shortages])
     if whole:
-        await connection.execute(sql("mark_whole_counts"), cell, *absent[:2])
+        await connection.execute(sql("mark_whole_counts"), cell, *_absent_arguments(whole)[:2])
     seq = await bump_head(connection, cell)
-    await note_shelves(connection, cell, seq, named or (), whole=store_nos if named is None else whole)
+    await note_shelves(connection, cell, seq, named or (), whole=counted_whole_at if named is None else whole)
     for result in results.values():
         result.version[cell] = seq
     return results
@@ -252,7 +262,7 @@ async def _count_stores(
         results |= await apply_waiting_counts(
             connection,
             cell,
-            [item.key.store_no for item in applying],
+            {item.key.store_no: counted_whole_at[item.key.store_no] for item in applying},
             whole={i.key.store_no: (i.whole_as_of, frozenset()) for i in applying if i.whole_as_of is not None},
             named=[(item.key.store_no, item.numbers[count.sku]) for item in applying for count in item.counts],
         )

@@ -1,31 +1,73 @@
 """A file's counts on their way to the shelves: staged, summed, then applied, whole shelves of a few stores at a time.
 
 Staging makes the file's order and size a matter of the database's disk, not of anyone's memory, and lets a file be
-read to its end before anything of it is applied.
+read to its end before anything of it is applied. A store's rows all go one of a few ways, each with a connection of its
+own, so that the database works on as many stores at once.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
+import numpy as np
+
+from dispatch.storage.import_images import keep_new_skus, keep_shelves
 from dispatch.storage.pool import Connection, Database
 from dispatch.storage.retrying import in_transaction
-from dispatch.storage.shelves import CountsApplied, WholeShelves, apply_waiting_counts
+from dispatch.storage.shelves import CountsApplied, WholeShelves, apply_waiting_counts, weigh_waiting_counts
 from dispatch.storage.sql import sql
 
-_STAGED_COLUMNS: Final = (
-    "row_no", "cell", "store_no", "sku", "on_hand", "price_minor", "currency", "price_set", "safety_stock",
-    "safety_set", "as_of",
+WAYS: Final = 2
+"""Connections that an import of stock stages and applies on."""
+
+# PostgreSQL's binary COPY of fields that are never null and of fixed width: a count of fields, then a length and a
+# big-endian value each. Timestamps are microseconds since 2000-01-01 UTC.
+_ROW: Final = np.dtype(
+    [
+        ("fields", ">i2"),
+        ("l1", ">i4"), ("store_no", ">i8"),
+        ("l2", ">i4"), ("sku_n", ">i4"),
+        ("l3", ">i4"), ("on_hand", ">i4"),
+        ("l4", ">i4"), ("price_minor", ">i8"),
+        ("l5", ">i4"), ("currency", "S3"),
+        ("l6", ">i4"), ("price_set", "u1"),
+        ("l7", ">i4"), ("safety_stock", ">i4"),
+        ("l8", ">i4"), ("safety_set", "u1"),
+        ("l9", ">i4"), ("as_of_us", ">i8"),
+    ]
 )  # fmt: skip
+_LENGTHS: Final = {"fields": 9, "l1": 8, "l2": 4, "l3": 4, "l4": 8, "l5": 3, "l6": 1, "l7": 4, "l8": 1, "l9": 8}
+_FIELDS: Final = tuple(name for name in _ROW.names or () if name not in _LENGTHS and name != "sku_n")
+_HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+_TRAILER: Final = b"\xff\xff"
+POSTGRES_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
 # One transaction holds the locks of at most about so many rows, so that orders wait for a fraction of a second.
 _ROWS_A_TRANSACTION: Final = 20_000
 _LONG_TIMEOUT_S: Final = 1800.0
 
-type StagedRow = tuple[int, int, int, str, int, int | None, str | None, bool, int, bool, datetime]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagedColumns:
+    """Counts in columns of one length. ``price_minor`` −1: none, currency ``---``; ``*_set``: the file speaks of it.
+
+    ``as_of_us``: microseconds since POSTGRES_EPOCH.
+    """
+
+    store_no: np.ndarray
+    sku: list[str]
+    on_hand: np.ndarray
+    price_minor: np.ndarray
+    currency: np.ndarray
+    price_set: np.ndarray
+    safety_stock: np.ndarray
+    safety_set: np.ndarray
+    as_of_us: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,76 +77,105 @@ class _FileStore:
     shelf_rows: int
     file_rows: int
     as_of: datetime
+    stocked: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HowToApply:
+    """``whole``: what a store's counts do not name is 0 there, but for skus that ``spared`` names by store number
+    (None: for all of its skus). What was there is kept under ``import_id``; a dry run keeps that alone."""
+
+    import_id: str
+    whole: bool
+    spared: Mapping[int, frozenset[str] | None]
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Emptying:
+    """How many shelf rows of the file's stores have stock before an import, and how many it leaves or empties."""
+
+    stocked_before: int
+    stocked_after: int
+
+    def __add__(self, other: "Emptying") -> "Emptying":
+        return Emptying(self.stocked_before + other.stocked_before, self.stocked_after + other.stocked_after)
 
 
 @dataclass(slots=True)
-class StagedCounts:
-    """The counts of one file, on a connection of its own."""
+class _Way:
+    """The counts of some of a file's stores, on a connection of its own."""
 
     connection: Connection
-    _stores: list[_FileStore] = field(default_factory=list)
+    stores: list[_FileStore] = field(default_factory=list)
 
-    async def add(self, rows: Iterable[StagedRow]) -> None:
-        await self.connection.copy_records_to_table("staged_counts", records=rows, columns=_STAGED_COLUMNS)
+    async def add(self, rows: np.ndarray) -> None:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield _HEADER + rows.tobytes() + _TRAILER
 
-    async def close(self, *, dry_run: bool) -> int:
-        """Sum what was staged; how many stores there are. A dry run makes no new skus."""
+        if len(rows):
+            await self.connection.copy_to_table("staged_counts", source=pieces(), format="binary")
+
+    async def close(self, skus: Mapping[str, int], *, dry_run: bool) -> None:
+        await self.connection.copy_records_to_table(
+            "staged_skus", records=((n, sku) for sku, n in skus.items()), columns=("sku_n", "sku")
+        )
         if not dry_run:
             await self.connection.execute(sql("add_staged_skus"), timeout=_LONG_TIMEOUT_S)
         await self.connection.execute(sql("sum_staged_counts"), timeout=_LONG_TIMEOUT_S)
         await self.connection.execute(sql("index_summed_counts"), timeout=_LONG_TIMEOUT_S)
         await self.connection.execute(sql("analyze_summed_counts"), timeout=_LONG_TIMEOUT_S)
         rows = await self.connection.fetch(sql("summed_stores"), timeout=_LONG_TIMEOUT_S)
-        self._stores = [_FileStore(*row) for row in rows]
-        return len(self._stores)
+        self.stores = [_FileStore(*row) for row in rows]
 
-    async def apply(
-        self, *, whole: bool, spared: Mapping[int, frozenset[str] | None], dry_run: bool
-    ) -> AsyncIterator[tuple[int, CountsApplied]]:
-        """Apply the shelves, a few stores of a cell in a transaction; yields how many stores, and what came of them.
+    async def emptying(self, *, whole: bool) -> Emptying:
+        places = [[store.cell for store in self.stores], [store.store_no for store in self.stores]]
+        before = await self.connection.fetchval(sql("stocked_rows"), *places, timeout=_LONG_TIMEOUT_S)
+        if whole:
+            return Emptying(before, sum(store.stocked for store in self.stores))
+        emptied = await self.connection.fetchval(sql("emptied_rows"), timeout=_LONG_TIMEOUT_S)
+        return Emptying(before, before - emptied)
 
-        ``whole``: what a store's counts do not name is 0 there, but for skus that ``spared`` names by store number
-        (None: for all of its skus). Raises Busy.
-        """
-        numbers = await self._numbers({sku for skus in spared.values() for sku in skus or ()})
-        for cell, of_cell in groupby(self._stores, key=lambda store: store.cell):
+    async def apply(self, how: HowToApply) -> AsyncIterator[tuple[int, CountsApplied]]:
+        numbers = await self._numbers({sku for skus in how.spared.values() for sku in skus or ()})
+        for cell, of_cell in groupby(self.stores, key=lambda store: store.cell):
             for batch in _batches(list(of_cell)):
-                work = partial(self._apply_batch, cell, batch, whole, spared, numbers, dry_run)
-                applied = await in_transaction(self.connection, work, undo=dry_run)
-                yield len(batch), applied
+                work = partial(self._apply_batch, cell, batch, how, numbers)
+                yield len(batch), await in_transaction(self.connection, work)
 
     async def _apply_batch(
         self,
         cell: int,
         batch: list[_FileStore],
-        whole: bool,
-        spared: Mapping[int, frozenset[str] | None],
+        how: HowToApply,
         numbers: Mapping[str, int],
-        dry_run: bool,
         connection: Connection,
     ) -> CountsApplied:
         locked = await connection.fetch(sql("lock_stores"), cell, [store.store_no for store in batch])
-        counted_whole_at = {row["store_no"]: row["counted_whole_at"] for row in locked}
+        last_whole_at: dict[int, datetime | None] = {row["store_no"]: row["counted_whole_at"] for row in locked}
         result = CountsApplied()
         applying: list[_FileStore] = []
         for store in batch:
-            last = counted_whole_at.get(store.store_no)
-            if store.store_no not in counted_whole_at or (whole and last is not None and store.as_of < last):
+            last = last_whole_at.get(store.store_no)
+            if store.store_no not in last_whole_at or (how.whole and last is not None and store.as_of < last):
                 result.older += store.file_rows
             else:
                 applying.append(store)
         if not applying:
             return result
-        store_nos = [store.store_no for store in applying]
-        await connection.execute(sql("take_counts"), cell, store_nos)
-        shelves: dict[int, tuple[datetime, frozenset[int]]] = {}
-        for store in applying if whole else ():
-            skus = spared.get(store.store_no, frozenset())
-            if skus is not None:
-                left_alone = frozenset(numbers[sku] for sku in skus if sku in numbers)
-                shelves[store.store_no] = (store.as_of, left_alone)
-        whole_shelves: WholeShelves = shelves
-        applied = await apply_waiting_counts(connection, cell, store_nos, whole=whole_shelves, dry_run=dry_run)
+        counted_whole_at = {store.store_no: last_whole_at[store.store_no] for store in applying}
+        await connection.execute(sql("take_counts"), cell, list(counted_whole_at))
+        whole = _whole_shelves(applying, how, numbers)
+        if how.dry_run:
+            applied = await weigh_waiting_counts(connection, cell, counted_whole_at, whole=whole)
+        else:
+            applied = await apply_waiting_counts(connection, cell, counted_whole_at, whole=whole)
+        await keep_shelves(
+            connection, how.import_id, cell, counted_whole_at,
+            whole_at={store_no: as_of for store_no, (as_of, _) in whole.items()}, all_rows=how.dry_run,
+        )  # fmt: skip
+        if how.dry_run:
+            await keep_new_skus(connection, how.import_id, cell, list(counted_whole_at))
         for of_store in applied.values():
             result.add(of_store)
         return result
@@ -112,6 +183,73 @@ class StagedCounts:
     async def _numbers(self, skus: set[str]) -> dict[str, int]:
         rows = await self.connection.fetch(sql("sku_numbers"), sorted(skus))
         return {row["sku"]: row["sku_no"] for row in rows}
+
+
+def _whole_shelves(stores: Sequence[_FileStore], how: HowToApply, numbers: Mapping[str, int]) -> WholeShelves:
+    shelves: dict[int, tuple[datetime, frozenset[int]]] = {}
+    for store in stores if how.whole else ():
+        skus = how.spared.get(store.store_no, frozenset())
+        if skus is not None:
+            left_alone = frozenset(numbers[sku] for sku in skus if sku in numbers)
+            shelves[store.store_no] = (store.as_of, left_alone)
+    return shelves
+
+
+class StagedCounts:
+    """The counts of one file."""
+
+    def __init__(self, connections: Sequence[Connection]) -> None:
+        self._ways = [_Way(connection) for connection in connections]
+        self._skus: dict[str, int] = {}
+
+    async def add(self, columns: StagedColumns) -> None:
+        numbers = self._skus
+        rows = np.empty(len(columns.sku), dtype=_ROW)
+        for name, length in _LENGTHS.items():
+            rows[name] = length
+        rows["sku_n"] = [numbers.setdefault(sku, len(numbers)) for sku in columns.sku]
+        for name in _FIELDS:
+            rows[name] = getattr(columns, name)
+        way = columns.store_no % len(self._ways)
+        await _together(one.add(rows[way == n]) for n, one in enumerate(self._ways))
+
+    async def close(self, *, dry_run: bool) -> int:
+        """Sum what was staged; how many stores there are. A dry run makes no new skus."""
+        await _together(way.close(self._skus, dry_run=dry_run) for way in self._ways)
+        return sum(len(way.stores) for way in self._ways)
+
+    async def emptying(self, *, whole: bool) -> Emptying:
+        """What the file does to the rows of its stores that have stock; whole shelves, or the rows named."""
+        total = Emptying(0, 0)
+        for way in self._ways:
+            total += await way.emptying(whole=whole)
+        return total
+
+    def stores(self) -> list[int]:
+        """The numbers of the stores that were staged, once it is closed."""
+        return [store.store_no for way in self._ways for store in way.stores]
+
+    async def apply(self, how: HowToApply, tell: Callable[[int, CountsApplied], Awaitable[None]]) -> None:
+        """Apply the shelves, a few stores of a cell in a transaction; ``tell`` how many stores, and what came of them.
+
+        Raises Busy.
+        """
+
+        async def run(way: _Way) -> None:
+            async for stores, applied in way.apply(how):
+                await tell(stores, applied)
+
+        await _together(run(way) for way in self._ways)
+
+
+async def _together(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """All of them at once; if one fails the others are ended, and its error is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(work)
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
 
 
 def _batches(stores: list[_FileStore]) -> Iterable[list[_FileStore]]:
@@ -130,11 +268,14 @@ def _batches(stores: list[_FileStore]) -> Iterable[list[_FileStore]]:
 @asynccontextmanager
 async def staged_counts(database: Database) -> AsyncIterator[StagedCounts]:
     """Tables for one file's counts, gone at the end."""
-    async with database.connection() as connection:
-        await connection.execute(sql("drop_staged"))
-        await connection.execute(sql("make_staged_counts"))
+    async with AsyncExitStack() as stack:
+        connections = [await stack.enter_async_context(database.connection()) for _ in range(WAYS)]
+        for connection in connections:
+            await connection.execute(sql("drop_staged"))
+            await connection.execute(sql("make_staged_counts"))
         try:
-            yield StagedCounts(connection)
+            yield StagedCounts(connections)
         finally:
-            if not connection.is_closed():
-                await connection.execute(sql("drop_staged"))
+            for connection in connections:
+                if not connection.is_closed():
+                    await connection.execute(sql("drop_staged"))

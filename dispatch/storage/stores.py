@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 import shapely
@@ -25,6 +25,8 @@ KEEP_MOVEMENTS: Final = timedelta(days=35)
 
 # How often a write follows a store that moves to another cell while it is sent.
 MOST_MOVES_FOLLOWED = 3
+
+_LONG_S: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,11 @@ async def put_stores_of_cell(connection: Connection, cell: int, stores: Sequence
             await note_stores(connection, cell, seq, moved_nos, "shelves", first_n=first_n)
         result.version[changed_cell] = seq
     return result
+
+
+async def lock_directory(connection: Connection, store_ids: Sequence[str]) -> None:
+    """Lock the directory rows of those of these ids that are known, as every write of stores does first."""
+    await connection.fetch(sql("lock_directory"), list(store_ids))
 
 
 async def _lock_rows(
@@ -262,13 +269,26 @@ async def all_stores(database: Database) -> list[StoreKey]:
     return [StoreKey(r["store_id"], r["store_no"], r["cell"], r["partner"], r["timezone"]) for r in rows]
 
 
+async def stocked_elsewhere(database: Database, partner: str, store_nos: Sequence[int], *, at_most: int) -> int:
+    """How many shelf rows with stock the partner's other stores have; not more than ``at_most`` are counted."""
+    async with database.connection() as connection:
+        found = await connection.fetchval(sql("stocked_elsewhere"), partner, list(store_nos), at_most, timeout=_LONG_S)
+    return int(found)
+
+
 async def stores_of_partner(connection: Connection, partner: str) -> list[StoreKey]:
     """The stores of a partner that are in service."""
     rows = await connection.fetch(sql("partner_stores"), partner)
     return [StoreKey(r["store_id"], r["store_no"], r["cell"], partner, r["timezone"]) for r in rows]
 
 
-def store_of(row: asyncpg.Record) -> Store:
+def store_of_told(told: Mapping[str, Any]) -> Store:
+    """The domain's store of a row of ``stores`` as PostgreSQL tells it in JSON."""
+    zone = told["delivery_zone"]
+    return store_of({**told, "delivery_zone": None if zone is None else bytes.fromhex(zone.removeprefix("\\x"))})
+
+
+def store_of(row: Mapping[str, Any] | asyncpg.Record) -> Store:
     """The domain's store of a row of ``stores``."""
     return Store(
         store_id=row["store_id"],

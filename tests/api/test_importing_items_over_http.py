@@ -153,3 +153,15 @@ async def test_codes_of_one_partner_mean_nothing_to_another(app_client: Api) -> 
     done = await app_client.import_file("stock", "store_id,sku,on_hand\na,T,1\n", **NOW, partner="acme")
     assert counts(done) == {"rows": 1, "created": 1}
     assert await _on_hand(app_client, "a") == {"T": 1}
+
+
+async def test_a_dry_run_is_applied_and_an_import_of_items_is_not_undone(app_client: Api) -> None:
+    dry = await app_client.import_file("items", TWO, dry_run="true")
+    answer = await app_client.send("POST", f"/v1/imports/{dry['import_id']}/apply")
+    assert answer.status_code == 202, answer.text
+    done = await app_client.finished(answer.headers["Location"])
+    assert counts(done) == {"rows": 2, "created": 2}
+    answer = await app_client.send("POST", f"/v1/imports/{done['import_id']}/undo")
+    assert_problem(answer, 409)
+    assert "mode replace" in answer.json()["detail"]
+    assert set(await _items(app_client)) == {"1001", "1001C"}

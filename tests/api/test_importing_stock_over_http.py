@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from dispatch.api import imports
-from dispatch.services import imports as services
+from dispatch.services.import_processes import ImportProcesses
 from tests.api.client import START, Api, assert_problem
 from tests.api.test_importing_stores_over_http import counts
 
@@ -174,12 +173,13 @@ async def test_a_wrong_parameter_is_told_at_once_and_nothing_is_begun(shops: Api
 
 async def test_one_import_a_partner_runs_at_a_time(shops: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = asyncio.Event()
+    run = ImportProcesses.run
 
-    async def look_slowly(*arguments: Any, **named: Any) -> Any:
+    async def run_later(*arguments: Any) -> None:
         await go_on.wait()
-        return await services.run_import(*arguments, **named)
+        await run(*arguments)
 
-    monkeypatch.setattr(imports, "run_import", look_slowly)
+    monkeypatch.setattr(ImportProcesses, "run", run_later)
     text = b"store_id,sku,on_hand\na,tea,1\n"
     first = await shops.send("POST", "/v1/imports/stock?as_of=now", content=text)
     assert first.status_code == 202

@@ -31,8 +31,8 @@ async def test_202_names_the_import_and_its_get_tells_what_became_of_every_row(a
     assert location == f"/v1/imports/{begun['import_id']}"
     done = await app_client.finished(location)
     assert set(done) == {
-        "import_id", "kind", "partner", "status", "dry_run", "mode", "filename", "created_at", "ended_at", "rows",
-        "created", "updated", "unchanged", "removed", "failed", "ignored", "warnings", "progress", "report",
+        "import_id", "kind", "partner", "status", "dry_run", "mode", "filename", "applies", "created_at", "ended_at",
+        "rows", "created", "updated", "unchanged", "removed", "failed", "ignored", "warnings", "progress", "report",
     }  # fmt: skip
     assert (done["kind"], done["status"], done["dry_run"], done["mode"]) == ("stores", "done", False, "merge")
     assert (done["partner"], done["filename"], done["progress"]) == ("default", "shops.csv", 1.0)

@@ -12,7 +12,7 @@ import pytest
 from dispatch.services import imports
 from tests.api.client import Api, Clock, worker
 
-STORES, SKUS = 30, 700
+STORES, SKUS = 60, 700
 DYING = """
 import asyncio, sys
 from datetime import UTC, datetime
@@ -81,7 +81,8 @@ async def _killed(database_url: str, path: Path, mode: str, held: str) -> str:
                 assert process.stdout is not None
                 import_id = (await process.stdout.readline()).decode().strip()
                 async with asyncio.timeout(20):
-                    waiting = "SELECT pid FROM pg_locks WHERE NOT granted"
+                    # Not one that waits for another connection of the import itself.
+                    waiting = "SELECT pid FROM pg_stat_activity WHERE pg_blocking_pids(pid) = ARRAY[pg_backend_pid()]"
                     while (backend := await connection.fetchval(waiting)) is None:
                         await asyncio.sleep(0.005)
             finally:
@@ -96,15 +97,14 @@ async def _killed(database_url: str, path: Path, mode: str, held: str) -> str:
 
 
 async def test_an_import_is_ended_with_its_worker_and_told_as_interrupted(
-    database_url: str, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    database_url: str, tmp_path: Path, clock: Clock
 ) -> None:
-    async def never(*_: object, **__: object) -> None:
-        await asyncio.sleep(60)
-
-    monkeypatch.setattr(imports._Running, "stores", never)
-    async with worker(database_url, tmp_path, clock=clock) as api:
+    connection = await asyncpg.connect(database_url)
+    async with worker(database_url, tmp_path, clock=clock) as api, connection.transaction():
+        await connection.execute("LOCK TABLE store_directory")
         begun = await api.send("POST", "/v1/imports/stores", content=b"store_id,lat,lon\na,25.03,121.56\n")
-        await asyncio.sleep(0.05)
+        await _waited_for(connection)
+    await connection.close()
     async with worker(database_url, tmp_path, clock=clock) as api:
         ended = (await api.send("GET", begun.headers["location"])).json()
         assert (ended["status"], ended["report"]["code"]) == ("failed", "interrupted")
@@ -128,19 +128,24 @@ async def test_the_dead_do_not_keep_their_partner_from_the_next_import(app_clien
 async def test_an_import_that_works_long_gives_signs_of_life(
     app_client: Api, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go_on = asyncio.Event()
-
-    async def slow(*_: object, **__: object) -> None:
-        await go_on.wait()
-
-    monkeypatch.setattr(imports._Running, "stores", slow)
     monkeypatch.setattr(imports, "SIGN_OF_LIFE_EVERY", timedelta(milliseconds=20))
-    begun = await app_client.send("POST", "/v1/imports/stores", content=b"store_id,lat,lon\n")
-    await _let_time_pass(database_url)
-    await asyncio.sleep(0.2)
-    assert (await app_client.send("GET", begun.headers["location"])).json()["status"] == "running"
-    go_on.set()
+    connection = await asyncpg.connect(database_url)
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE store_directory")
+        begun = await app_client.send("POST", "/v1/imports/stores", content=b"store_id,lat,lon\na,25.03,121.56\n")
+        await _waited_for(connection)
+        await _let_time_pass(database_url)
+        await asyncio.sleep(0.2)
+        assert (await app_client.send("GET", begun.headers["location"])).json()["status"] == "running"
+    await connection.close()
     assert (await app_client.finished(begun.headers["location"]))["status"] == "done"
+
+
+async def _waited_for(connection: asyncpg.Connection) -> None:
+    """Return once somebody waits for a lock."""
+    async with asyncio.timeout(20):
+        while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            await asyncio.sleep(0.02)
 
 
 async def _figures(database_url: str) -> Counter[tuple[int, int]]:

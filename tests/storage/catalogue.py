@@ -12,17 +12,20 @@ WITHOUT_CELL: Final = {
     "skus": "a directory: one common code for all partners and places",
     "imports": "the record of a file, which names stores of any place; written by one worker, seldom",
     "import_errors": "belongs to imports",
+    "import_stores": "belongs to imports",
     "partner_items": "a directory: a partner's codes are the same at all of its places",
     "alembic_version": "the migrations' own",
 }
 # It tells the cell of a store, so it cannot lie in one.
 DIRECTORY_OF_CELLS: Final = "store_directory"
 DIRECTORIES: Final = frozenset({"partners", "skus", DIRECTORY_OF_CELLS})
-# Statements that look at every cell on purpose: a follower's polling, a replica's loading, the files' own look-ups,
-# dispatch check, and the sweeper's look for cells where something has fallen due.
+# Statements that look at every cell on purpose: a follower's polling, a replica's loading, the files' own look-ups
+# and what is kept of them, dispatch check, and the sweeper's look for cells where something has fallen due.
 OF_ALL_CELLS: Final = frozenset(
     {
         "heads",
+        "forget_images",
+        "images_of_shelves",
         "read_all_stores",
         "copy_shelves",
         "copy_some_skus",

@@ -8,7 +8,7 @@ from tests.storage.catalogue import OF_ALL_CELLS, tables_with_cell, violations, 
 
 CELLED = {
     "stores", "shelves", "changes", "cell_heads", "store_directory", "orders", "order_events", "reservations",
-    "movements", "closures",
+    "movements", "closures", "import_shelves",
 }  # fmt: skip
 
 

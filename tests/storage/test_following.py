@@ -108,7 +108,7 @@ class Writer:
         rows = [f"{rng.choice(self._ids)},{rng.choice(SKUS)},{rng.randrange(2000)}" for _ in range(60)]
         path.write_text("\n".join(["store_id,sku,on_hand", *rows]))
         mode = rng.choice(["partial", "snapshot"])
-        request = ImportRequest(kind="stock", path=path, now=NOW, as_of=NOW, mode=mode)
+        request = ImportRequest(kind="stock", path=path, now=NOW, as_of=NOW, mode=mode, force=True)
         outcome = await run_import(self._database, await open_import(self._database, request), request)
         assert outcome.status == "done"
 

@@ -10,7 +10,7 @@ import pytest
 
 from dispatch.api.problems import problem_of
 from dispatch.domain.errors import Busy
-from dispatch.services import imports
+from dispatch.services import import_stores
 from dispatch.services.imports import ImportRequest, open_import, run_import
 from dispatch.storage.pool import Connection, Database
 from dispatch.storage.retrying import MOST_RETRIES, in_transaction
@@ -140,7 +140,7 @@ async def test_replace_leaves_in_service_what_came_while_it_ran(
         await put_store(database, store("came", HIGH))
         return await put_stores_of_cell(connection, cell, stores)
 
-    monkeypatch.setattr(imports, "put_stores_of_cell", put_beside)
+    monkeypatch.setattr(import_stores, "put_stores_of_cell", put_beside)
     request = _stores_file(tmp_path, mode="replace")
     outcome = await run_import(database, await open_import(database, request), request)
     assert (outcome.status, outcome.counts.removed) == ("done", 1)

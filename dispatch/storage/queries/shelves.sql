@@ -40,13 +40,6 @@ SELECT count(*) FROM (
     ORDER BY s.store_no, s.sku_no
     FOR NO KEY UPDATE OF s) AS locked
 
--- name: date_rows_passed_over
--- A whole count has said 0 of rows at 0 that it leaves as they are for an hour; a count that is older must find that.
-UPDATE shelves s SET as_of = t.counted_whole_at
-FROM counts_to_apply c JOIN stores t ON t.cell = $1 AND t.store_no = c.store_no
-WHERE c.cell = $1 AND c.as_of < t.counted_whole_at AND s.cell = $1 AND s.store_no = c.store_no AND s.sku_no = c.sku_no
-  AND s.as_of < t.counted_whole_at AND s.on_hand = 0
-
 -- name: add_absent
 -- What a whole shelf does not name was not there. Most of such rows have long been at 0, and are rewritten only once an
 -- hour: a row whose as_of were never moved on would in time be called stale, not empty, though the shelf was counted.
@@ -57,56 +50,61 @@ FROM shelves s
 JOIN unnest($2::bigint[], $3::timestamptz[]) AS w (store_no, as_of) ON w.store_no = s.store_no
 WHERE s.cell = $1
   AND (s.on_hand <> 0 OR s.moved_at > w.as_of OR s.as_of < w.as_of - interval '1 hour')
+  AND (s.as_of > '2000-01-01 00:00+00' OR s.moved_at IS NOT NULL)  -- left by an undone import: it was never there
   AND NOT EXISTS (SELECT FROM counts_to_apply c WHERE c.cell = s.cell AND c.store_no = s.store_no AND c.sku_no = s.sku_no)
   AND NOT EXISTS (SELECT FROM unnest($4::bigint[], $5::bigint[]) AS p (store_no, sku_no)
                   WHERE p.store_no = s.store_no AND p.sku_no = s.sku_no)
 
--- name: fill_kept
--- A count that does not speak of the price or the safety stock keeps what the row has.
-UPDATE counts_to_apply c SET
-    price_minor = CASE WHEN c.price_set THEN c.price_minor ELSE s.price_minor END,
-    currency = CASE WHEN c.price_set THEN c.currency ELSE s.currency END,
-    safety_stock = CASE WHEN c.safety_set THEN c.safety_stock ELSE s.safety_stock END
-FROM shelves s
-WHERE s.cell = $1 AND c.cell = $1 AND c.store_no = s.store_no AND c.sku_no = s.sku_no
-  AND NOT (c.price_set AND c.safety_set)
-
--- name: add_later_movements
--- A count says what was there at its as_of; what has moved since comes on top. A statement of its own, begun when the
--- rows are locked: one that waits for the lock sees no movement that was written while it waited.
-UPDATE counts_to_apply c
-SET on_hand = greatest(-1000000000, least(2147483647, c.on_hand + later.moved))::integer
-FROM counts_to_apply t
-CROSS JOIN LATERAL (
-    SELECT sum(m.delta) AS moved FROM movements m
-    WHERE m.cell = $1 AND m.store_no = t.store_no AND m.sku_no = t.sku_no AND m.at > t.as_of) AS later
-WHERE c.cell = $1 AND t.cell = $1 AND c.store_no = t.store_no AND c.sku_no = t.sku_no AND later.moved <> 0
-
 -- name: weigh_counts
--- How the counts, with what has moved since, compare with what is known, by store: rows that are new, older than the
--- row's own, or say the same; rows with stock that a whole shelf leaves unnamed: those that are gone, and those that
--- were counted later.
-SELECT c.store_no,
-       sum(c.n_rows)::bigint AS rows,
-       coalesce(sum(c.n_rows) FILTER (WHERE s.sku_no IS NULL), 0)::bigint AS created,
-       coalesce(sum(c.n_rows) FILTER (WHERE c.as_of < s.as_of), 0)::bigint AS older,
-       coalesce(sum(c.n_rows) FILTER (WHERE c.as_of >= s.as_of
-           AND (c.on_hand, c.safety_stock) = (s.on_hand, s.safety_stock)
-           AND (c.price_minor, c.currency) IS NOT DISTINCT FROM (s.price_minor, s.currency)), 0)::bigint AS unchanged,
-       count(*) FILTER (WHERE c.absent AND s.on_hand > 0 AND c.as_of >= s.as_of AND c.on_hand <= 0) AS removed,
-       count(*) FILTER (WHERE c.absent AND s.on_hand > 0 AND c.as_of < s.as_of) AS newer_absent
+-- Compares the waiting counts with what is known, row by row: what each comes to, and what was there. A statement of its
+-- own, begun when the rows are locked: one that waits for the lock sees no movement that was written while it waited.
+-- $2/$3: stores, and when the whole shelf of each was last counted. It said 0 of the rows at 0 that it has left as they
+-- were; a count that is older must find that. A row that was never counted nor moved is what an undone import has left.
+-- The subqueries look each row up by its key: the planner knows nothing of the tables here, and would read all shelves.
+INSERT INTO weighed_counts
+SELECT c.cell, c.store_no, c.sku_no,
+       CASE WHEN later.moved <> 0 THEN greatest(-1000000000, least(2147483647, c.on_hand + later.moved))::integer
+            ELSE c.on_hand END,
+       CASE WHEN c.price_set THEN c.price_minor ELSE s.price_minor END,
+       CASE WHEN c.price_set THEN c.currency ELSE s.currency END,
+       CASE WHEN c.safety_set THEN c.safety_stock ELSE coalesce(s.safety_stock, 0) END,
+       c.as_of, c.n_rows, c.absent,
+       CASE WHEN s.sku_no IS NULL OR s.as_of = '2000-01-01 00:00+00' AND s.moved_at IS NULL THEN 'created'
+            WHEN c.as_of < s.as_of OR s.on_hand = 0 AND c.as_of < w.counted_whole_at THEN 'older'
+            ELSE 'counted' END,
+       s.on_hand, s.price_minor, s.currency, s.safety_stock, s.as_of, s.moved_at, s.reserved, s.withheld, s.withheld_until
 FROM counts_to_apply c
-LEFT JOIN shelves s ON s.cell = $1 AND s.store_no = c.store_no AND s.sku_no = c.sku_no
+JOIN unnest($2::bigint[], $3::timestamptz[]) AS w (store_no, counted_whole_at) ON w.store_no = c.store_no
+LEFT JOIN LATERAL (
+    SELECT * FROM shelves t WHERE t.cell = $1 AND t.store_no = c.store_no AND t.sku_no = c.sku_no OFFSET 0) AS s ON true
+LEFT JOIN LATERAL (
+    SELECT sum(m.delta) AS moved FROM movements m
+    WHERE s.sku_no IS NOT NULL AND m.cell = $1 AND m.store_no = c.store_no AND m.sku_no = c.sku_no AND m.at > c.as_of
+    ) AS later ON true
 WHERE c.cell = $1
-GROUP BY c.store_no
+
+-- name: sum_weighed
+-- What the counts come to, by store: rows that are new, older than the row's own, or say the same; rows with stock that a
+-- whole shelf leaves unnamed: those that are gone, and those that were counted later.
+SELECT store_no,
+       sum(n_rows)::bigint AS rows,
+       coalesce(sum(n_rows) FILTER (WHERE outcome = 'created'), 0)::bigint AS created,
+       coalesce(sum(n_rows) FILTER (WHERE outcome = 'older'), 0)::bigint AS older,
+       coalesce(sum(n_rows) FILTER (WHERE outcome = 'counted'
+           AND (on_hand, safety_stock) = (was_on_hand, was_safety_stock)
+           AND (price_minor, currency) IS NOT DISTINCT FROM (was_price_minor, was_currency)), 0)::bigint AS unchanged,
+       count(*) FILTER (WHERE absent AND was_on_hand > 0 AND outcome = 'counted' AND on_hand <= 0) AS removed,
+       count(*) FILTER (WHERE absent AND was_on_hand > 0 AND outcome = 'older') AS newer_absent
+FROM weighed_counts
+WHERE cell = $1
+GROUP BY store_no
 
 -- name: shortages_of_counts
 -- The rows whose shortage these counts change: what will be there, and whether more is short than was.
-SELECT c.store_no, c.sku_no, c.on_hand, c.on_hand < s.on_hand AS grows
-FROM counts_to_apply c
-JOIN shelves s ON s.cell = $1 AND s.store_no = c.store_no AND s.sku_no = c.sku_no
-WHERE c.cell = $1 AND c.as_of >= s.as_of AND greatest(0, c.on_hand) <> greatest(0, s.on_hand)
-  AND s.reserved > least(greatest(0, c.on_hand), greatest(0, s.on_hand))
+SELECT store_no, sku_no, on_hand, on_hand < was_on_hand AS grows
+FROM weighed_counts
+WHERE cell = $1 AND outcome = 'counted' AND greatest(0, on_hand) <> greatest(0, was_on_hand)
+  AND was_reserved > least(greatest(0, on_hand), greatest(0, was_on_hand))
 
 -- name: mark_short
 -- Marks the reservations for which too little is there; see the function.
@@ -118,8 +116,8 @@ SELECT mark_short($1, $2, $3, $4, $5)
 -- day before withheld_until.
 INSERT INTO shelves (cell, store_no, sku_no, price_minor, currency, as_of, on_hand, safety_stock)
 SELECT c.cell, c.store_no, c.sku_no, c.price_minor, c.currency, c.as_of, c.on_hand, c.safety_stock
-FROM counts_to_apply c
-WHERE c.cell = $1
+FROM weighed_counts c
+WHERE c.cell = $1 AND c.outcome <> 'older'
 ORDER BY c.store_no, c.sku_no
 ON CONFLICT (cell, store_no, sku_no) DO UPDATE SET
     price_minor = excluded.price_minor, currency = excluded.currency, as_of = excluded.as_of,
@@ -143,6 +141,7 @@ WHERE s.cell = $1 AND s.store_no = w.store_no
 SELECT k.sku, s.on_hand, s.reserved, s.safety_stock, s.withheld, s.price_minor, s.currency, s.as_of, s.moved_at
 FROM shelves s JOIN skus k USING (sku_no)
 WHERE s.cell = $1 AND s.store_no = $2 AND ($3::text[] IS NULL OR k.sku = ANY ($3::text[]))
+  AND (s.as_of > '2000-01-01 00:00+00' OR s.moved_at IS NOT NULL OR s.reserved > 0)  -- not what an undone import has left
 ORDER BY k.sku
 
 -- name: redate
@@ -151,18 +150,21 @@ UPDATE shelves SET as_of = $3 WHERE cell = $1 AND store_no = ANY ($2::bigint[]) 
 
 -- name: copy_shelves
 -- The shelves of every cell, for a replica, in fields of fixed width (see storage/feed.py). A store that moved to another
--- cell has left rows in its old one, which are not its shelf any more.
+-- cell has left rows in its old one, which are not its shelf any more; nor are rows that an undone import has left.
 SELECT store_no, sku_no, greatest(0::bigint, on_hand::bigint - reserved - safety_stock - withheld)::integer,
        coalesce(price_minor, -1), coalesce(currency, '---'), greatest(as_of, moved_at)
 FROM shelves
 WHERE (cell, store_no) NOT IN (SELECT r.cell, r.store_no FROM stores r WHERE r.removed_at IS NOT NULL)
+  AND (as_of > '2000-01-01 00:00+00' OR moved_at IS NOT NULL OR reserved > 0)
 
 -- name: copy_some_skus
 -- As copy_shelves, only these skus: for one question on the command line.
 SELECT store_no, sku_no, greatest(0::bigint, on_hand::bigint - reserved - safety_stock - withheld)::integer,
        coalesce(price_minor, -1), coalesce(currency, '---'), greatest(as_of, moved_at)
 FROM shelves
-WHERE (cell, store_no) NOT IN (SELECT r.cell, r.store_no FROM stores r WHERE r.removed_at IS NOT NULL) AND sku_no = ANY ($1::bigint[])
+WHERE (cell, store_no) NOT IN (SELECT r.cell, r.store_no FROM stores r WHERE r.removed_at IS NOT NULL)
+  AND sku_no = ANY ($1::bigint[])
+  AND (as_of > '2000-01-01 00:00+00' OR moved_at IS NOT NULL OR reserved > 0)
 
 -- name: copy_some_shelves
 -- As copy_shelves, only these stores of one cell: for a follower.
@@ -172,14 +174,16 @@ FROM shelves WHERE cell = $1 AND store_no = ANY ($2::bigint[])
 
 -- name: cell_checksum
 -- A number for what a cell's shelves have available and its stores have open, which a replica of the cell works out
--- too (Replica.checksum). A store's open orders count as if they were the row of a sku 0.
+-- too (Replica.checksum). Rows of which nothing is available are as good as none. A store's open orders count as if they
+-- were the row of a sku 0.
 SELECT r.rows, r.total + o.total AS total
 FROM (SELECT count(*) AS rows,
              coalesce(sum((s.store_no * 1000003 + s.sku_no) % 2147483647
-                          * (greatest(0::bigint, s.on_hand::bigint - s.reserved - s.safety_stock - s.withheld) + 1)), 0)
+                          * (s.on_hand::bigint - s.reserved - s.safety_stock - s.withheld + 1)), 0)
                  AS total
       FROM shelves s JOIN stores t ON t.cell = s.cell AND t.store_no = s.store_no
-      WHERE s.cell = $1 AND t.cell = $1 AND t.removed_at IS NULL) AS r,
+      WHERE s.cell = $1 AND t.cell = $1 AND t.removed_at IS NULL
+        AND s.on_hand::bigint - s.reserved - s.safety_stock - s.withheld > 0) AS r,
      (SELECT coalesce(sum((t.store_no * 1000003) % 2147483647 * (t.open_orders::bigint + 1)), 0) AS total
       FROM stores t WHERE t.cell = $1 AND t.removed_at IS NULL) AS o
 
@@ -191,6 +195,14 @@ CREATE TEMPORARY TABLE IF NOT EXISTS counts_to_apply (
     safety_stock integer NOT NULL, safety_set boolean NOT NULL,
     as_of timestamptz NOT NULL, n_rows integer NOT NULL, absent boolean NOT NULL DEFAULT false
 ) ON COMMIT DELETE ROWS;
--- Used by: add_absent, add_later_movements. Without it the planner, which knows nothing of the table, compared every
--- shelf row with every count: 12 s for 21,000 rows instead of 1.2 s.
-CREATE INDEX IF NOT EXISTS counts_to_apply_row ON counts_to_apply (store_no, sku_no)
+-- Used by: add_absent. Without it the planner, which knows nothing of the table, compared every shelf row with every
+-- count: 12 s for 21,000 rows instead of 1.2 s.
+CREATE INDEX IF NOT EXISTS counts_to_apply_row ON counts_to_apply (store_no, sku_no);
+-- What they come to, and what was there before.
+CREATE TEMPORARY TABLE IF NOT EXISTS weighed_counts (
+    cell bigint NOT NULL, store_no bigint NOT NULL, sku_no bigint NOT NULL, on_hand integer NOT NULL,
+    price_minor bigint, currency text, safety_stock integer NOT NULL, as_of timestamptz NOT NULL,
+    n_rows integer NOT NULL, absent boolean NOT NULL, outcome text NOT NULL,
+    was_on_hand integer, was_price_minor bigint, was_currency text, was_safety_stock integer, was_as_of timestamptz,
+    was_moved_at timestamptz, was_reserved integer, was_withheld integer, was_withheld_until timestamptz
+) ON COMMIT DELETE ROWS

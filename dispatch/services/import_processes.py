@@ -1,0 +1,167 @@
+"""Imports in processes of their own, of low priority.
+
+Reading a large file takes a processor for a minute, and a hostile one may take memory or crash its reader: neither must
+touch a process that answers requests. The processes are forked from a server that has the modules loaded (Python's
+forkserver), which takes milliseconds.
+"""
+
+import asyncio
+import contextlib
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from multiprocessing.connection import Connection
+from typing import Any, Final
+
+import structlog
+
+from dispatch.domain.errors import InvalidInput
+from dispatch.services.import_requests import ImportRequest, look_over
+from dispatch.services.import_undo import run_undo
+from dispatch.services.imports import run_import, signs_of_life
+from dispatch.storage.imports import ImportRecord, give_up_import
+from dispatch.storage.pool import Database
+from dispatch.storage.staging import WAYS
+
+_log = structlog.get_logger(__name__)
+
+_NICE: Final = 10
+_CONNECTIONS: Final = WAYS + 3
+# The longest statement of an import is the sum of a large file.
+_SETTINGS: Final = {"statement_timeout": "900s", "lock_timeout": "10s"}
+_AT_ONCE: Final = 2
+_LONGEST_END_S: Final = 10.0
+
+type Prepare = Callable[[], None]
+type Refusal = tuple[tuple[tuple[str, str], ...], str | None]
+
+
+class ImportProcesses:
+    """The imports of one worker, a few at once; those that come then wait for their turn.
+
+    ``prepare`` is called first in each process, such as to set up its logs; it must be picklable.
+    """
+
+    def __init__(self, url: str, *, prepare: Prepare) -> None:
+        self._url = url
+        self._prepare = prepare
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload([__name__])
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._looks = asyncio.Semaphore(_AT_ONCE)
+
+    async def look(self, request: ImportRequest) -> None:
+        """Tell at once what is wrong with a request. Raises InvalidInput."""
+        async with self._looks:
+            refusal: Refusal | None = await self._answer_of(_look, request)
+        if refusal is not None:
+            errors, code = refusal
+            raise InvalidInput(errors, code=code)
+
+    async def run(self, database: Database, import_id: str, request: ImportRequest) -> None:
+        """Run an import that was opened to its end; its record tells what came of it."""
+        await self._run(database, import_id, _import, self._url, import_id, request)
+
+    async def undo(self, database: Database, record: ImportRecord) -> None:
+        """Undo an import whose undo was opened; its record tells what came of it."""
+        await self._run(database, record.import_id, _undo, self._url, record)
+
+    async def _run(self, database: Database, import_id: str, work: Callable[..., Any], *arguments: Any) -> None:
+        try:
+            async with signs_of_life(database, import_id), self._turns:
+                await self._answer_of(work, *arguments)
+        finally:
+            # Nothing to do if it has closed its record, as it does unless its process was killed.
+            await asyncio.shield(give_up_import(database, import_id))
+
+    async def _answer_of(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        """What ``work`` returns in a process of its own. Raises RuntimeError if that ended without an answer."""
+        ours, theirs = self._context.Pipe(duplex=False)
+        process = self._context.Process(
+            target=_child, args=(theirs, self._prepare, work, arguments), daemon=True, name=work.__name__
+        )
+        answered = False
+        try:
+            await asyncio.to_thread(process.start)
+            theirs.close()
+            answer = await asyncio.to_thread(ours.recv)
+            answered = True
+            return answer
+        except EOFError:
+            raise RuntimeError("the process of an import ended before its work") from None
+        finally:
+            await asyncio.shield(asyncio.to_thread(_end, process, ours, stop=not answered))
+
+
+def _end(process: Any, connection: Connection, *, stop: bool) -> None:
+    """Wait for the process, which is told to ``stop``, or is at its end; it closes its record first."""
+    if process.pid is not None:
+        if stop:
+            process.terminate()
+        process.join(_LONGEST_END_S)
+        if process.is_alive():
+            process.kill()
+            process.join()
+        process.close()
+    connection.close()
+
+
+# ── in the process ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _child(answer: Connection, prepare: Prepare, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    os.nice(_NICE)
+    prepare()
+    # Ctrl-C reaches every process of a terminal; this one is stopped by its worker, once that stops.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answer.send(work(*arguments))
+    answer.close()
+
+
+def _look(request: ImportRequest) -> Refusal | None:
+    try:
+        look_over(request)
+    except InvalidInput as refused:
+        return refused.errors, refused.specific_code
+    return None
+
+
+def _import(url: str, import_id: str, request: ImportRequest) -> None:
+    async def work(database: Database) -> None:
+        await run_import(database, import_id, request)
+
+    _until_stopped(url, work)
+
+
+def _undo(url: str, record: ImportRecord) -> None:
+    async def work(database: Database) -> None:
+        await run_undo(database, record)
+
+    _until_stopped(url, work)
+
+
+def _until_stopped(url: str, work: Callable[[Database], Coroutine[Any, Any, None]]) -> None:
+    """Do the work; SIGTERM, or the death of the worker, cancels it, and it closes its record."""
+
+    async def main() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, task.cancel)
+        worker = multiprocessing.parent_process()
+        if worker is not None:
+            loop.add_reader(worker.sentinel, _stop, loop, worker.sentinel, task)
+        database = await Database.open(url, pool_min=1, pool_max=_CONNECTIONS, server_settings=_SETTINGS)
+        try:
+            await work(database)
+        finally:
+            await database.close()
+
+    with contextlib.suppress(asyncio.CancelledError):
+        asyncio.run(main())
+
+
+def _stop(loop: asyncio.AbstractEventLoop, sentinel: int, task: "asyncio.Task[Any]") -> None:
+    loop.remove_reader(sentinel)
+    task.cancel()

@@ -1,0 +1,97 @@
+"""A file of stock into the database: read to its end, staged, guarded, then applied, whole shelves at a time."""
+
+import asyncio
+from typing import Final
+
+from dispatch.ingest.problems import FileProblem, PlaceProblem
+from dispatch.ingest.stock import StoreRef, read_stock
+from dispatch.ingest.tables import Table
+from dispatch.services.import_account import Account
+from dispatch.services.import_requests import stock_options
+from dispatch.services.import_staging import spared_by_number, staged_columns
+from dispatch.services.threads import in_batches
+from dispatch.storage.items import items_of_partner, known_skus
+from dispatch.storage.shelves import CountsApplied
+from dispatch.storage.staging import HowToApply, StagedCounts, staged_counts
+from dispatch.storage.stores import all_stores, stocked_elsewhere
+
+# Of a chain with fewer rows that have stock, a file that empties most of them is no sign of a mistake.
+_LEAST_ROWS_GUARDED: Final = 10
+
+
+async def import_stock(account: Account, table: Table) -> None:
+    """Import a file of stock. Raises FileProblem before anything is applied."""
+    request, counts = account.request, account.counts
+    keys = {key.store_id: key for key in await all_stores(account.database)}
+    refs = {key.store_id: StoreRef(key.timezone, key.partner) for key in keys.values()}
+    items, known = await items_of_partner(account.database, request.partner), await known_skus(account.database)
+    batches = await asyncio.to_thread(
+        read_stock, table, options=stock_options(request), stores=refs, items=items, known_skus=known
+    )
+    spared: set[tuple[str | None, str | None]] = set()
+    async with staged_counts(account.database) as staged:
+        async for [batch] in in_batches(batches, 1):
+            counts.rows += len(batch) + batch.bad_rows + batch.ignored.total()
+            counts.failed += batch.bad_rows
+            spared.update(batch.spared)
+            await staged.add(staged_columns(batch, keys))
+            account.note_ignored(batch.ignored)
+            await account.file_errors(batch.problems)
+            account.note_warnings(batch.warnings)
+            await account.note(0.0)
+        stores = await staged.close(dry_run=request.dry_run)
+        by_number = spared_by_number(sorted(spared, key=str), keys)
+        whole = request.effective_mode == "snapshot"
+        if whole and by_number is None:
+            whole = False
+            account.report["not_zeroed"] = (
+                "rows that the file does not name were left as they are, since some bad rows name no store: mend"
+                " them and send the file again"
+            )
+        await _guard(account, staged, whole=whole)
+        how = HowToApply(
+            import_id=account.outcome.import_id, whole=whole, spared=by_number or {}, dry_run=request.dry_run
+        )
+        await _apply(account, staged, how, max(1, stores))
+
+
+async def _guard(account: Account, staged: StagedCounts, *, whole: bool) -> None:
+    """Refuse whole shelves that would empty more than half of the chain's rows with stock; warn of counts that do.
+
+    Raises FileProblem.
+    """
+    emptying = await staged.emptying(whole=whole)
+    gone = emptying.stocked_before - emptying.stocked_after
+    if gone <= 0 or 2 * gone <= emptying.stocked_before:
+        return
+    # The file's own stores lose most of theirs. What the chain has in other stores counts as much of it as matters.
+    elsewhere = await stocked_elsewhere(account.database, account.request.partner, staged.stores(), at_most=gone)
+    before = emptying.stocked_before + elsewhere
+    if before < _LEAST_ROWS_GUARDED or 2 * gone <= before:
+        return
+    told = f"{gone:,} of the {before:,} shelf rows of {account.request.partner} that have stock would have none"
+    if not whole:
+        account.warn_of_file("mostly_emptied", f"{told.replace('would have none', 'are counted as empty')}")
+    elif account.request.force:
+        account.warn_of_file("would_empty", f"{told}; forced")
+    else:
+        message = f"{told}; if that is meant, say force"
+        raise FileProblem("would_empty", message, (PlaceProblem("parameter force", message),))
+
+
+async def _apply(account: Account, staged: StagedCounts, how: HowToApply, stores: int) -> None:
+    counts = account.counts
+    done = 0
+
+    async def tell(applied_stores: int, applied: CountsApplied) -> None:
+        nonlocal done
+        counts.created += applied.created
+        counts.updated += applied.updated
+        counts.unchanged += applied.unchanged
+        counts.removed += applied.removed
+        account.note_ignored({"older": applied.older})
+        account.outcome.version.merge(applied.version)
+        done += applied_stores
+        await account.note(done / stores)
+
+    await staged.apply(how, tell)

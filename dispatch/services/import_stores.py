@@ -1,0 +1,165 @@
+"""A file of stores into the database: read to its end, staged, then written some of a cell at a time."""
+
+import asyncio
+import pickle
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from itertools import batched, groupby
+from typing import Final
+
+from dispatch.domain.versions import Version
+from dispatch.ingest.problems import FileProblem, PlaceProblem, RowProblem
+from dispatch.ingest.stores import RowProblems, StoreRow, match_store_columns, read_stores
+from dispatch.ingest.tables import RowIgnored, Table
+from dispatch.services.import_account import Account, storable
+from dispatch.services.import_requests import store_options
+from dispatch.services.threads import in_batches
+from dispatch.storage.import_images import Told, keep_stores, told_stores
+from dispatch.storage.pool import Connection
+from dispatch.storage.retrying import in_transaction
+from dispatch.storage.staged_stores import StagedStore, StagedStores, staged_stores
+from dispatch.storage.stores import (
+    StoreKey,
+    StoresPut,
+    lock_directory,
+    put_stores_of_cell,
+    remove_stores_of_cell,
+    stores_of_partner,
+)
+from geo.cells import cell_of
+
+_STORES_A_BATCH: Final = 1_000
+# Of a chain with fewer stores, a file that leaves out most of them is no sign of a mistake.
+_LEAST_STORES_GUARDED: Final = 10
+
+
+async def import_stores(account: Account, table: Table) -> None:
+    """Import a file of stores. Raises FileProblem before anything is applied."""
+    request, counts = account.request, account.counts
+    options = store_options(request)
+    id_column = match_store_columns(table, options=options).name_of("store_id")
+    whole = request.effective_mode == "replace"
+    before = await _stores_in_service(account) if whole else []
+    named: set[str] = set()
+    async with staged_stores(account.database) as staged:
+        rows = await asyncio.to_thread(read_stores, table, options=options)
+        async for batch in in_batches(rows, _STORES_A_BATCH):
+            bad = [row for row in batch if isinstance(row, RowProblems)]
+            good = [row for row in batch if isinstance(row, StoreRow)]
+            counts.rows += len(batch)
+            counts.failed += len(bad)
+            account.note_ignored(Counter(row.reason for row in batch if isinstance(row, RowIgnored)))
+            await account.file_errors([problem for row in bad for problem in row.problems])
+            account.note_warnings([warning for row in good for warning in row.warnings])
+            await staged.add([_staged(row) for row in good])
+            if whole:
+                named |= {row.store.store_id for row in good}
+            await account.note(0.0)
+        gone = _gone(account, before, named) if whole else []
+        await _put(account, staged, id_column)
+    await _remove(account, gone)
+
+
+def _staged(row: StoreRow) -> StagedStore:
+    raw = list(map(storable, row.raw))
+    return row.row_no, cell_of(row.store.place), row.store.store_id, pickle.dumps(row.store), raw
+
+
+async def _stores_in_service(account: Account) -> list[StoreKey]:
+    async with account.database.connection() as connection:
+        return await stores_of_partner(connection, account.request.partner)
+
+
+def _gone(account: Account, before: Sequence[StoreKey], named: set[str]) -> list[StoreKey]:
+    """With ``replace``, stores of the partner that the file does not name are out of service.
+
+    Only those of ``before``, when the import began: what came since is newer than the file. With bad rows in the file
+    nobody knows whom they meant, so nothing is removed, and the report says so. Raises FileProblem when most of them
+    would go.
+    """
+    if account.counts.failed:
+        account.report["not_removed"] = (
+            "stores that the file does not name were left in service, since some of its rows are bad:"
+            " mend them and send the file again"
+        )
+        return []
+    gone = [store for store in before if store.store_id not in named]
+    if len(before) >= _LEAST_STORES_GUARDED and 2 * len(gone) > len(before) and not account.request.force:
+        message = (
+            f"the file would take {len(gone):,} of the {len(before):,} stores of {account.request.partner} out of"
+            " service; if that is meant, say force"
+        )
+        raise FileProblem("would_empty", message, (PlaceProblem("parameter force", message),))
+    return gone
+
+
+async def _put(account: Account, staged: StagedStores, id_column: str) -> None:
+    done = 0
+    total = max(1, staged.count)
+    async for page in staged.pages(_STORES_A_BATCH):
+        for cell, of_cell in groupby(page, key=lambda row: row[1]):
+            await _put_some(account, cell, list(of_cell), id_column)
+        done += len(page)
+        await account.note(done / total)
+
+
+async def _put_some(account: Account, cell: int, rows: Sequence[StagedStore], id_column: str) -> None:
+    dry_run, import_id = account.request.dry_run, account.outcome.import_id
+    # What is unpickled here was pickled by this import.
+    stores = [pickle.loads(row[3]) for row in rows]
+    ids = [store.store_id for store in stores]
+
+    async def work(connection: Connection) -> tuple[StoresPut, dict[str, Told], dict[str, Told]]:
+        await lock_directory(connection, ids)
+        before = await told_stores(connection, ids)
+        put = await put_stores_of_cell(connection, cell, stores)
+        after = await told_stores(connection, ids)
+        if not dry_run:
+            await keep_stores(connection, import_id, before, after, same=False)
+        return put, before, after
+
+    put, before, after = await in_transaction(account.database, work, undo=dry_run)
+    if dry_run:
+        async with account.database.connection() as connection:
+            await keep_stores(connection, import_id, before, after, same=True)
+    else:
+        account.outcome.version.merge(put.version)
+    counts = account.counts
+    counts.created += len(put.created)
+    counts.updated += len(put.updated)
+    counts.unchanged += len(put.unchanged)
+    counts.failed += len(put.of_other_partner)
+    await account.file_errors(
+        [
+            RowProblem(
+                row_no,
+                id_column,
+                "store_of_other_partner",
+                f"the store {store_id} belongs to partner {put.of_other_partner[store_id]}",
+                tuple(raw),
+            )
+            for row_no, _, store_id, _, raw in rows
+            if store_id in put.of_other_partner
+        ]
+    )
+
+
+async def _remove(account: Account, gone: Sequence[StoreKey]) -> None:
+    for cell, of_cell in groupby(sorted(gone, key=lambda s: (s.cell, s.store_no)), key=lambda s: s.cell):
+        for some in batched(of_cell, _STORES_A_BATCH):
+            work = partial(_remove_some, account.outcome.import_id, cell, some, account.request.dry_run)
+            removed, version = await in_transaction(account.database, work)
+            account.counts.removed += removed
+            account.outcome.version.merge(version)
+
+
+async def _remove_some(
+    import_id: str, cell: int, stores: Sequence[StoreKey], dry_run: bool, connection: Connection
+) -> tuple[int, Version]:
+    before = await told_stores(connection, [store.store_id for store in stores])
+    removed, version = len(before), Version()
+    if not dry_run:
+        removed, version = await remove_stores_of_cell(connection, cell, [store.store_no for store in stores])
+    await keep_stores(connection, import_id, before, {}, same=False)
+    return removed, version

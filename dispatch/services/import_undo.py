@@ -1,0 +1,139 @@
+"""Put back what was before an import, unless it was changed since; and compare that before a dry run is applied."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from itertools import batched, groupby
+from typing import Any, Final
+
+import structlog
+
+from dispatch.domain.errors import CannotBeUndone
+from dispatch.services.imports import signs_of_life
+from dispatch.storage.import_images import (
+    KEEP_IMAGES,
+    Told,
+    Undone,
+    forget_images_of_stores,
+    images_of_stores,
+    put_shelves_back,
+    shelves_changed_since,
+    told_stores,
+)
+from dispatch.storage.imports import ImportRecord, begin_undo, end_undo, note_progress
+from dispatch.storage.pool import Connection, Database
+from dispatch.storage.retrying import in_transaction
+from dispatch.storage.stores import (
+    find_stores,
+    lock_directory,
+    put_stores_of_cell,
+    remove_stores_of_cell,
+    store_of_told,
+)
+from geo.cells import cell_of
+
+_log = structlog.get_logger(__name__)
+
+_STORES_A_BATCH: Final = 200
+_SAMPLES: Final = 20
+
+type Image = tuple[str, Told, Told]
+"""A store's id, and how it was before the import and after."""
+
+
+async def open_undo(database: Database, record: ImportRecord, *, now: datetime) -> None:
+    """Note that the import is being undone. Raises CannotBeUndone, ImportRunning."""
+    if record.status == "undone":
+        raise CannotBeUndone(f"the import {record.import_id} is undone already")
+    if record.dry_run or record.status != "done":
+        what = "was a dry run" if record.dry_run else f"is {record.status}"
+        raise CannotBeUndone(f"the import {record.import_id} {what}; only one that is done has changed anything")
+    if record.kind == "items":
+        raise CannotBeUndone("an import of items cannot be undone; import them as they were, with mode replace")
+    if record.ended_at is None or now - record.ended_at > KEEP_IMAGES:
+        raise CannotBeUndone(f"what was before an import is kept for {KEEP_IMAGES.days} days; this one ended earlier")
+    if not await begin_undo(database, record):
+        raise CannotBeUndone(f"the import {record.import_id} is being undone")
+
+
+async def run_undo(database: Database, record: ImportRecord) -> None:
+    """Undo an import that ``open_undo`` has opened; what came of it is in its report, under ``undo``."""
+    before: dict[str, Any] = record.report.get("undo", {})
+    total = Undone(before.get("restored", 0), before.get("kept", 0))
+    total.samples = [(entry["store_id"], entry["sku"]) for entry in before.get("samples", [])]
+    status = "done"
+    told: dict[str, Any] = {}
+    try:
+        async with signs_of_life(database, record.import_id):
+            if record.kind == "stores":
+                await _undo_stores(database, record, total)
+            else:
+                async for share, undone in put_shelves_back(database, record.import_id):
+                    total.add(undone)
+                    await note_progress(database, record.import_id, share, None)
+        status = "undone"
+    except BaseException as error:
+        told = {"code": "interrupted", "message": "the undo stopped before its end; undo it again, and it goes on"}
+        if isinstance(error, Exception):
+            _log.exception("undo_failed", import_id=record.import_id)
+        raise
+    finally:
+        samples = [{"store_id": store_id, "sku": sku} for store_id, sku in total.samples]
+        told |= {"restored": total.restored, "kept": total.kept, "samples": samples}
+        version = total.version.encode() if total.version else None
+        await asyncio.shield(end_undo(database, record.import_id, status=status, told=told, version=version))
+
+
+async def _undo_stores(database: Database, record: ImportRecord, total: Undone) -> None:
+    async for page in images_of_stores(database, record.import_id):
+        async with database.connection() as connection:
+            cells = {key.store_id: key.cell for key in await find_stores(connection, [image[0] for image in page])}
+        placed = sorted(((_cell_to_write(image, cells), image) for image in page), key=lambda pair: pair[0])
+        for cell, pairs in groupby(placed, key=lambda pair: pair[0]):
+            for images in batched((image for _, image in pairs), _STORES_A_BATCH):
+                work = partial(_put_stores_back, record.import_id, cell, images)
+                total.add(await in_transaction(database, work))
+        await note_progress(database, record.import_id, 0.5, None)
+
+
+def _cell_to_write(image: Image, cells: Mapping[str, int]) -> int:
+    """Where the store was before; of one that was not there, where it is."""
+    store_id, before, _ = image
+    return cells[store_id] if before is None else cell_of(store_of_told(before).place)
+
+
+async def _put_stores_back(import_id: str, cell: int, images: Sequence[Image], connection: Connection) -> Undone:
+    ids = [store_id for store_id, _, _ in images]
+    await lock_directory(connection, ids)
+    now = await told_stores(connection, ids)
+    untouched = [(store_id, before) for store_id, before, after in images if now.get(store_id) == after]
+    undone = Undone(len(untouched), len(images) - len(untouched))
+    same = {store_id for store_id, _ in untouched}
+    undone.samples += [(store_id, None) for store_id in ids if store_id not in same][:_SAMPLES]
+    back = [store_of_told(before) for _, before in untouched if before is not None]
+    if back:
+        undone.version.merge((await put_stores_of_cell(connection, cell, back)).version)
+    new = await find_stores(connection, [store_id for store_id, before in untouched if before is None])
+    for store_cell, keys in groupby(sorted(new, key=lambda key: key.cell), key=lambda key: key.cell):
+        _, version = await remove_stores_of_cell(connection, store_cell, [key.store_no for key in keys])
+        undone.version.merge(version)
+    await forget_images_of_stores(connection, import_id, ids)
+    return undone
+
+
+async def changed_since(database: Database, record: ImportRecord) -> list[tuple[str, str | None]]:
+    """What the file of a dry run names that is not any more as that found it: store and sku, at most 20.
+
+    sku None: the store itself.
+    """
+    if record.kind == "stock":
+        return await shelves_changed_since(database, record.import_id)
+    changed: list[tuple[str, str | None]] = []
+    async for page in images_of_stores(database, record.import_id):
+        async with database.connection() as connection:
+            now = await told_stores(connection, [store_id for store_id, _, _ in page])
+        changed += [(store_id, None) for store_id, before, _ in page if now.get(store_id) != before]
+        if len(changed) >= _SAMPLES:
+            break
+    return changed[:_SAMPLES]

@@ -1,0 +1,186 @@
+-- name: keep_shelves
+-- Writes down what the weighed counts found, so that it can be put back, or compared. $2: import; $3/$4: stores, and when
+-- each was last counted whole; $5/$6: stores whose whole shelf this is, and as of when; $7: rows that are kept out, too.
+INSERT INTO import_shelves
+SELECT c.cell, $2::text, c.store_no,
+       (SELECT w.at FROM unnest($3::bigint[], $4::timestamptz[]) AS w (store_no, at) WHERE w.store_no = c.store_no),
+       (SELECT w.at FROM unnest($5::bigint[], $6::timestamptz[]) AS w (store_no, at) WHERE w.store_no = c.store_no),
+       '{}', array_agg(c.sku_no), array_agg(c.on_hand), array_agg(c.price_minor), array_agg(c.currency),
+       array_agg(c.safety_stock), array_agg(c.as_of), array_agg(c.was_on_hand), array_agg(c.was_price_minor),
+       array_agg(c.was_currency), array_agg(c.was_safety_stock), array_agg(c.was_as_of), array_agg(c.was_moved_at),
+       array_agg(c.was_withheld), array_agg(c.was_withheld_until)
+FROM weighed_counts c
+WHERE c.cell = $1 AND ($7 OR c.outcome <> 'older') AND c.sku_no >= 0
+GROUP BY c.cell, c.store_no
+
+-- name: keep_new_skus
+-- Of a dry run: the skus that no shelf has ever held, which have no number to be kept by. $1: import; $2: cell.
+INSERT INTO import_shelves
+SELECT s.cell, $1::text, s.store_no, t.counted_whole_at, NULL, array_agg(s.new_sku),
+       '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'
+FROM summed_counts s JOIN stores t ON t.cell = s.cell AND t.store_no = s.store_no
+WHERE s.cell = $2 AND s.store_no = ANY ($3::bigint[]) AND s.new_sku IS NOT NULL
+GROUP BY s.cell, s.store_no, t.counted_whole_at
+ON CONFLICT (cell, import_id, store_no) DO UPDATE SET new_skus = excluded.new_skus
+
+-- name: shelves_changed_since
+-- What is no longer as import $1 found it: stores that are gone, moved or were counted whole, rows that say something
+-- else, and rows of skus that were new. At most $2 of them, by name.
+WITH images AS MATERIALIZED (
+    SELECT i.*, t.counted_whole_at, t.removed_at FROM import_shelves i
+    LEFT JOIN stores t ON t.cell = i.cell AND t.store_no = i.store_no
+    WHERE i.import_id = $1)
+SELECT d.store_id, found.sku
+FROM (
+    SELECT i.store_no, NULL::text AS sku FROM images i
+    WHERE i.removed_at IS NOT NULL OR i.counted_whole_at IS DISTINCT FROM i.was_whole_at
+    UNION ALL
+    SELECT i.store_no, k.sku
+    FROM images i
+    CROSS JOIN LATERAL unnest(i.sku_no, i.was_on_hand, i.was_price_minor, i.was_currency, i.was_safety_stock, i.was_as_of)
+        AS u (sku_no, on_hand, price_minor, currency, safety_stock, as_of)
+    LEFT JOIN LATERAL (
+        SELECT * FROM shelves t WHERE t.cell = i.cell AND t.store_no = i.store_no AND t.sku_no = u.sku_no OFFSET 0) AS s
+        ON true
+    JOIN skus k ON k.sku_no = u.sku_no
+    WHERE (s.on_hand, s.price_minor, s.currency, s.safety_stock, s.as_of)
+          IS DISTINCT FROM (u.on_hand, u.price_minor, u.currency, u.safety_stock, u.as_of)
+    UNION ALL
+    SELECT i.store_no, k.sku
+    FROM images i
+    JOIN skus k ON k.sku = ANY (i.new_skus)
+    JOIN shelves s ON s.cell = i.cell AND s.store_no = i.store_no AND s.sku_no = k.sku_no
+    LIMIT $2) AS found
+JOIN store_directory d ON d.store_no = found.store_no
+ORDER BY d.store_id, found.sku
+
+-- name: images_of_shelves
+-- The stores that import $1 has counted and that were not put back yet, in the order they are locked, with their rows.
+SELECT cell, store_no, cardinality(sku_no) AS shelf_rows FROM import_shelves WHERE import_id = $1 ORDER BY cell, store_no
+
+-- name: make_rows_to_undo
+-- Where the rows of an undo wait; a table of the connection, empty after each transaction.
+CREATE TEMPORARY TABLE IF NOT EXISTS rows_to_undo (
+    store_no bigint NOT NULL, sku_no bigint NOT NULL, untouched boolean NOT NULL, on_hand integer, price_minor bigint,
+    currency text, safety_stock integer, as_of timestamptz, withheld integer, withheld_until timestamptz,
+    now_on_hand integer, now_reserved integer
+) ON COMMIT DELETE ROWS
+
+-- name: weigh_undo
+-- What each row that import $2 counted would be put back to, whose rows are locked: what was, and what has moved since.
+-- A row that says something else than the import left there was counted since, and stays. One that was not there before
+-- becomes as if never counted. What is withheld comes back where the import has ended that.
+INSERT INTO rows_to_undo
+SELECT i.store_no, u.sku_no,
+       s.sku_no IS NOT NULL
+       AND (s.as_of, s.safety_stock) = (u.as_of, u.safety_stock)
+       AND (s.price_minor, s.currency) IS NOT DISTINCT FROM (u.price_minor, u.currency)
+       AND (s.moved_at IS DISTINCT FROM u.was_moved_at OR s.on_hand = u.on_hand),
+       greatest(-1000000000, least(2147483647, coalesce(u.was_on_hand, 0)::bigint + s.on_hand - u.on_hand))::integer,
+       u.was_price_minor, u.was_currency, coalesce(u.was_safety_stock, 0),
+       coalesce(u.was_as_of, '2000-01-01 00:00+00'),
+       CASE WHEN ended.back THEN u.was_withheld ELSE s.withheld END,
+       CASE WHEN ended.back THEN u.was_withheld_until ELSE s.withheld_until END,
+       s.on_hand, s.reserved
+FROM import_shelves i
+CROSS JOIN LATERAL unnest(i.sku_no, i.on_hand, i.price_minor, i.currency, i.safety_stock, i.as_of, i.was_on_hand,
+                          i.was_price_minor, i.was_currency, i.was_safety_stock, i.was_as_of, i.was_moved_at,
+                          i.was_withheld, i.was_withheld_until)
+    AS u (sku_no, on_hand, price_minor, currency, safety_stock, as_of, was_on_hand, was_price_minor, was_currency,
+          was_safety_stock, was_as_of, was_moved_at, was_withheld, was_withheld_until)
+LEFT JOIN LATERAL (
+    SELECT * FROM shelves t WHERE t.cell = $1 AND t.store_no = i.store_no AND t.sku_no = u.sku_no OFFSET 0) AS s ON true
+CROSS JOIN LATERAL (
+    SELECT u.was_withheld_until > now() AND s.moved_at IS NOT DISTINCT FROM u.was_moved_at
+           AND coalesce(s.withheld_until, u.was_withheld_until) = u.was_withheld_until AS back) AS ended
+WHERE i.cell = $1 AND i.import_id = $2 AND i.store_no = ANY ($3::bigint[])
+
+-- name: rows_not_undone
+-- Rows that were counted since, by name; at most $2.
+SELECT d.store_id, k.sku
+FROM rows_to_undo r JOIN skus k USING (sku_no) JOIN store_directory d ON d.store_no = r.store_no
+WHERE NOT r.untouched AND r.store_no = ANY ($1::bigint[])
+ORDER BY r.store_no, r.sku_no
+LIMIT $2
+
+-- name: count_undone
+-- How many rows are put back, and how many were counted since.
+SELECT count(*) FILTER (WHERE untouched) AS restored, count(*) FILTER (WHERE NOT untouched) AS kept FROM rows_to_undo
+
+-- name: shortages_of_undo
+-- The rows whose shortage this changes; as shortages_of_counts.
+SELECT store_no, sku_no, on_hand, on_hand < now_on_hand AS grows
+FROM rows_to_undo
+WHERE untouched AND greatest(0, on_hand) <> greatest(0, now_on_hand)
+  AND now_reserved > least(greatest(0, on_hand), greatest(0, now_on_hand))
+
+-- name: put_rows_back
+-- Puts the rows back; they are there, and the insert only finds them by their key.
+INSERT INTO shelves (cell, store_no, sku_no, price_minor, currency, as_of, on_hand, safety_stock, withheld, withheld_until)
+SELECT $1::bigint, store_no, sku_no, price_minor, currency, as_of, on_hand, safety_stock, withheld, withheld_until
+FROM rows_to_undo WHERE untouched
+ORDER BY store_no, sku_no
+ON CONFLICT (cell, store_no, sku_no) DO UPDATE SET
+    price_minor = excluded.price_minor, currency = excluded.currency, as_of = excluded.as_of,
+    on_hand = excluded.on_hand, safety_stock = excluded.safety_stock, withheld = excluded.withheld,
+    withheld_until = excluded.withheld_until
+
+-- name: put_whole_counts_back
+-- The last whole count of these stores is again the one before, unless there was another one since.
+UPDATE stores s SET counted_whole_at = i.was_whole_at
+FROM import_shelves i
+WHERE i.cell = $1 AND i.import_id = $2 AND i.store_no = ANY ($3::bigint[]) AND s.cell = $1 AND s.store_no = i.store_no
+  AND i.whole_at IS NOT NULL AND s.counted_whole_at IS NOT DISTINCT FROM i.whole_at
+
+-- name: images_of_gone_shelves
+-- Of the stores $3 that are out of service, or have moved to another cell: how many rows cannot be put back.
+SELECT d.store_id, cardinality(i.sku_no) AS shelf_rows
+FROM import_shelves i JOIN store_directory d ON d.store_no = i.store_no
+WHERE i.cell = $1 AND i.import_id = $2 AND i.store_no = ANY ($3::bigint[])
+ORDER BY d.store_id
+
+-- name: forget_images_of_shelves
+-- What has been put back, so that an undo that stopped goes on where it was.
+DELETE FROM import_shelves WHERE cell = $1 AND import_id = $2 AND store_no = ANY ($3::bigint[])
+
+-- name: told_stores
+-- Stores as an import may have changed them, as JSON; none for those that are not in service.
+SELECT d.store_id, to_jsonb(s) - ARRAY['cell', 'store_no', 'open_orders', 'counted_whole_at', 'counted_at', 'removed_at',
+                                       'closed_until', 'busy_until', 'closed_during'] AS told
+FROM store_directory d JOIN stores s ON s.cell = d.cell AND s.store_no = d.store_no
+WHERE d.store_id = ANY ($1::text[]) AND s.removed_at IS NULL
+
+-- name: keep_stores
+-- Writes down stores as they were before import $1, and as it left them; with $5 also those that have not changed.
+INSERT INTO import_stores (import_id, store_id, before, after)
+SELECT $1, u.store_id, u.before::jsonb, u.after::jsonb
+FROM unnest($2::text[], $3::text[], $4::text[]) AS u (store_id, before, after)
+WHERE $5 OR u.before::jsonb IS DISTINCT FROM u.after::jsonb
+ON CONFLICT (import_id, store_id) DO UPDATE SET after = excluded.after
+
+-- name: images_of_stores
+-- The stores that import $1 has changed and that were not put back yet, after store id $2, at most $3.
+SELECT store_id, before, after FROM import_stores WHERE import_id = $1 AND store_id > $2 ORDER BY store_id LIMIT $3
+
+-- name: forget_images_of_stores
+-- What has been put back.
+DELETE FROM import_stores WHERE import_id = $1 AND store_id = ANY ($2::text[])
+
+-- name: begin_undo
+-- An import that is done, running again to be undone. The unique index refuses it beside another one of the partner.
+UPDATE imports SET status = 'running', undoing = true, ended_at = NULL, done_share = 0, alive_at = now()
+WHERE import_id = $1 AND status = 'done' AND NOT dry_run
+
+-- name: end_undo
+-- The end of an undo: $2 is undone, or done if it stopped before its end.
+UPDATE imports SET status = $2, undoing = false, ended_at = now(), done_share = 1, version = coalesce($4, version),
+    report = report || jsonb_build_object('undo', $3::jsonb)
+WHERE import_id = $1 AND undoing
+
+-- name: forget_images
+-- What was there before imports that ended longer than $1 ago: they can no longer be undone, or applied.
+DELETE FROM import_shelves i USING imports m WHERE m.import_id = i.import_id AND m.ended_at < now() - $1::interval
+
+-- name: forget_images_of_old_stores
+-- As forget_images.
+DELETE FROM import_stores i USING imports m WHERE m.import_id = i.import_id AND m.ended_at < now() - $1::interval
