@@ -27,9 +27,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=_EPILOG,
 )
-imports = typer.Typer(
-    help="Import stores, stock or items from a file (CSV, TSV; gzip of these).", rich_markup_mode="rich"
-)
+_IMPORT_HELP = """Import stores, stock or items from a file (CSV, TSV; gzip of these), here or at an address.
+
+\b
+Examples:
+dispatch import stores stores.csv --dry-run
+dispatch import stock stock.csv --as-of now
+dispatch import stock https://erp.example/stock.csv.gz --as-of now --header-from ERP_AUTH --every 5m
+"""
+imports = typer.Typer(help=_IMPORT_HELP, rich_markup_mode="rich")
 app.add_typer(imports, name="import", epilog=_EPILOG)
 
 DatumName = Literal["wgs84", "gcj02", "bd09"]
@@ -129,7 +135,21 @@ Sheet = Annotated[str | None, typer.Option(help="Of a workbook: which sheet.", s
 ProfileName = Annotated[str | None, typer.Option("--profile", help="The format by name.", show_default="recognised")]
 Force = Annotated[bool, typer.Option("--force", help="Apply although a guard would refuse it.")]
 Errors = Annotated[Path | None, typer.Option(help="Where to write bad rows.", show_default="FILE.errors.csv")]
-File = Annotated[Path, typer.Argument(metavar="FILE", help="CSV or TSV, or gzip of these; the first row is a header.")]
+File = Annotated[
+    str,
+    typer.Argument(metavar="FILE", help="CSV or TSV, or gzip of these, with a header row; or its address, https://…"),
+]
+HeaderFrom = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="VARIABLE",
+        help="Of an address: variable of the environment with a header line, Authorization: Bearer …; repeatable.",
+    ),
+]
+Every = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Of an address: fetch again and again, such as 30s, 5m, 24h, until Ctrl-C."),
+]
 
 
 @imports.command("stores", epilog=_EPILOG)
@@ -156,6 +176,8 @@ def import_stores(
     profile: ProfileName = None,
     force: Force = False,
     errors: Errors = None,
+    header_from: HeaderFrom = None,
+    every: Every = None,
     data_dir: DataDir = None,
 ) -> int:
     """Import stores. Good rows are applied even when others are bad; bad ones are written to a file, to be mended.
@@ -167,11 +189,12 @@ def import_stores(
     dispatch import stores stores.csv --dry-run
     dispatch import stores shops.csv --map 纬度=lat --map 经度=lon --datum gcj02
     dispatch import stores list.tsv --id-from brand,city,address --partner acme
+    dispatch import stores https://erp.example/stores.csv --header-from ERP_AUTH --every 24h
     """
     return _import(
         "stores", file, errors, data_dir, dry_run=dry_run, mode=mode, datum=datum, mapping=mapping or [],
         id_from=[id_from] if id_from else [], partner=partner, timezone=timezone, country=country, encoding=encoding,
-        sheet=sheet, profile=profile, force=force, as_of=None, currency=None,
+        sheet=sheet, profile=profile, force=force, as_of=None, currency=None, header_from=header_from, every=every,
     )  # fmt: skip
 
 
@@ -200,6 +223,8 @@ def import_stock(
     profile: ProfileName = None,
     force: Force = False,
     errors: Errors = None,
+    header_from: HeaderFrom = None,
+    every: Every = None,
     data_dir: DataDir = None,
 ) -> int:
     """Import stock counts. Good rows are applied even when others are bad; bad ones leave the shelf as it was.
@@ -211,11 +236,12 @@ def import_stock(
     dispatch import stock stock.csv --as-of now --currency CNY
     dispatch import stock night.csv.gz --mode snapshot --as-of 2026-11-21T22:00:00+08:00
     dispatch import stock till.csv --map 条码=sku --map 数量=on_hand --as-of now --dry-run
+    dispatch import stock https://erp.example/stock.csv.gz --as-of now --header-from ERP_AUTH --every 5m
     """
     return _import(
         "stock", file, errors, data_dir, dry_run=dry_run, mode=mode, as_of=as_of, mapping=mapping or [],
         partner=partner, timezone=timezone, currency=currency, encoding=encoding, sheet=sheet, profile=profile,
-        force=force, datum=None, country=None, id_from=[],
+        force=force, datum=None, country=None, id_from=[], header_from=header_from, every=every,
     )  # fmt: skip
 
 
@@ -234,6 +260,8 @@ def import_items(
     profile: ProfileName = None,
     force: Force = False,
     errors: Errors = None,
+    header_from: HeaderFrom = None,
+    every: Every = None,
     data_dir: DataDir = None,
 ) -> int:
     """Import a partner's own item codes, by which its stock is read. Good rows are applied even when others are bad.
@@ -251,15 +279,31 @@ def import_items(
     return _import(
         "items", file, errors, data_dir, dry_run=dry_run, mode=mode, mapping=mapping or [], partner=partner,
         encoding=encoding, sheet=sheet, profile=profile, force=force, as_of=None, timezone=None, currency=None,
-        datum=None, country=None, id_from=[],
+        datum=None, country=None, id_from=[], header_from=header_from, every=every,
     )  # fmt: skip
 
 
-def _import(kind: str, file: Path, errors: Path | None, data_dir: Path | None, **asked: Any) -> int:
+def _import(
+    kind: str,
+    file: str,
+    errors: Path | None,
+    data_dir: Path | None,
+    *,
+    header_from: list[str] | None,
+    every: str | None,
+    **asked: Any,
+) -> int:
     from dispatch.commands import importing
 
     settings = _settings(data_dir=data_dir)
-    return importing.run(settings, importing.import_request(kind, file, **asked), errors=errors)
+    if importing.is_address(file):
+        from dispatch.commands import pulling
+
+        pull = pulling.pull_typed(settings, kind, file, header_from=header_from or [], errors=errors, **asked)
+        return pulling.run(settings, pull, every=every)
+    if header_from or every is not None:
+        raise typer.BadParameter("--header-from and --every are for a FILE that is an address, https://…")
+    return importing.run(settings, importing.import_request(kind, Path(file), **asked), errors=errors)
 
 
 @app.command(cls=NegativeNumbers, epilog=_EPILOG)

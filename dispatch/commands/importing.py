@@ -1,12 +1,13 @@
-"""dispatch import stores|stock|items: a file into the database, every row accounted for."""
+"""dispatch import stores|stock|items FILE: a file into the database, every row accounted for."""
 
 import asyncio
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -24,11 +25,27 @@ from dispatch.storage.pool import Database
 from geo.datums import Datum
 
 SOME_ROWS_FAILED: Final = 3
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SAMPLES: Final = 5
 _COUNTS: Final = ("rows", "created", "updated", "unchanged", "removed", "failed", "ignored", "warnings")
 
 
-def import_request(
+def is_address(file: str) -> bool:
+    """Whether it has to be fetched (commands.pulling) rather than opened."""
+    return _ADDRESS.match(file) is not None
+
+
+def import_request(kind: str, file: Path, **asked: Any) -> ImportRequest:
+    """What is asked, from what was typed. Raises CommandError and InvalidInput before anything is begun."""
+    request = request_typed(kind, file, **asked)
+    if not file.is_file():
+        raise CommandError(f"{file} is not a file" if file.exists() else f"there is no file {file}")
+    if not os.access(file, os.R_OK):
+        raise CommandError(f"{file} cannot be read; mend its mode")
+    return request
+
+
+def request_typed(
     kind: str,
     file: Path,
     *,
@@ -47,7 +64,7 @@ def import_request(
     id_from: Sequence[str],
     mapping: Sequence[str],
 ) -> ImportRequest:
-    """What is asked, from what was typed. Raises CommandError and InvalidInput before anything is begun."""
+    """What is asked of a file that need not be there yet. Raises InvalidInput."""
     now = datetime.now(UTC)
     request = ImportRequest(
         kind=kind,
@@ -69,10 +86,7 @@ def import_request(
         id_from=split_commas(id_from),
         mapping=mapping_of(list(mapping)),
     )
-    if request.effective_mode and not file.is_file():
-        raise CommandError(f"{file} is not a file" if file.exists() else f"there is no file {file}")
-    if not os.access(file, os.R_OK):
-        raise CommandError(f"{file} cannot be read; mend its mode")
+    assert request.effective_mode
     return request
 
 
@@ -98,16 +112,29 @@ def run(settings: Settings, request: ImportRequest, *, errors: Path | None) -> i
 
 async def _import(url: str, request: ImportRequest, errors: Path) -> int:
     async with opened(url) as database:
-        await asyncio.to_thread(look_over, request)
-        import_id = await open_import(database, request)
-        with progress_bar(f"Importing {request.filename}") as bar:
-            outcome = await run_import(database, import_id, request, bar)
-        if outcome.status == "failed":
-            raise CommandError(f"{request.path}: {_refusal(outcome)}")
-        if outcome.counts.failed:
-            await _write_errors(database, import_id, errors)
-    _summarize(request, outcome, errors)
+        outcome = await carry_out(database, request, errors, name=str(request.path))
+    summarize(request, outcome, errors)
     return SOME_ROWS_FAILED if outcome.counts.failed else 0
+
+
+async def carry_out(
+    database: Database, request: ImportRequest, errors: Path, *, name: str, begun: Callable[[], object] = lambda: None
+) -> ImportOutcome:
+    """Import under a progress bar, and write the bad rows to ``errors``, if there are any.
+
+    ``begun`` is called when the import is about to change what is there. Raises CommandError, which calls the file by
+    ``name``, for one that is refused; ImportRunning, InvalidInput.
+    """
+    await asyncio.to_thread(look_over, request)
+    import_id = await open_import(database, request)
+    begun()
+    with progress_bar(f"Importing {request.filename}") as bar:
+        outcome = await run_import(database, import_id, request, bar)
+    if outcome.status == "failed":
+        raise CommandError(f"{name}: {_refusal(outcome)}")
+    if outcome.counts.failed:
+        await _write_errors(database, import_id, errors)
+    return outcome
 
 
 @contextlib.contextmanager
@@ -155,7 +182,8 @@ async def _write_errors(database: Database, import_id: str, path: Path) -> None:
         ) from error
 
 
-def _summarize(request: ImportRequest, outcome: ImportOutcome, errors: Path) -> None:
+def summarize(request: ImportRequest, outcome: ImportOutcome, errors: Path) -> None:
+    """Print what became of every row."""
     console, counts, report = out(), outcome.counts, outcome.report
     dry = ", dry run: nothing was changed" if request.dry_run else ""
     console.print(f"{request.filename}: {request.kind}, {request.effective_mode}{dry}", style="bold", soft_wrap=True)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from dispatch.commands.importing import is_address
 from tests.api.client import Api
 from tests.docs.commands import parsed
 from tests.docs.pages import Page, here_documents, shell_commands
@@ -41,7 +42,7 @@ class Reader:
                 for words in shell_commands(block.text):
                     if words[0] == "curl":
                         command, answer = " ".join(words), await self.send(words)
-                    elif words[:2] == ["dispatch", "import"]:
+                    elif words[:2] == ["dispatch", "import"] and not is_address(words[3]):
                         await self.run_import(words)
             elif answer is not None:
                 pairs.append((command, json.loads(block.text), answer.json()))
@@ -72,7 +73,7 @@ class Reader:
         names = ("mode", "datum", "as_of", "partner", "timezone", "country", "currency", "encoding", "id_from")
         query = {name: said[name] for name in names if said.get(name) is not None}
         query |= {"dry_run": str(said["dry_run"]).lower(), "map": list(said["mapping"] or [])}
-        outcome = await self.api.import_file(kind, self.files[said["file"].name], **query)
+        outcome = await self.api.import_file(kind, self.files[said["file"]], **query)
         assert outcome["status"] == "done", outcome
         return outcome
 
