@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from dispatch.api import closures, finding, imports, movements, operating, orders, partners, reach, stores
+from dispatch.api import closures, finding, imports, lateness, movements, operating, orders, partners, reach, stores
 from dispatch.api.docs_page import serve_docs_page
 from dispatch.api.documents import DESCRIPTION, describe
 from dispatch.api.envelope import Envelope
@@ -23,6 +23,7 @@ from dispatch.replica.follower import Follower
 from dispatch.services.background import Background
 from dispatch.services.housekeeping import keep_house
 from dispatch.services.import_processes import ImportProcesses
+from dispatch.services.lateness import keep_lateness_told
 from dispatch.services.metrics import Metrics, keep_metrics
 from dispatch.services.orders.ordering import Ordering
 from dispatch.services.orders.sweeping import keep_sweeping
@@ -208,6 +209,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         await follower.read_since(0.0, at_most_s=_SOON_S)
         background.start(keep_house(database, settings.data_dir / "uploads"), name="housekeeping")
         background.start(keep_metrics(metrics), name="metrics")
+        background.start(keep_lateness_told(metrics, database, clock), name="lateness")
         background.start(keep_sweeping(ordering), name="sweeper")
         try:
             yield
@@ -234,7 +236,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     )
     serve_docs_page(app)
     answer_with_problems(app)
-    for module in (finding, reach, orders, stores, closures, movements, partners, imports, operating):
+    for module in (finding, reach, orders, stores, closures, movements, partners, imports, lateness, operating):
         app.include_router(module.router)
     app.add_middleware(Envelope)
     describe(app)

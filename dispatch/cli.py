@@ -37,6 +37,8 @@ dispatch import stock https://erp.example/stock.csv.gz --as-of now --header-from
 """
 imports = typer.Typer(help=_IMPORT_HELP, rich_markup_mode="rich")
 app.add_typer(imports, name="import", epilog=_EPILOG)
+past_imports = typer.Typer(rich_markup_mode="rich")
+app.add_typer(past_imports, name="imports", epilog=_EPILOG)
 
 DatumName = Literal["wgs84", "gcj02", "bd09"]
 ModeName = Literal["foot", "ebike", "car"]
@@ -134,7 +136,10 @@ Encoding = Annotated[str | None, typer.Option(help="Such as gb18030 or big5.", s
 Sheet = Annotated[str | None, typer.Option(help="Of a workbook: which sheet.", show_default="the first that is shown")]
 ProfileName = Annotated[str | None, typer.Option("--profile", help="The format by name.", show_default="recognised")]
 Force = Annotated[bool, typer.Option("--force", help="Apply although a guard would refuse it.")]
-Errors = Annotated[Path | None, typer.Option(help="Where to write bad rows.", show_default="FILE.errors.csv")]
+Errors = Annotated[
+    Path | None,
+    typer.Option(help="Where to write bad rows; as a workbook if it ends in .xlsx.", show_default="FILE.errors.csv"),
+]
 File = Annotated[
     str,
     typer.Argument(metavar="FILE", help="CSV or TSV, or gzip of these, with a header row; or its address, https://…"),
@@ -304,6 +309,44 @@ def _import(
     if header_from or every is not None:
         raise typer.BadParameter("--header-from and --every are for a FILE that is an address, https://…")
     return importing.run(settings, importing.import_request(kind, Path(file), **asked), errors=errors)
+
+
+@past_imports.callback(invoke_without_command=True)
+def list_imports(
+    ctx: typer.Context,
+    partner: Annotated[str | None, typer.Option(help="Only those of this partner.")] = None,
+    kind: Annotated[Literal["stores", "stock", "items"] | None, typer.Option(help="Only those of this kind.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="So many at most.")] = 20,
+    data_dir: DataDir = None,
+) -> int:
+    """List what was imported, newest first: by whom, when, and what came of it.
+
+    \b
+    Examples:
+    dispatch imports
+    dispatch imports --partner acme --kind stock --limit 50
+    """
+    if ctx.invoked_subcommand is not None:
+        return 0
+    from dispatch.commands import past_imports
+
+    return past_imports.run_list(_settings(data_dir=data_dir), kind=kind, partner=partner, limit=limit)
+
+
+@past_imports.command("show", epilog=_EPILOG)
+def show_import(
+    import_id: Annotated[str, typer.Argument(metavar="ID", help="As dispatch imports lists it.")],
+    data_dir: DataDir = None,
+) -> int:
+    """Tell what became of one import.
+
+    \b
+    Examples:
+    dispatch imports show 5a0c31e59f4f4d0fb4e0ad6a5f0b7ab1
+    """
+    from dispatch.commands import past_imports
+
+    return past_imports.run_show(_settings(data_dir=data_dir), import_id)
 
 
 @app.command(cls=NegativeNumbers, epilog=_EPILOG)

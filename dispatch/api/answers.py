@@ -401,15 +401,6 @@ class PlaceNote(Told):
     detail: str
 
 
-class FileNote(TypedDict, total=False):
-    """What was found out of the file."""
-
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]  # as above
-
-    format: str
-    encoding: str
-
-
 class ChangedNote(Told):
     """What an undo has left as it is, since it was changed after the import; sku null: the store itself."""
 
@@ -434,14 +425,14 @@ class ImportReport(TypedDict, total=False):
 
     __pydantic_config__ = _CLOSED  # type: ignore[misc]  # as above
 
+    file: Annotated[dict[str, Any], Field(description="What the file was found to be: ``format``, ``encoding``")]
     errors: list[RowNote | PlaceNote]
     errors_by_code: dict[str, Count]
+    ignored_by_code: dict[str, Count]
     warnings: list[RowNote]
     warnings_by_code: dict[str, Count]
     not_removed: str
     not_zeroed: str
-    ignored_by_code: dict[str, Count]
-    file: FileNote
     undo: UndoNote
     code: str
     message: str

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from dispatch.api import answers, reach_answers, stock_answers
+from dispatch.api.files_sent import XLSX
 from dispatch.api.schemas import (
     AttemptIn,
     DeclineIn,
@@ -118,6 +119,11 @@ def file_request() -> dict[str, Any]:
 def csv_content() -> dict[str, Any]:
     """A table as text."""
     return {"content": {"text/csv": {"schema": {"type": "string"}}}}
+
+
+def workbook_content() -> dict[str, Any]:
+    """A table as a workbook."""
+    return {"content": {XLSX: {"schema": {"type": "string", "format": "binary"}}}}
 
 
 def describe(app: FastAPI) -> None:

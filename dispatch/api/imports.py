@@ -1,9 +1,9 @@
 """Imports of files: begun, listed, told, applied after a dry run, undone, and their bad rows."""
 
-import base64
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Final
 from uuid import uuid4
@@ -14,6 +14,7 @@ from pydantic import AfterValidator
 from starlette.responses import Response, StreamingResponse
 
 from dispatch.api.answers import ImportAnswer, ImportsAnswer
+from dispatch.api.cursors import Cursors, between_moments, damaged_cursor, moment_of_us, us_of
 from dispatch.api.documents import (
     ATTACHMENT,
     LOCATION,
@@ -23,7 +24,9 @@ from dispatch.api.documents import (
     csv_content,
     file_request,
     responses_of,
+    workbook_content,
 )
+from dispatch.api.files_sent import XLSX, made_file, sent_and_closed
 from dispatch.api.places import split_commas
 from dispatch.api.problems import Problem
 from dispatch.api.rendering import import_told
@@ -32,6 +35,7 @@ from dispatch.api.state import VERSION_HEADER, Service, TheService
 from dispatch.api.uploads import forget, save_upload
 from dispatch.domain.errors import CannotBeApplied, InvalidInput
 from dispatch.services.housekeeping import KEPT
+from dispatch.services.import_errors import bad_rows_workbook
 from dispatch.services.import_requests import request_of
 from dispatch.services.import_undo import changed_since, open_undo
 from dispatch.services.imports import ImportRequest, bad_rows_csv, open_import
@@ -234,27 +238,32 @@ def mapping_of(pairs: list[str]) -> dict[str, str]:
     responses=responses_of({200: answer("A page", ImportsAnswer)}, 400, 422),
 )
 async def get_imports(asked: Annotated[ImportsAsked, Query()], service: TheService) -> Response:
-    """Who imported what, when, and what came of it."""
-    records = await list_imports(service.database, after=_position(asked.cursor), limit=asked.limit + 1)
+    """Who imported what, when, and what came of it; of a kind, partner or status, or since a moment, if asked for."""
+    cursors = Cursors(asked, tuple[int, str])
+    records = await list_imports(
+        service.database,
+        after=_after(cursors.position()),
+        limit=asked.limit + 1,
+        kind=asked.kind,
+        partner=asked.partner,
+        status=asked.status,
+        since=None if asked.since is None else between_moments(asked.since),
+    )
     shown = records[: asked.limit]
-    next_cursor = None
-    if len(records) > len(shown):
-        next_cursor = base64.urlsafe_b64encode(_json((shown[-1].created_at, shown[-1].import_id))).decode("ascii")
+    last = shown[-1] if len(records) > len(shown) else None
+    next_cursor = None if last is None else cursors.after((us_of(last.created_at), last.import_id))
     body: dict[str, Any] = {"imports": [import_told(record) for record in shown], "next_cursor": next_cursor}
     return Response(_json(body), media_type="application/json")
 
 
-def _position(cursor: str | None) -> tuple[datetime, str] | None:
-    if cursor is None:
+def _after(position: tuple[int, str] | None) -> tuple[datetime, str] | None:
+    """Where the list goes on. Raises Problem 400 for a cursor that was never given out."""
+    if position is None:
         return None
-    try:
-        text = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
-        created_at, import_id = msgspec.json.decode(text, type=tuple[datetime, str])
-        if created_at.tzinfo is None or not import_id.isalnum():
-            raise ValueError
-        return created_at.astimezone(UTC), import_id
-    except (ValueError, OverflowError, msgspec.MsgspecError) as error:
-        raise Problem(400, "invalid_cursor", "the cursor is damaged; begin again without it") from error
+    us, import_id = position
+    if not import_id.isalnum():
+        raise damaged_cursor()
+    return moment_of_us(us), import_id
 
 
 @router.get(
@@ -289,3 +298,19 @@ async def get_errors(
     return StreamingResponse(
         bad_rows_csv(service.database, record), media_type="text/csv; charset=utf-8", headers=headers
     )
+
+
+@router.get(
+    "/{import_id}/errors.xlsx",
+    summary="The bad rows of an import, whole, as a workbook",
+    response_class=StreamingResponse,
+    responses=responses_of({200: answer("The rows", headers=ATTACHMENT) | workbook_content()}, 400, 404, 422),
+)
+async def get_errors_workbook(
+    import_id: ImportId, _asked: Annotated[NothingAsked, Query()], service: TheService
+) -> StreamingResponse:
+    """As errors.csv, every cell as text, so that no spreadsheet changes it; mended, it can be sent again."""
+    record = await read_import(service.database, import_id)
+    file = await made_file(service.uploads, partial(bad_rows_workbook, service.database, record))
+    headers = {"Content-Disposition": f'attachment; filename="errors-{import_id}.xlsx"'}
+    return StreamingResponse(sent_and_closed(file), media_type=XLSX, headers=headers)

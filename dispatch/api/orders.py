@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -12,7 +12,15 @@ from starlette.responses import Response
 
 from dispatch.api import answers
 from dispatch.api.bodies import body_of, parsed, read_json
-from dispatch.api.cursors import Cursors
+from dispatch.api.cursors import (
+    FIRST_MOMENT,
+    LAST_MOMENT,
+    Cursors,
+    between_moments,
+    damaged_cursor,
+    moment_of_us,
+    us_of,
+)
 from dispatch.api.documents import REPLAY, VERSION, action_request, answer, json_request, responses_of
 from dispatch.api.orders_told import event_told, order_told, refusal_told
 from dispatch.api.places import place_of
@@ -53,9 +61,6 @@ _json = msgspec.json.Encoder().encode
 REPLAY_HEADER: Final = "Idempotent-Replay"
 # Sorts behind every id of an order or client.
 _LAST: Final = "\U0010ffff"
-_FIRST_MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
-_LAST_MOMENT: Final = datetime(9999, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 _BODIES: Final[dict[Action, type[ActionIn]]] = {
     Action.CONFIRM: NothingIn,
     Action.CANCEL: NothingIn,
@@ -231,30 +236,25 @@ async def get_orders(
         store_no=store_no,
         status=asked.status,
         # The database knows no moment as early or late as some that can be written.
-        since=min(max(asked.since or _FIRST_MOMENT, _FIRST_MOMENT), _LAST_MOMENT),
+        since=between_moments(asked.since or FIRST_MOMENT),
         before=_before(cursors.position()),
         limit=asked.limit + 1,
     )
     shown = found[: asked.limit]
     last = shown[-1] if len(found) > asked.limit else None
-    next_cursor = None if last is None else cursors.after((_us(last.created_at), last.client, last.order_id))
+    next_cursor = None if last is None else cursors.after((us_of(last.created_at), last.client, last.order_id))
     body = {"orders": [order_told(order, asked.datum) for order in shown], "next_cursor": next_cursor}
     return Response(_json(body), media_type="application/json")
-
-
-def _us(moment: datetime) -> int:
-    """Microseconds since the first moment that a list knows; the database has no finer ones."""
-    return (moment - _FIRST_MOMENT) // _MICROSECOND
 
 
 def _before(position: tuple[int, str, str] | None) -> tuple[datetime, str, str]:
     """Where a list goes on. Raises Problem 400 for a cursor that was never given out."""
     if position is None:
-        return _LAST_MOMENT, _LAST, _LAST
+        return LAST_MOMENT, _LAST, _LAST
     us, client, order_id = position
-    if not 0 <= us <= _us(_LAST_MOMENT) or "\0" in client + order_id:
-        raise Problem(400, "invalid_cursor", "the cursor is damaged; begin again without it")
-    return _FIRST_MOMENT + us * _MICROSECOND, client, order_id
+    if "\0" in client + order_id:
+        raise damaged_cursor()
+    return moment_of_us(us), client, order_id
 
 
 @router.get(

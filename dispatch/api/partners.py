@@ -1,5 +1,6 @@
 """GET and PUT /v1/partners/{partner}."""
 
+from datetime import time
 from typing import Annotated
 
 import msgspec
@@ -9,6 +10,7 @@ from starlette.responses import Response
 from dispatch.api import schemas
 from dispatch.api.bodies import body_of
 from dispatch.api.documents import VERSION, answer, json_request, responses_of
+from dispatch.api.rendering import due_told
 from dispatch.api.schemas import NothingAsked
 from dispatch.api.state import VERSION_HEADER, TheMinVersion, TheService
 from dispatch.api.stock_answers import PartnerAnswer
@@ -49,6 +51,7 @@ async def put_partner(
         stock_stale_after_s=sent.stock_stale_after_s,
         goods_leave_at=sent.goods_leave_at,
         till_reports_orders=sent.till_reports_orders,
+        stock_due_at=None if sent.stock_due_at is None else time.fromisoformat(sent.stock_due_at),
     )
     version = await partners.put_partner(service.database, terms)
     return _told(terms, version)
@@ -60,6 +63,7 @@ def _told(terms: Partner, version: Version | None = None) -> Response:
         "stock_stale_after_s": terms.stock_stale_after_s,
         "goods_leave_at": terms.goods_leave_at.value,
         "till_reports_orders": terms.till_reports_orders,
+        "stock_due_at": due_told(terms.stock_due_at),
     }
     headers = {} if version is None else {VERSION_HEADER: version.encode()}
     return Response(_json(body), media_type="application/json", headers=headers)

@@ -1,5 +1,6 @@
 """Answers as they go out: plain values, ready for JSON."""
 
+from datetime import datetime, time
 from typing import Any
 
 from dispatch.api.places import lon_lat, told, zone_told
@@ -12,6 +13,7 @@ from dispatch.replica.replica import Replica
 from dispatch.services.nearby import StoreState
 from dispatch.services.offers import eta_told, line_told
 from dispatch.storage.imports import ImportRecord
+from dispatch.storage.lateness import LateStore, PartnerUploads
 from dispatch.storage.shelves import ShelfRow
 from geo.datums import Datum
 from geo.travel import MODES
@@ -210,4 +212,56 @@ def import_told(record: ImportRecord) -> dict[str, Any]:
         "warnings": counts.warnings,
         "progress": record.progress,
         "report": record.report,
+    }
+
+
+# ── whose upload is late ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def due_told(due_at: time | None) -> str | None:
+    """A local time as it is sent: hours and minutes."""
+    return None if due_at is None else f"{due_at:%H:%M}"
+
+
+def age_s(moment: datetime, now: datetime) -> int:
+    """Whole seconds since the moment; 0 of one that is still ahead, as clocks differ."""
+    return max(0, int((now - moment).total_seconds()))
+
+
+def uploads_told(uploads: PartnerUploads, now: datetime) -> dict[str, Any]:
+    counted = uploads.counted
+    return {
+        "partner": counted.partner,
+        "late": counted.late > 0,
+        "stock_due_at": due_told(counted.stock_due_at),
+        "stores": counted.stores,
+        "stores_late": counted.late,
+        "stores_never_counted": counted.never_counted,
+        "newest_count": _count_told(counted.newest, now),
+        "oldest_count": _count_told(counted.oldest, now),
+        "last_stores_import": _last_told(uploads.last_stores),
+        "last_stock_import": _last_told(uploads.last_stock),
+    }
+
+
+def _count_told(counted_at: datetime | None, now: datetime) -> dict[str, Any] | None:
+    if counted_at is None:
+        return None
+    return {"counted_at": counted_at.isoformat(), "age_s": age_s(counted_at, now)}
+
+
+def _last_told(record: ImportRecord | None) -> dict[str, Any] | None:
+    if record is None:
+        return None
+    left_out = ("kind", "partner", "dry_run", "progress", "report")
+    return {name: value for name, value in import_told(record).items() if name not in left_out}
+
+
+def late_store_told(store: LateStore, now: datetime) -> dict[str, Any]:
+    return {
+        "store_id": store.store_id,
+        "name": store.name,
+        "due_at": store.due_at.isoformat(),
+        "counted_at": None if store.counted_at is None else store.counted_at.isoformat(),
+        "age_s": None if store.counted_at is None else age_s(store.counted_at, now),
     }

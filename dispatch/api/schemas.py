@@ -332,5 +332,19 @@ class ImportAsked(Asked):
 
 
 class ImportsAsked(Asked):
+    kind: Literal["stores", "stock", "items"] | None = None
+    partner: Partner | None = Field(None, description="Who sent it")
+    status: Literal["running", "done", "failed", "undone"] | None = None
+    since: Annotated[AwareDatetime, BeforeValidator(_rfc3339)] | None = Field(None, description="Begun then or later")
     limit: int = Field(20, ge=1, le=200)
+    cursor: str | None = Field(None, max_length=512)
+
+
+class UploadsAsked(Asked):
+    limit: int = Field(100, ge=1, le=500)
+    cursor: str | None = Field(None, max_length=512)
+
+
+class LateStoresAsked(Asked):
+    limit: int = Field(100, ge=1, le=1_000)
     cursor: str | None = Field(None, max_length=512)

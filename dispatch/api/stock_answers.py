@@ -1,6 +1,6 @@
 """What is answered of movements, of what is withheld, of closures, and of partners; for the OpenAPI document alone."""
 
-from typing import Annotated, NotRequired
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
@@ -8,6 +8,8 @@ from typing_extensions import TypedDict
 from dispatch.api.answers import Count, Instant, Told
 from dispatch.domain.movements import MovementStatus
 from dispatch.domain.orders import GoodsLeave
+
+type DueAt = Annotated[str, Field(description="HH:MM, local time of each store")]
 
 
 class MovementAnswer(TypedDict):
@@ -57,3 +59,64 @@ class PartnerAnswer(Told):
     stock_stale_after_s: Count | None
     goods_leave_at: GoodsLeave
     till_reports_orders: bool
+    stock_due_at: DueAt | None
+
+
+# ── Whose upload is late ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+class CountTold(Told):
+    counted_at: Instant
+    age_s: Count
+
+
+class LastImport(Told):
+    """The newest import of its kind that was no dry run."""
+
+    import_id: str
+    status: Literal["running", "done", "failed", "undone"]
+    mode: Literal["merge", "replace", "snapshot", "partial"]
+    filename: str | None
+    created_at: Instant
+    ended_at: Instant | None
+    rows: Count
+    created: Count
+    updated: Count
+    unchanged: Count
+    removed: Count
+    failed: Count
+    ignored: Count
+    warnings: Count
+
+
+class UploadsOfPartner(Told):
+    partner: str
+    late: Annotated[bool, Field(description="Whether any of its stores is")]
+    stock_due_at: DueAt | None
+    stores: Annotated[int, Field(ge=0, description="In service and active; all counts are of these")]
+    stores_late: Count
+    stores_never_counted: Count
+    newest_count: CountTold | None
+    oldest_count: Annotated[CountTold | None, Field(description="Of the store whose newest count is the oldest")]
+    last_stores_import: LastImport | None
+    last_stock_import: LastImport | None
+
+
+class UploadsAnswer(Told):
+    uploads: Annotated[list[UploadsOfPartner], Field(max_length=500)]
+    next_cursor: str | None
+
+
+class LateStoreTold(Told):
+    store_id: str
+    name: str | None
+    due_at: Annotated[Instant, Field(description="Today, in the store's time zone")]
+    counted_at: Annotated[Instant | None, Field(description="Its newest count; null: never")]
+    age_s: Count | None
+
+
+class LateStoresAnswer(Told):
+    partner: str
+    stock_due_at: DueAt | None
+    late_stores: Annotated[list[LateStoreTold], Field(max_length=1_000)]
+    next_cursor: str | None

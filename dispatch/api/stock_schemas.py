@@ -61,3 +61,7 @@ class PartnerIn(Sent):
     till_reports_orders: bool = Field(
         False, description="The till sends sales of orders without naming them, so that a pick-up moves nothing"
     )
+    stock_due_at: Annotated[str, Field(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")] | None = Field(
+        None,
+        description="By when each store is to be counted every day, such as 06:00 in its time zone; null: at no time",
+    )

@@ -18,6 +18,7 @@ from dispatch.commands.stopping import Stopped, StopRequest
 from dispatch.replica.replica import Replica, load
 from dispatch.settings import Settings
 from dispatch.storage.feed import FeedReader, reading
+from dispatch.storage.lateness import read_counted
 from dispatch.storage.migrate import pending
 from dispatch.storage.pool import Database
 from dispatch.storage.reaching import current
@@ -60,6 +61,7 @@ async def _check(settings: Settings, url: str, report: Report) -> list[LatLon]:
     async with opened(url) as database:
         await check_server(settings, database, report)
         places = await _check_replica(settings, database, report)
+        await _tell_late(database, report)
         await check_books(database, report)
         await check_workers(settings.data_dir, database, report)
     return places
@@ -89,6 +91,15 @@ async def _check_replica(settings: Settings, database: Database, report: Report)
     tally.tell(report)
     # Neighbours have neighbouring slots.
     return [replica.catalogue.place(slot) for slot in range(min(_PLACES_TO_TRY, stores))]
+
+
+async def _tell_late(database: Database, report: Report) -> None:
+    """Say whose stock has not come today. It is a remark, not a problem: nothing here can mend it."""
+    for one in await read_counted(database, datetime.now(UTC)):
+        if one.stock_due_at is not None:
+            late = f"{one.late:,} of {one.stores:,} stores are late" if one.late else "no store is late"
+            told = "; /uploads of the service tells which" if one.late else ""
+            report.ok(f"uploads of {one.partner}: {late}, due by {one.stock_due_at:%H:%M} of each day{told}")
 
 
 @dataclass(slots=True)

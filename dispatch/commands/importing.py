@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -17,9 +18,10 @@ from dispatch.api.places import split_commas
 from dispatch.commands.session import CommandError, aside, database_server, opened, out, quiet_logs
 from dispatch.commands.stopping import StopRequest
 from dispatch.domain.errors import InvalidInput
+from dispatch.services.import_errors import bad_rows_workbook
 from dispatch.services.imports import ImportOutcome, ImportRequest, bad_rows_csv, look_over, open_import, run_import
 from dispatch.settings import Settings
-from dispatch.storage.imports import read_import
+from dispatch.storage.imports import ImportCounts, read_import
 from dispatch.storage.migrate import migrate
 from dispatch.storage.pool import Database
 from geo.datums import Datum
@@ -131,7 +133,7 @@ async def carry_out(
     with progress_bar(f"Importing {request.filename}") as bar:
         outcome = await run_import(database, import_id, request, bar)
     if outcome.status == "failed":
-        raise CommandError(f"{name}: {_refusal(outcome)}")
+        raise CommandError(f"{name}: {refusal(outcome.report)}; nothing was imported")
     if outcome.counts.failed:
         await _write_errors(database, import_id, errors)
     return outcome
@@ -157,21 +159,24 @@ class _Bar:
         self._shown.update(self._task, completed=share)
 
 
-def _refusal(outcome: ImportOutcome) -> str:
-    report = outcome.report
+def refusal(report: Mapping[str, Any]) -> str:
+    """Why an import as a whole failed, with the places."""
     places = "; ".join(f"{entry['place']}: {entry['detail']}" for entry in report.get("errors", []))
     told = f"{report['message']} ({places})" if places and places not in report["message"] else report["message"]
-    return f"{told} [{report['code']}]; nothing was imported"
+    return f"{told} [{report['code']}]"
 
 
 async def _write_errors(database: Database, import_id: str, path: Path) -> None:
-    """Write the bad rows, all or none of them."""
+    """Write the bad rows, all or none of them; as a workbook where the name ends so, else as CSV."""
     record = await read_import(database, import_id)
     unfinished = path.with_name(path.name + ".part")
     try:
-        with unfinished.open("wb") as file:
-            async for page in bad_rows_csv(database, record):
-                file.write(page)
+        with unfinished.open("w+b") as file:
+            if path.suffix.lower() == ".xlsx":
+                await bad_rows_workbook(database, record, file, tmp_dir=path.parent)
+            else:
+                async for page in bad_rows_csv(database, record):
+                    file.write(page)
         unfinished.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):
@@ -184,9 +189,16 @@ async def _write_errors(database: Database, import_id: str, path: Path) -> None:
 
 def summarize(request: ImportRequest, outcome: ImportOutcome, errors: Path) -> None:
     """Print what became of every row."""
-    console, counts, report = out(), outcome.counts, outcome.report
+    console, counts = out(), outcome.counts
     dry = ", dry run: nothing was changed" if request.dry_run else ""
     console.print(f"{request.filename}: {request.kind}, {request.effective_mode}{dry}", style="bold", soft_wrap=True)
+    print_account(console, counts, outcome.report)
+    if counts.failed:
+        console.print(f"Bad rows: {errors} (mend them there, then import that file)", soft_wrap=True)
+
+
+def print_account(console: Console, counts: ImportCounts, report: Mapping[str, Any]) -> None:
+    """What became of the rows, and what was wrong or odd in them: how many of each code, and some of them."""
     table = Table("", "", show_header=False)
     table.columns[1].justify = "right"
     for name in _COUNTS:
@@ -202,5 +214,3 @@ def summarize(request: ImportRequest, outcome: ImportOutcome, errors: Path) -> N
     for note in ("not_removed", "not_zeroed"):
         if note in report:
             console.print(report[note], soft_wrap=True)
-    if counts.failed:
-        console.print(f"Bad rows: {errors} (mend them there, then import that file)", soft_wrap=True)

@@ -5,7 +5,6 @@ import ctypes
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import batched
 from typing import Final
 
 import numpy as np
@@ -28,7 +27,6 @@ type Progress = Callable[[str, int], None]
 
 # Long work pauses after so long, so that requests are answered meanwhile.
 PAUSE_AFTER_S: Final = 0.005
-_STORES_WITHOUT_PAUSE: Final = 4
 _FIRST_ROWS: Final = 1 << 16
 _AT_HOME_M: Final = 1.0
 _LOW_HALF: Final = (1 << 32) - 1
@@ -153,32 +151,33 @@ class Replica:
         return (int((terms >> 32).sum()) << 32) + int((terms & _LOW_HALF).sum())
 
     async def write_shelves(self, rows: ShelfColumns) -> None:
-        """Take in whole shelves of stores in the catalogue, pausing every few ms; rows of other stores are left out."""
+        """Take in whole shelves of stores in the catalogue, pausing between two of them; rows of others are left out.
+
+        A pause in the middle of a shelf would let a quote see half of it.
+        """
         slots = self.catalogue.slots_of_numbers(rows.store_no)
-        known = slots != MISSING
-        slots, rows = slots[known], rows.where(known)
-        if len(slots) == 0:
+        known = np.flatnonzero(slots != MISSING)
+        if len(known) == 0:
             return
+        known = known[np.argsort(slots[known], kind="stable")]
+        slots, rows = slots[known], rows.where(known)
         stores, newest_s = _newest(slots, rows.fresh_s)
         keeps = self.stock.keeps_scale(stores, newest_s, self.columns.stale_after_s[stores].astype(np.int64))
-        # With its scale changed, a store's old rows mean something else: no pause until they are written anew.
-        for few in batched(stores[~keeps].tolist(), _STORES_WITHOUT_PAUSE):
-            chosen = np.isin(slots, few)
-            self.scale_freshness(slots[chosen], rows.fresh_s[chosen])
-            for _ in self._written(slots[chosen], rows.where(chosen)):
-                pass
-            await asyncio.sleep(0)
-        chosen = np.isin(slots, stores[keeps])
+        numbers = self.sku_numbering.find_all(rows.sku_no)
+        price_ids = self.price_ids(rows.price_minor, rows.currency)
         began = time.perf_counter()
-        for _ in self._written(slots[chosen], rows.where(chosen)):
+        for slot, keeps_scale, upto in zip(
+            stores.tolist(), keeps.tolist(), np.searchsorted(slots, stores, side="right").tolist(), strict=True
+        ):
+            its = slice(int(np.searchsorted(slots, slot)), upto)
+            if not keeps_scale:
+                self.scale_freshness(slots[its], rows.fresh_s[its])
+            columns = (numbers[its], rows.available[its], rows.fresh_s[its], price_ids[its])
+            for number, available, fresh_s, price_id in zip(*(column.tolist() for column in columns), strict=True):
+                self.stock.put_one(number, slot, available, fresh_s, price_id)
             if time.perf_counter() - began > PAUSE_AFTER_S:
                 await asyncio.sleep(0)
                 began = time.perf_counter()
-
-    def _written(self, slots: IntArray, rows: ShelfColumns) -> Iterator[int]:
-        keys = row_keys(self.sku_numbering.find_all(rows.sku_no), slots)
-        ids = self.price_ids(rows.price_minor, rows.currency)
-        return self.stock.put_many(keys, rows.available, rows.fresh_s, ids)
 
     def scale_freshness(self, slots: IntArray, fresh_s: IntArray) -> None:
         """Set each store's scale by its newest row; before its rows are written."""

@@ -60,6 +60,20 @@ class Metrics:
         self._of_roads = {
             name: Counter(f"lifecircle_roads_{name}", text, registry=registry) for name, text in _OF_ROADS.items()
         }
+        self._late_stores = Gauge(
+            "lifecircle_uploads_late_stores",
+            "Stores whose stock was due today and has not been counted, by partner",
+            ["partner"],
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self._oldest_s = Gauge(
+            "lifecircle_stock_age_oldest_seconds",
+            "Age of the newest count of the store that was counted longest ago, by partner; 0 without any",
+            ["partner"],
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
         self._told = RoadCounts()
         self._engine_s = Histogram(
             "lifecircle_roads_engine_seconds",
@@ -79,6 +93,11 @@ class Metrics:
     def quoted(self, outcome: str) -> None:
         """Count a quote by its outcome."""
         self._quotes[outcome].inc()
+
+    def counted(self, partner: str, *, late: int, oldest_s: float) -> None:
+        """Tell how many of a partner's stores are late, and how old the oldest of their newest counts is."""
+        self._late_stores.labels(partner).set(late)
+        self._oldest_s.labels(partner).set(oldest_s)
 
     def update(self) -> None:
         """Take over what the roads have counted since, and how old the replica is."""

@@ -124,6 +124,7 @@ async def _put_shelves_back(import_id: str, cell: int, store_nos: list[int], con
     if shortages:
         await mark_short(connection, cell, [Shortage(*row) for row in shortages])
     await connection.execute(sql("put_whole_counts_back"), cell, import_id, sorted(locked))
+    await connection.execute(sql("date_counts_back"), cell, sorted(locked))
     gone = [store_no for store_no in store_nos if store_no not in locked]
     for row in await connection.fetch(sql("images_of_gone_shelves"), cell, import_id, gone):
         undone.kept += row["shelf_rows"]

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import asyncpg
@@ -16,6 +16,7 @@ from dispatch.storage.sql import sql
 SIGN_OF_LIFE_EVERY: Final = timedelta(seconds=5)
 DEAD_AFTER: Final = timedelta(seconds=30)
 _ERRORS_A_PAGE: Final = 5_000
+_BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 type ErrorRow = tuple[int, str | None, str, str, Sequence[str]]  # row_no, column, code, message, cells
 
@@ -166,13 +167,30 @@ async def read_import(database: Database, import_id: str) -> ImportRecord:
     return _record(row)
 
 
-async def list_imports(database: Database, *, after: tuple[datetime, str] | None, limit: int) -> list[ImportRecord]:
-    """Imports, newest first, after a position; those whose worker has died have failed."""
+async def list_imports(
+    database: Database,
+    *,
+    after: tuple[datetime, str] | None,
+    limit: int,
+    kind: str | None = None,
+    partner: str | None = None,
+    status: str | None = None,
+    since: datetime | None = None,
+) -> list[ImportRecord]:
+    """Imports of these, newest first, after a position; those whose worker has died have failed."""
     created_at, import_id = after or (None, None)
     async with database.connection() as connection:
         await connection.execute(sql("fail_dead_imports"), DEAD_AFTER)
-        rows = await connection.fetch(sql("list_imports"), created_at, import_id, limit)
+        rows = await connection.fetch(
+            sql("list_imports"), created_at, import_id, limit, kind, partner, status, since or _BEGINNING
+        )
     return [_record(row) for row in rows]
+
+
+async def last_imports(connection: Connection) -> dict[tuple[str, str], ImportRecord]:
+    """The newest import of each partner and kind that is no dry run; one whose worker has died has failed."""
+    await connection.execute(sql("fail_dead_imports"), DEAD_AFTER)
+    return {(row["partner"], row["kind"]): _record(row) for row in await connection.fetch(sql("last_imports"))}
 
 
 async def add_errors(connection: Connection, import_id: str, first_n: int, errors: Sequence[ErrorRow]) -> None:

@@ -1,6 +1,7 @@
 """Partners in the database: what holds for all stores of one."""
 
 from dataclasses import dataclass
+from datetime import time
 from functools import partial
 from itertools import batched, groupby
 from typing import Final
@@ -19,12 +20,16 @@ _STORES_NOTED_AT_ONCE: Final = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partner:
-    """The terms of a partner. ``stock_stale_after_s`` None: the setting's default."""
+    """The terms of a partner. ``stock_stale_after_s`` None: the setting's default.
+
+    ``stock_due_at`` is the local time of each store by which it is to be counted; None: at no time.
+    """
 
     partner: str
     stock_stale_after_s: int | None = None
     goods_leave_at: GoodsLeave = GoodsLeave.PICKED_UP
     till_reports_orders: bool = False
+    stock_due_at: time | None = None
 
 
 async def read_partner(database: Database, partner: str) -> Partner:
@@ -38,6 +43,7 @@ async def read_partner(database: Database, partner: str) -> Partner:
         stock_stale_after_s=row["stock_stale_after_s"],
         goods_leave_at=GoodsLeave(row["goods_leave_at"]),
         till_reports_orders=row["till_reports_orders"],
+        stock_due_at=row["stock_due_at"],
     )
 
 
@@ -54,6 +60,7 @@ async def put_partner(database: Database, partner: Partner) -> Version:
             partner.stock_stale_after_s,
             partner.goods_leave_at.value,
             partner.till_reports_orders,
+            partner.stock_due_at,
         )
         keys = sorted(await stores_of_partner(connection, partner.partner), key=lambda key: (key.cell, key.store_no))
         for cell, of_cell in groupby(keys, key=lambda key: key.cell):

@@ -169,8 +169,7 @@ async def apply_waiting_counts(
     await connection.execute(sql("apply_counts"), cell)
     if shortages:
         await mark_short(connection, cell, [Shortage(*row) for row in shortages])
-    if whole:
-        await connection.execute(sql("mark_whole_counts"), cell, *_absent_arguments(whole)[:2])
+    await connection.execute(sql("mark_counts"), cell, list(counted_whole_at), *_absent_arguments(whole)[:2])
     seq = await bump_head(connection, cell)
     await note_shelves(connection, cell, seq, named or (), whole=counted_whole_at if named is None else whole)
     for result in results.values():
@@ -330,6 +329,7 @@ async def redate_shelves(database: Database, store_ids: Sequence[str], as_of: da
                     await connection.execute(sql("lock_stores"), cell, store_nos)
                     await connection.execute(sql("lock_shelves"), cell, store_nos, None)
                     await connection.execute(sql("redate"), cell, store_nos, as_of)
+                    await connection.execute(sql("redate_stores"), cell, store_nos, as_of)
                     seq = await bump_head(connection, cell)
                     await note_stores(connection, cell, seq, store_nos, "shelves")
                     version[cell] = seq

@@ -27,6 +27,8 @@ KEEP_MOVEMENTS: Final = timedelta(days=35)
 MOST_MOVES_FOLLOWED = 3
 
 _LONG_S: Final = 600.0
+type _Counted = tuple[datetime | None, datetime | None]
+"""When a store was last counted, and when its whole shelf was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +79,12 @@ async def put_stores_of_cell(connection: Connection, cell: int, stores: Sequence
         mine.append(row)
         if row["cell"] != cell:
             moving.append(row)
-    counted_whole_at = await _lock_rows(connection, cell, mine, moving)
+    counted = await _lock_rows(connection, cell, mine, moving)
     written = await connection.fetch(
         sql("put_stores"), cell, *_columns([(r["store_no"], by_id[r["store_id"]]) for r in mine])
     )
     created = {row["store_no"]: row["created"] for row in written}
-    old_cells = await _move_away(connection, cell, moving, counted_whole_at)
+    old_cells = await _move_away(connection, cell, moving, counted)
     for row in mine:
         moved = row["cell"] != cell
         outcome = created.get(row["store_no"])
@@ -113,31 +115,31 @@ async def lock_directory(connection: Connection, store_ids: Sequence[str]) -> No
 
 async def _lock_rows(
     connection: Connection, cell: int, stores: Sequence[asyncpg.Record], moving: Sequence[asyncpg.Record]
-) -> dict[int, datetime | None]:
+) -> dict[int, _Counted]:
     """Lock what the stores have in ``cell`` and where those that move come from: store rows, then their shelf rows.
 
-    Each by cell and number, which is everybody's order. Answers when the whole shelf of each that moves was counted.
+    Each by cell and number, which is everybody's order. Answers when each that moves was counted.
     """
     stores_of = {cell: [row["store_no"] for row in stores]}
     shelves_of = {cell: [row["store_no"] for row in moving]} if moving else {}
     for row in moving:
         stores_of.setdefault(row["cell"], []).append(row["store_no"])
         shelves_of.setdefault(row["cell"], []).append(row["store_no"])
-    counted_whole_at: dict[int, datetime | None] = {}
+    counted: dict[int, _Counted] = {}
     for locked_cell in sorted(stores_of):
         for row in await connection.fetch(sql("lock_store_rows"), locked_cell, stores_of[locked_cell]):
             if locked_cell != cell:
-                counted_whole_at[row["store_no"]] = row["counted_whole_at"]
+                counted[row["store_no"]] = (row["counted_at"], row["counted_whole_at"])
     for locked_cell in sorted(shelves_of):
         await connection.execute(sql("lock_shelves"), locked_cell, shelves_of[locked_cell], None)
-    return counted_whole_at
+    return counted
 
 
 async def _move_away(
     connection: Connection,
     cell: int,
     moving: Sequence[asyncpg.Record],
-    counted_whole_at: Mapping[int, datetime | None],
+    counted: Mapping[int, _Counted],
 ) -> dict[int, list[int]]:
     """Close the old rows of stores that now lie in ``cell`` and open their shelves there; the old cells touched.
 
@@ -149,7 +151,7 @@ async def _move_away(
         await connection.execute(sql("open_new_shelf"), old_cell, cell, store_no)
         await connection.execute(sql("carry_movements"), old_cell, cell, store_no, KEEP_MOVEMENTS)
         await connection.execute(sql("note_left_behind"), old_cell, cell, store_no)
-        await connection.execute(sql("carry_whole_count"), cell, store_no, counted_whole_at.get(store_no))
+        await connection.execute(sql("carry_counts"), cell, store_no, *counted.get(store_no, (None, None)))
         await connection.execute(sql("carry_closures"), old_cell, cell, store_no)
         await connection.execute(sql("leave_closures"), old_cell, store_no)
         await connection.execute(sql("gather_closures"), cell, [store_no])

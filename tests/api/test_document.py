@@ -16,7 +16,7 @@ STORE = "/v1/stores/{store_id}"
 ORDER = "/v1/orders/{order_id}"
 IMPORT_PARAMETERS = {
     "filename", "dry_run", "mode", "datum", "as_of", "partner", "timezone", "country", "currency", "encoding",
-    "id_from", "map",
+    "id_from", "map", "sheet", "profile", "force",
 }  # fmt: skip
 # The routes of API.md that exist so far, with their query parameters.
 ROUTES: dict[tuple[str, str], set[str]] = {
@@ -52,9 +52,12 @@ ROUTES: dict[tuple[str, str], set[str]] = {
     ("post", "/v1/imports/stores"): IMPORT_PARAMETERS,
     ("post", "/v1/imports/stock"): IMPORT_PARAMETERS,
     ("post", "/v1/imports/items"): IMPORT_PARAMETERS,
-    ("get", "/v1/imports"): {"limit", "cursor"},
+    ("get", "/v1/imports"): {"kind", "partner", "status", "since", "limit", "cursor"},
     ("get", "/v1/imports/{import_id}"): set(),
     ("get", "/v1/imports/{import_id}/errors.csv"): set(),
+    ("get", "/v1/imports/{import_id}/errors.xlsx"): set(),
+    ("get", "/v1/uploads"): {"limit", "cursor"},
+    ("get", "/v1/uploads/{partner}"): {"limit", "cursor"},
     ("get", "/healthz"): set(),
     ("get", "/readyz"): set(),
     ("get", "/metrics"): set(),
@@ -180,6 +183,7 @@ HEADERS = {
         for status in ("200", "304")
     },
     ("get", "/v1/imports/{import_id}/errors.csv", "200"): {"Content-Disposition"},
+    ("get", "/v1/imports/{import_id}/errors.xlsx", "200"): {"Content-Disposition"},
 }
 
 
@@ -351,6 +355,7 @@ async def test_real_answers_of_every_route_are_as_the_document_says(small: Api) 
         await small.finished(begun.headers["location"])
         await send("GET", begun.headers["location"])
         await send("GET", begun.headers["location"] + "/errors.csv")
+        await send("GET", begun.headers["location"] + "/errors.xlsx")
     sold = {"movement_id": "1", "store_id": "a", "sku": "tea", "delta": -1}
     await send("POST", "/v1/stock/movements", json={"movements": [sold, sold | {"delta": -2}]})
     await send("POST", "/v1/stock/movements", json={"movements": [sold | {"delta": 0}]})
@@ -360,9 +365,13 @@ async def test_real_answers_of_every_route_are_as_the_document_says(small: Api) 
     await send("GET", "/v1/partners/none")
     await send("PUT", "/v1/partners/one", json={"stock_stale_after_s": 60})
     await send("GET", "/v1/partners/one")
+    await send("PUT", "/v1/partners/default", json={"stock_due_at": "00:00"})
+    for url in ("", "?cursor=x", "?limit=0", "/default", "/none", "/default?cursor=x", "/default?limit=x"):
+        await send("GET", f"/v1/uploads{url}")
     await send("GET", "/v1/imports?limit=1")
     await send("GET", "/v1/imports/0")
     await send("GET", "/v1/imports/0/errors.csv")
+    await send("GET", "/v1/imports/0/errors.xlsx")
     await send("GET", "/v1/imports?cursor=x")
     await send("POST", "/v1/imports/stock", content=b"store_id,sku,on_hand\n")
     for store_id in ("a", "a", "none"):

@@ -67,7 +67,7 @@ async def test_a_store_that_has_said_it_is_closed_takes_orders_again(shop: Api, 
     assert_problem(await shop.write("POST", "/v1/stores/none/resume", {}), 404, "store_not_found")
 
 
-TERMS = {"stock_stale_after_s": None, "goods_leave_at": "picked_up", "till_reports_orders": False}
+TERMS = {"stock_stale_after_s": None, "goods_leave_at": "picked_up", "till_reports_orders": False, "stock_due_at": None}
 
 
 async def test_a_partner_is_made_with_its_first_terms_and_each_put_says_all_of_them(app_client: Api) -> None:

@@ -73,6 +73,16 @@ def test_settings_that_may_lose_orders_are_told(stocked: Run, monkeypatch: pytes
     assert "set it to on" in line
 
 
+def test_late_uploads_are_a_remark_and_no_problem(stocked: Run, database_url: str) -> None:
+    assert "uploads of" not in stocked("check").out
+    _execute(database_url, "UPDATE partners SET stock_due_at = '00:00'")
+    assert "uploads of default: no store is late, due by 00:00 of each day" in stocked("check").out
+    _execute(database_url, "UPDATE stores SET counted_at = now() - interval '3 days'")
+    late = stocked("check")
+    assert late.code == 0, late.out
+    assert "uploads of default: 1 of 1 stores are late, due by 00:00 of each day; /uploads" in late.out
+
+
 ORDER = """
 INSERT INTO orders (cell, client, order_id, revision, status, attempt, store_cell, store_no, due_at, hold_expires_at,
                     created_at, updated_at, fingerprint, request, store, lines)

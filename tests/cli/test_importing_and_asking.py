@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from python_calamine import CalamineWorkbook
 
 from tests.cli.conftest import Run
 
@@ -75,6 +76,45 @@ def test_the_bad_rows_go_where_they_are_told_to(run_here: Run, tmp_path: Path) -
     ran = run_here("import", "stores", "s.csv", "--errors", "no/such/folder.csv")
     assert ran.code == 1
     assert "no/such/folder.csv" in ran.error_line
+
+
+def test_the_bad_rows_go_to_a_workbook_where_the_name_says_so(run_here: Run, tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text(STORES + "007,Delta,-33.4,-190,24/7\n")
+    assert run_here("import", "stores", "s.csv", "--errors", "bad.XLSX").code == 3
+    assert {path.name for path in tmp_path.iterdir()} == {"s.csv", "bad.XLSX"}
+    rows = CalamineWorkbook.from_path(tmp_path / "bad.XLSX").get_sheet_by_index(0).to_python()
+    assert [row[0] for row in rows] == ["store_id", "007"]
+
+
+def test_past_imports_are_listed_and_told(stocked: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text(STOCK + "A,tea,many,,\n")
+    (tmp_path / "none.csv").write_text("")
+    assert stocked("import", "stock", "bad.csv", "--as-of", "now", "--dry-run").code == 3
+    assert stocked("import", "stores", "none.csv", "--partner", "acme").code == 1
+    listed = stocked("imports")
+    assert listed.code == 0
+    lines = [re.split(r" *│ *", line)[1:-1] for line in listed.out.splitlines() if line.startswith("│")]
+    assert [line[2:] for line in lines] == [
+        ["acme", "stores, merge", "none.csv", "failed", "0", "0"],
+        ["default", "stock, partial, dry run", "bad.csv", "done", "5", "1"],
+        ["default", "stock, partial", "stock.csv", "done", "4", "0"],
+        ["default", "stores, merge", "stores.csv", "done", "3", "0"],
+    ]
+    assert "stock.csv" in stocked("imports", "--kind", "stock", "--partner", "default").out
+    assert "stores.csv" not in stocked("imports", "--kind", "stock").out
+    assert "There are more" in stocked("imports", "--limit", "3").out
+    assert "No imports" in stocked("imports", "--partner", "nobody").out
+    told = stocked("imports", "show", lines[1][0])
+    assert told.code == 0
+    assert "bad.csv: stock, partial, dry run" in told.out
+    assert _counts(told.out) | {"rows": 5, "failed": 1} == _counts(told.out)
+    assert "row 6, on_hand: 'many' is not a plain decimal number" in told.out
+    refused = stocked("imports", "show", lines[0][0])
+    assert refused.code == 0
+    assert "[file_empty]" in refused.out
+    unknown = stocked("imports", "show", "00")
+    assert unknown.code == 1
+    assert unknown.error_line == "dispatch: there is no import 00"
 
 
 @pytest.mark.parametrize(

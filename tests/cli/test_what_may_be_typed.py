@@ -12,7 +12,10 @@ from dispatch.commands.quoting import line_of_text
 from dispatch.settings import Settings
 from tests.cli.conftest import Run
 
-COMMANDS = ["serve", "import stores", "import stock", "import items", "quote", "nearby", "check", "migrate", "settings"]
+COMMANDS = [
+    "serve", "import stores", "import stock", "import items", "imports", "imports show", "quote", "nearby", "check",
+    "migrate", "settings",
+]  # fmt: skip
 
 
 def test_the_version_is_that_of_the_service_and_of_the_package(run: Run) -> None:

@@ -16,6 +16,7 @@ from dispatch.api.schemas import (
     ActionIn,
     DeclineIn,
     ImportAsked,
+    ImportsAsked,
     NearbyIn,
     OrderIn,
     OrderLineIn,
@@ -25,6 +26,7 @@ from dispatch.api.schemas import (
     ShelfIn,
     ShelfItemIn,
 )
+from dispatch.api.stock_answers import UploadsOfPartner
 from dispatch.api.stock_schemas import ClosureIn, MovementIn, PartnerIn
 from dispatch.domain import errors, orders
 from dispatch.domain.movements import MovementStatus
@@ -146,7 +148,9 @@ def test_the_reasons_stand_in_the_order_of_the_tests() -> None:
         ("Movements", MovementIn, STOCK),
         ("Partners", PartnerIn, STOCK),
         ("Send a file", ImportAsked, UPLOAD),
+        ("Past imports", ImportsAsked, UPLOAD),
         ("Hours and closures", ClosureIn, UPLOAD),
+        ("Whose upload is late", UploadsOfPartner, UPLOAD),
         ("A shopper's life circle", LifeCircleAsked, REACH),
         ("A store's life circle", StoreCircleAsked, REACH),
         ("Coverage", CoverageAsked, REACH),
@@ -163,6 +167,7 @@ def document_column(heading: str) -> str:
     others = {
         "Its request": "parameter",
         "Send a file": "parameter",
+        "Past imports": "parameter",
         "A shopper's life circle": "parameter",
         "A store's life circle": "parameter",
         "Coverage": "parameter",

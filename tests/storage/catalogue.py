@@ -20,7 +20,8 @@ WITHOUT_CELL: Final = {
 DIRECTORY_OF_CELLS: Final = "store_directory"
 DIRECTORIES: Final = frozenset({"partners", "skus", DIRECTORY_OF_CELLS})
 # Statements that look at every cell on purpose: a follower's polling, a replica's loading, the files' own look-ups
-# and what is kept of them, dispatch check, and the sweeper's look for cells where something has fallen due.
+# and what is kept of them, dispatch check, the sweeper's look for cells where something has fallen due, and whose
+# upload is late.
 OF_ALL_CELLS: Final = frozenset(
     {
         "heads",
@@ -38,6 +39,9 @@ OF_ALL_CELLS: Final = frozenset(
         "wrong_open_orders",
         "wrong_closures",
         "wrong_events",
+        "counted_by_zone",
+        "count_late",
+        "late_stores",
     }
 )
 

@@ -12,12 +12,10 @@ from typing import Any, Final
 
 from dispatch.ingest.formats.sources import find_encoding, open_bytes
 from dispatch.ingest.problems import FileProblem, PlaceProblem, RowProblem
+from dispatch.ingest.report_columns import own_names, unguarded
 from dispatch.ingest.tables import RawRow
 
 DELIMITERS: Final = (",", ";", "\t", "|")
-REPORT_COLUMNS: Final = ("row", "column", "code", "message")
-"""What an errors file has at its end; a table that ends with exactly these is one, and they are not read."""
-
 MAX_COLUMNS: Final = 500
 # Below the csv module's own limit of 131,072, which is global to the process and therefore left alone.
 MAX_CELL_CHARS: Final = 100_000
@@ -58,17 +56,20 @@ class CsvTable:
 
     def __iter__(self) -> Iterator[RawRow | RowProblem]:
         for row in _records(self.path, self.encoding, self.delimiter, self.width, skip=self.header_lines):
-            if isinstance(row, RawRow):
-                del row.cells[len(self.columns) :]
+            if not self._of_bad_rows:
                 yield row
+            elif isinstance(row, RawRow):
+                yield RawRow(row.row_no, list(map(unguarded, row.cells[: len(self.columns)])))
             else:
-                yield replace(row, raw=self._own_part(row.raw))
+                yield replace(row, raw=tuple(map(unguarded, self._own_part(row.raw))))
+
+    @property
+    def _of_bad_rows(self) -> bool:
+        return len(self.columns) < self.width
 
     def _own_part(self, raw: tuple[str, ...]) -> tuple[str, ...]:
         """The values without the report's own, which are the last of a row, however many are before them."""
-        if len(self.columns) < self.width < len(raw):
-            return raw[: len(self.columns) - self.width]
-        return raw if len(raw) > self.width else raw[: len(self.columns)]
+        return raw[: len(self.columns) - self.width] if len(raw) > self.width else raw[: len(self.columns)]
 
 
 def open_delimited(path: Path, *, encoding: str | None, is_known: Callable[[str], bool]) -> CsvTable:
@@ -93,8 +94,7 @@ def open_delimited(path: Path, *, encoding: str | None, is_known: Callable[[str]
     if not any(map(is_known, names)) and any(re.fullmatch(r"[+-]?[0-9]+([.,][0-9]+)?", name) for name in names):
         shown = ", ".join(names[:10])[:200]
         raise FileProblem("header_missing", f"the first row is not a header: {shown}", (_line(first.row_no),))
-    marked = len(names) > len(REPORT_COLUMNS) and names[-len(REPORT_COLUMNS) :] == REPORT_COLUMNS
-    columns = names[: -len(REPORT_COLUMNS)] if marked else names
+    columns, _ = own_names(names)
     return CsvTable(path, codec, delimiter, columns, len(names), _lines_of(first, line_no))
 
 
@@ -207,7 +207,7 @@ def _quoted(
                     'a closing quote is followed by more text; inside quotes a quote is written ""',
                 )
         else:
-            return _unclosed(lines) if len(lines) > 1 and _looks_like_rows(lines, cells, delimiter, width) else cells
+            return _unclosed(lines) if len(lines) > 1 and _looks_like_rows(cells, delimiter, width) else cells
         # Only a line with a quote can end the value, so the others need no new try.
         while True:
             room = len(lines) < MAX_RECORD_LINES and sum(map(len, lines)) < MAX_LINE_CHARS
@@ -223,10 +223,18 @@ def _unclosed(lines: list[str]) -> tuple[str, str]:
     return "quote_unclosed", f"a quote is opened and not closed as it should be ({len(lines)} lines looked at)"
 
 
-def _looks_like_rows(lines: list[str], cells: list[str], delimiter: str, width: int | None) -> bool:
-    """Whether a value over several lines has swallowed rows: the count of values is wrong, or a line is a whole row."""
+def _looks_like_rows(cells: list[str], delimiter: str, width: int | None) -> bool:
+    """Whether a value over several lines has swallowed rows: the count of values is wrong, or a line is a whole row.
+
+    Delimiters in quoted values that begin on its last line, such as the message in a file of bad rows, do not count.
+    """
     if width is None:
         return False
     if len(cells) != width:
         return True
-    return width >= 3 and any(line.count(delimiter) >= width - 1 for line in lines[1:])
+    over_lines = [k for k, cell in enumerate(cells) if "\n" in cell]
+    for k, following in zip(over_lines, [*over_lines[1:], width - 1], strict=False):
+        *inner, last = (part.count(delimiter) for part in cells[k].split("\n")[1:])
+        if width >= 3 and max([*inner, last + following - k]) >= width - 1:
+            return True
+    return False

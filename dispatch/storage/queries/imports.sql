@@ -40,9 +40,12 @@ WHERE import_id = $1 AND NOT undoing AND (status = 'running' OR report ->> 'code
 SELECT * FROM imports WHERE import_id = $1
 
 -- name: list_imports
--- Imports, newest first, after a position. $1/$2: created_at and id of the last one seen.
+-- Imports, newest first, after a position. $1/$2: created_at and id of the last one seen; $4 to $6: of that kind, partner,
+-- status, none: any; $7: begun since.
 SELECT * FROM imports
 WHERE ($1::timestamptz IS NULL OR (created_at, import_id) < ($1::timestamptz, $2::text))
+  AND ($4::text IS NULL OR kind = $4) AND ($5::text IS NULL OR partner = $5) AND ($6::text IS NULL OR status = $6)
+  AND created_at >= $7
 ORDER BY created_at DESC, import_id DESC
 LIMIT $3
 

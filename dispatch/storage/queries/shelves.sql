@@ -130,11 +130,19 @@ ON CONFLICT (cell, store_no, sku_no) DO UPDATE SET
                           THEN shelves.withheld_until END
 WHERE shelves.as_of <= excluded.as_of
 
--- name: mark_whole_counts
--- Remembers when each of these stores' whole shelf was counted.
-UPDATE stores s SET counted_whole_at = w.as_of
-FROM unnest($2::bigint[], $3::timestamptz[]) AS w (store_no, as_of)
-WHERE s.cell = $1 AND s.store_no = w.store_no
+-- name: mark_counts
+-- Remembers when each of these stores ($2) was last counted, and when its whole shelf was ($3, $4: stores and as_of), in
+-- the transaction that applies what waits in counts_to_apply. It is no change of the store that a follower reads.
+UPDATE stores s SET
+    counted_at = greatest(s.counted_at, n.counted_at, n.whole_at),
+    counted_whole_at = coalesce(n.whole_at, s.counted_whole_at)
+FROM (SELECT u.store_no, c.counted_at, w.whole_at
+      FROM unnest($2::bigint[]) AS u (store_no)
+      LEFT JOIN (SELECT store_no, max(as_of) AS counted_at FROM counts_to_apply WHERE cell = $1 GROUP BY store_no) AS c
+          USING (store_no)
+      LEFT JOIN unnest($3::bigint[], $4::timestamptz[]) AS w (store_no, whole_at) USING (store_no)) AS n
+WHERE s.cell = $1 AND s.store_no = n.store_no
+  AND (n.whole_at IS NOT NULL OR n.counted_at > coalesce(s.counted_at, '-infinity'))
 
 -- name: shelf
 -- A store's shelf, a row for each sku ever stocked there. $3: only these skus; none: all.
@@ -147,6 +155,10 @@ ORDER BY k.sku
 -- name: redate
 -- Counts the shelves of these stores as of $3; for the demo, whose counts are made up anyway.
 UPDATE shelves SET as_of = $3 WHERE cell = $1 AND store_no = ANY ($2::bigint[]) AND as_of < $3
+
+-- name: redate_stores
+-- The same of the stores themselves; one never counted stays so.
+UPDATE stores SET counted_at = $3 WHERE cell = $1 AND store_no = ANY ($2::bigint[]) AND counted_at < $3
 
 -- name: copy_shelves
 -- The shelves of every cell, for a replica, in fields of fixed width (see storage/feed.py). A store that moved to another

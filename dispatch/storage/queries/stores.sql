@@ -20,8 +20,8 @@ ORDER BY store_no
 FOR NO KEY UPDATE
 
 -- name: lock_store_rows
--- Rows of stores of one cell, in service or not, locked in order of number; tells the last whole count of each.
-SELECT store_no, counted_whole_at FROM stores
+-- Rows of stores of one cell, in service or not, locked in order of number; tells when each was last counted.
+SELECT store_no, counted_at, counted_whole_at FROM stores
 WHERE cell = $1 AND store_no = ANY ($2::bigint[])
 ORDER BY store_no
 FOR NO KEY UPDATE
@@ -118,9 +118,9 @@ SELECT n.cell, n.store_no, 'moved:' || extract(epoch FROM now()) || ':' || n.sku
 FROM shelves o JOIN shelves n ON n.store_no = o.store_no AND n.sku_no = o.sku_no
 WHERE o.cell = $1 AND n.cell = $2 AND o.store_no = $3 AND n.on_hand <> o.on_hand
 
--- name: carry_whole_count
--- The new row of a store that has moved knows when its whole shelf was last counted.
-UPDATE stores SET counted_whole_at = $3 WHERE cell = $1 AND store_no = $2
+-- name: carry_counts
+-- The new row of a store that has moved knows when it was last counted, and when its whole shelf was.
+UPDATE stores SET counted_at = $3, counted_whole_at = $4 WHERE cell = $1 AND store_no = $2
 
 -- name: counted_whole_at
 -- When a store's whole shelf was last counted, and whether it is still in service.

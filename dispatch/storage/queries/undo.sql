@@ -132,6 +132,13 @@ FROM import_shelves i
 WHERE i.cell = $1 AND i.import_id = $2 AND i.store_no = ANY ($3::bigint[]) AND s.cell = $1 AND s.store_no = i.store_no
   AND i.whole_at IS NOT NULL AND s.counted_whole_at IS NOT DISTINCT FROM i.whole_at
 
+-- name: date_counts_back
+-- When these stores were last counted, after some of their counts are gone.
+UPDATE stores s SET counted_at = (
+    SELECT max(h.as_of) FROM shelves h
+    WHERE h.cell = $1 AND h.store_no = s.store_no AND h.as_of > '2000-01-01 00:00+00')
+WHERE s.cell = $1 AND s.store_no = ANY ($2::bigint[])
+
 -- name: images_of_gone_shelves
 -- Of the stores $3 that are out of service, or have moved to another cell: how many rows cannot be put back.
 SELECT d.store_id, cardinality(i.sku_no) AS shelf_rows
