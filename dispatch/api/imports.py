@@ -270,7 +270,13 @@ def _after(position: tuple[int, str] | None) -> tuple[datetime, str] | None:
     "/{import_id}",
     summary="An import",
     responses=responses_of(
-        {200: answer("As it stands; with its version once it has applied something", ImportAnswer, headers=VERSION)},
+        {
+            200: answer(
+                "As it stands; with its version once it has applied something (items have none)",
+                ImportAnswer,
+                headers=VERSION,
+            )
+        },
         400,
         404,
         422,
