@@ -27,7 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=_EPILOG,
 )
-_IMPORT_HELP = """Import stores or stock from a file (CSV, TSV; gzip of these), here or at an address.
+_IMPORT_HELP = """Import stores, stock or items from a file (CSV, TSV; gzip of these), here or at an address.
 
 \b
 Examples:
@@ -252,6 +252,44 @@ def import_stock(
         "stock", file, errors, data_dir, dry_run=dry_run, mode=mode, as_of=as_of, mapping=mapping or [],
         partner=partner, timezone=timezone, currency=currency, encoding=encoding, sheet=sheet, profile=profile,
         force=force, datum=None, country=None, id_from=[], header_from=header_from, every=every,
+    )  # fmt: skip
+
+
+@imports.command("items", epilog=_EPILOG)
+def import_items(
+    file: File,
+    dry_run: DryRun = False,
+    mode: Annotated[
+        Literal["merge", "replace"],
+        typer.Option(help="merge: add and change. replace: also drop the partner's codes that are not named."),
+    ] = "merge",
+    mapping: Mapping = None,
+    partner: Annotated[str, typer.Option(help="Whose codes these are; made if it is new.")] = "default",
+    encoding: Encoding = None,
+    sheet: Sheet = None,
+    profile: ProfileName = None,
+    force: Force = False,
+    errors: Errors = None,
+    header_from: HeaderFrom = None,
+    every: Every = None,
+    data_dir: DataDir = None,
+) -> int:
+    """Import a partner's own item codes, by which its stock is read. Good rows are applied even when others are bad.
+
+    Columns: partner_code, sku, and if you like name and units_per_case (pieces in a case that is counted by the code).
+
+    Exit code 0: every row is good. 3: some rows are bad. 1: the file was refused, nothing is changed.
+
+    \b
+    Examples:
+    dispatch import items items.csv --partner acme --dry-run
+    dispatch import items all.csv --partner acme --mode replace
+    dispatch import items list.csv --map 编码=partner_code --map 国标码=sku --map 每箱=units_per_case
+    """
+    return _import(
+        "items", file, errors, data_dir, dry_run=dry_run, mode=mode, mapping=mapping or [], partner=partner,
+        encoding=encoding, sheet=sheet, profile=profile, force=force, as_of=None, timezone=None, currency=None,
+        datum=None, country=None, id_from=[], header_from=header_from, every=every,
     )  # fmt: skip
 
 

@@ -442,7 +442,7 @@ class ImportAnswer(Told):
     """``rows = created + updated + unchanged + failed + ignored`` once it is done."""
 
     import_id: str
-    kind: Literal["stores", "stock"]
+    kind: Literal["stores", "stock", "items"]
     partner: str
     status: Literal["running", "done", "failed", "undone"]
     dry_run: bool

@@ -76,6 +76,22 @@ async def post_stock(request: Request, asked: Annotated[ImportAsked, Query()], s
     return await _begin(request, "stock", asked, service)
 
 
+@router.post(
+    "/items",
+    summary="Import a partner's own item codes from a file",
+    status_code=202,
+    openapi_extra=file_request(),
+    responses=_BEGUN,
+)
+async def post_items(request: Request, asked: Annotated[ImportAsked, Query()], service: TheService) -> Response:
+    """202 at once; follow ``Location``. The partner's stock is read by these codes from then on.
+
+    Each stands for a sku, and for how many pieces of it are one of what the code counts. The parameters of places,
+    moments and money mean nothing here.
+    """
+    return await _begin(request, "items", asked, service)
+
+
 async def _begin(request: Request, kind: str, asked: ImportAsked, service: Service) -> Response:
     now = service.clock()
     path = service.uploads / f"{uuid4().hex}.upload"
@@ -254,7 +270,13 @@ def _after(position: tuple[int, str] | None) -> tuple[datetime, str] | None:
     "/{import_id}",
     summary="An import",
     responses=responses_of(
-        {200: answer("As it stands; with its version once it has applied something", ImportAnswer, headers=VERSION)},
+        {
+            200: answer(
+                "As it stands; with its version once it has applied something (items have none)",
+                ImportAnswer,
+                headers=VERSION,
+            )
+        },
         400,
         404,
         422,

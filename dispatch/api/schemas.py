@@ -315,7 +315,7 @@ class ImportAsked(Asked):
     filename: Text | None = None
     dry_run: bool = False
     mode: Literal["merge", "replace", "snapshot", "partial"] | None = Field(
-        None, description="stores: merge (default) or replace; stock: partial (default) or snapshot"
+        None, description="stores, items: merge (default) or replace; stock: partial (default) or snapshot"
     )
     datum: Datum | None = None
     as_of: str | None = Field(None, max_length=64, description="RFC 3339, or now")

@@ -1,4 +1,4 @@
-"""dispatch import stores|stock FILE: a file into the database, every row accounted for."""
+"""dispatch import stores|stock|items FILE: a file into the database, every row accounted for."""
 
 import asyncio
 import contextlib

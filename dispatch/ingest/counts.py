@@ -32,17 +32,17 @@ class Price(NamedTuple):
     currency: str | None
 
 
-def on_hand_reading(*, decimal_comma: bool) -> Callable[[str], tuple[int, str | None]]:
-    """Parser of a quantity: the whole number, and the code of the warning if it was not one from 0 on."""
+def on_hand_reading(*, decimal_comma: bool, units: int = 1) -> Callable[[str], tuple[int, str | None]]:
+    """Parser of a quantity of ``units`` each: the pieces, and the code of the warning if they are no whole number."""
 
     def parse(text: str) -> tuple[int, str | None]:
         if isinstance(text, Unreadable):
             raise text.refusal()
         if not trimmed(text):
             raise BadValueError("on_hand_missing", "no quantity on hand")
-        quantity = decimal_of(text, decimal_comma=decimal_comma)
+        quantity = decimal_of(text, decimal_comma=decimal_comma) * units
         if quantity > MAX_ON_HAND:
-            raise BadValueError("number_out_of_range", f"{shown(text)} is more than {MAX_ON_HAND}")
+            raise BadValueError("number_out_of_range", f"{_times(text, units)} is more than {MAX_ON_HAND}")
         if quantity < 0:
             return 0, "negative_to_zero"
         whole = floor_of(quantity)
@@ -60,7 +60,7 @@ def price_reading(currency: str, default: str | None, *, decimal_comma: bool) ->
     def parse(text: str) -> Price:
         value = trimmed(text)
         if not value:
-            return _KEPT
+            return PRICE_KEPT
         if value.casefold() == _CLEAR:
             return _CLEARED
         wanted = trimmed(currency) or default
@@ -78,8 +78,8 @@ def price_reading(currency: str, default: str | None, *, decimal_comma: bool) ->
     return parse
 
 
-def safety_reading(*, decimal_comma: bool) -> Callable[[str], int | Keep | None]:
-    """Parser of a safety stock: empty keeps what was, ``null`` clears it."""
+def safety_reading(*, decimal_comma: bool, units: int = 1) -> Callable[[str], int | Keep | None]:
+    """Parser of a safety stock of ``units`` each, in pieces: empty keeps what was, ``null`` clears it."""
 
     def parse(text: str) -> int | Keep | None:
         value = trimmed(text)
@@ -87,7 +87,7 @@ def safety_reading(*, decimal_comma: bool) -> Callable[[str], int | Keep | None]
             return KEEP
         if value.casefold() == _CLEAR:
             return None
-        return whole_of(value, low=0, high=MAX_ON_HAND, decimal_comma=decimal_comma)
+        return units * whole_of(value, low=0, high=MAX_ON_HAND // units, decimal_comma=decimal_comma)
 
     return parse
 
@@ -105,5 +105,9 @@ def as_of_reading(timezone: str, *, default: datetime | None, now: datetime) -> 
     return parse
 
 
-_KEPT: Final = Price(KEEP, None)
+def _times(text: str, units: int) -> str:
+    return shown(text) if units == 1 else f"{shown(text)} × {units}"
+
+
+PRICE_KEPT: Final = Price(KEEP, None)
 _CLEARED: Final = Price(None, None)

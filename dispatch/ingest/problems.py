@@ -47,6 +47,7 @@ ROW_CODES: Final[dict[str, str]] = {
     "datum_invalid": "The datum is none of wgs84, gcj02 and bd09.",
     "datum_required": "A place in mainland China whose datum nobody declared; a wrong guess is 300 to 700 m.",
     "delivery_zone_invalid": "The delivery zone is no valid polygon in WKT or GeoJSON.",
+    "duplicate_item": "An earlier row of the file has the same partner code, and says another sku or case of it.",
     "duplicate_store": "An earlier row of the file has the same store id.",
     "flag_invalid": "Not one of true, false, yes, no, y, n, 1, 0.",
     "lat_missing": "No latitude.",
@@ -59,15 +60,20 @@ ROW_CODES: Final[dict[str, str]] = {
     "number_out_of_range": "The number is beyond what the field may be.",
     "on_hand_missing": "No quantity on hand.",
     "opening_hours_invalid": "Not in the opening_hours syntax of OpenStreetMap.",
+    "partner_code_invalid": "The partner code is longer than 64 characters or holds control characters.",
+    "partner_code_lost_in_excel": "The partner code is in scientific notation: a spreadsheet has lost its digits.",
+    "partner_code_missing": "No partner code.",
     "partner_invalid": "Not 1 to 64 printable characters without a slash.",
     "price_too_precise": "The price has more decimals than its currency has.",
     "quote_misplaced": "A closing quote is followed by more text; a quote inside quotes is written twice.",
     "quote_unclosed": "A quote is opened and not closed before the next rows.",
     "row_too_long": "The row has more values than the header has columns.",
     "row_too_short": "The row ends before a required column.",
+    "sku_ambiguous": "Several known skus or item codes differ from the code in leading zeros alone.",
     "sku_invalid": "The sku is longer than 64 characters or holds control characters.",
     "sku_lost_in_excel": "The sku is in scientific notation: a spreadsheet has lost its digits.",
     "sku_missing": "No sku.",
+    "store_id_ambiguous": "Several stores have ids that differ from this one in leading zeros alone.",
     "store_id_invalid": "Not 1 to 64 printable characters without a slash.",
     "store_id_lost_in_excel": "The store id is in scientific notation: a spreadsheet has lost its digits.",
     "store_id_missing": "No store id.",
@@ -76,6 +82,7 @@ ROW_CODES: Final[dict[str, str]] = {
     "text_too_long": "The text is longer than 500 characters.",
     "timezone_invalid": "The time zone is no IANA name.",
     "unknown_store": "No store has this id.",
+    "unmapped_item": "The item code is none of the partner's item codes, and no known sku.",
 }
 """Codes of RowProblem: the row is not applied, the others are."""
 
@@ -88,7 +95,10 @@ WARNING_CODES: Final[dict[str, str]] = {
     "negative_to_zero": "A negative quantity was taken as 0.",
     "outside_country": "The store lies outside the country declared, or of most rows of the file.",
     "outside_own_zone": "The store lies outside its own delivery zone.",
+    "price_of_case": "The row counts cases, so its price is that of a case, and was not taken.",
     "row_padded": "The row ends early; the optional columns it lacks were taken as empty.",
+    "sku_padded": "The code was taken as the only known one that differs from it in leading zeros alone.",
+    "store_id_padded": "The id was taken as that of the only store whose id differs from it in leading zeros alone.",
 }
 """Codes of RowWarning: the row is applied."""
 

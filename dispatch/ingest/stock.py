@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import product
 from typing import Final
 
-from dispatch.domain.stores import MAX_SKU_CHARS, MAX_STORE_ID_CHARS, Keep, ShelfCount
-from dispatch.ingest.counts import Price, as_of_reading, on_hand_reading, price_reading, safety_reading
+from dispatch.domain.items import Item
+from dispatch.domain.stores import MAX_STORE_ID_CHARS, Keep, ShelfCount
+from dispatch.ingest.counts import PRICE_KEPT, Price, as_of_reading, on_hand_reading, price_reading, safety_reading
+from dispatch.ingest.memos import Memo, told
 from dispatch.ingest.moments import FUTURE_LIMIT_S, Moment
 from dispatch.ingest.problems import FileProblem, PlaceProblem, RowProblem, RowWarning
 from dispatch.ingest.profiles import MatchedColumns, load_profile, missing_columns
 from dispatch.ingest.shaping import matched_columns
+from dispatch.ingest.skus import Meant, Skus
+from dispatch.ingest.spreadsheets import LeadingZeros
 from dispatch.ingest.tables import RawRow, RowIgnored, Table, short_row
 from dispatch.ingest.values import BadValueError, currency_of, identifier_of, shown, timezone_name
 
 BATCH_ROWS: Final = 5000
-# Values repeat (stores, quantities, prices), so each is parsed once; skus may not, so what is kept is bounded.
-_MEMO_SIZE: Final = 100_000
+_NO_ITEMS: Final[Mapping[str, Item]] = {}
+
+type Note = tuple[str, str, str]
+"""A warning of a row: its field, code and message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,8 @@ class StockBatch:
     says ``null``, both with currency None. Rows of one (store, sku) are not summed here.
 
     ``spared`` tells of each bad row, as far as it can be known, whose shelf it spoke of, so that a snapshot does not
-    take that shelf as absent: (store_id, sku); sku None: any shelf of the store; store_id None: of any store.
+    take that shelf as absent: (store_id, sku); sku None: any shelf of the store; store_id None: of any store. A row
+    that may be of several shelves spares each of them.
     ``ignored`` counts the rows that by the rule of their format say nothing here, by reason.
     """
 
@@ -103,13 +111,20 @@ def match_stock_columns(table: Table, *, options: StockOptions) -> MatchedColumn
 
 
 def read_stock(
-    table: Table, *, options: StockOptions, stores: Mapping[str, StoreRef], batch_rows: int = BATCH_ROWS
+    table: Table,
+    *,
+    options: StockOptions,
+    stores: Mapping[str, StoreRef],
+    items: Mapping[str, Item] = _NO_ITEMS,
+    known_skus: frozenset[str] = frozenset(),
+    batch_rows: int = BATCH_ROWS,
 ) -> Iterator[StockBatch]:
     """Yield the rows of the table in their order, ``batch_rows`` at a time (good and bad); nothing if it has none.
 
-    A row goes by its barcode, else by its item code. Raises FileProblem at once when columns or options cannot be:
-    ``column_missing``, ``column_twice``, ``as_of_required``, ``as_of_in_future``, ``currency_unknown``,
-    ``timezone_invalid``; a problem of the file while it is read comes from the iterator.
+    A row goes by its barcode, else by its item code: one of ``items``, by the partner's code, or itself a sku of
+    theirs or of ``known_skus``; where the partner has no items, every code is the sku. Raises FileProblem at once
+    when columns or options cannot be: ``column_missing``, ``column_twice``, ``as_of_required``, ``as_of_in_future``,
+    ``currency_unknown``, ``timezone_invalid``; a problem of the file while it is read comes from the iterator.
     Raises ValueError when ``now`` has no offset.
     """
     if options.now.tzinfo is None:
@@ -125,7 +140,8 @@ def read_stock(
         if ahead_s > FUTURE_LIMIT_S:
             message = f"as_of is {ahead_s:.0f} s ahead of now"
             raise FileProblem("as_of_in_future", message, (PlaceProblem("parameter as_of", message),))
-    return _batches(table, matched, options, stores, batch_rows)
+    reading = _Reading(matched, options, stores, Skus(items, known_skus), decimal_comma=table.decimal_comma)
+    return _batches(table, len(matched.columns), reading, batch_rows)
 
 
 def _option(name: str, value: str | None, parse: Callable[[str], object]) -> None:
@@ -136,13 +152,9 @@ def _option(name: str, value: str | None, parse: Callable[[str], object]) -> Non
         raise FileProblem(bad.code, bad.message, (PlaceProblem(f"parameter {name}", bad.message),)) from None
 
 
-def _batches(
-    table: Table, matched: MatchedColumns, options: StockOptions, stores: Mapping[str, StoreRef], batch_rows: int
-) -> Iterator[StockBatch]:
-    reading = _Reading(matched, options, stores, decimal_comma=table.decimal_comma)
+def _batches(table: Table, width: int, reading: _Reading, batch_rows: int) -> Iterator[StockBatch]:
     batch = StockBatch()
     room = batch_rows
-    width = len(matched.columns)
     for row in table:
         if isinstance(row, RawRow):
             if len(row[1]) == width and type(row) is RawRow:
@@ -164,33 +176,6 @@ def _batches(
         yield batch
 
 
-class _Memo[K, V](dict[K, V]):
-    """A bounded cache of what a function made of a value, BadValueError included."""
-
-    def __init__(self, parse: Callable[[K], V]) -> None:
-        super().__init__()
-        self._parse = parse
-
-    def __missing__(self, key: K) -> V:
-        if len(self) >= _MEMO_SIZE:
-            self.clear()
-        value = self[key] = self._parse(key)
-        return value
-
-
-def _told[T](parse: Callable[[str], T]) -> Callable[[str], T | BadValueError]:
-    """The parser with its refusal as a value, so that a refusal is remembered too."""
-
-    def tell(text: str) -> T | BadValueError:
-        try:
-            return parse(text)
-        except BadValueError as bad:
-            # A traceback would keep the frames of the row alive.
-            return bad.with_traceback(None)
-
-    return tell
-
-
 class _Reading:
     """How one file's rows are read: its columns, the options, the stores, and what was parsed before."""
 
@@ -199,31 +184,44 @@ class _Reading:
         matched: MatchedColumns,
         options: StockOptions,
         stores: Mapping[str, StoreRef],
+        skus: Skus,
         *,
         decimal_comma: bool,
     ) -> None:
         self._matched = matched
         self._options = options
         self._stores = stores
+        self._zeros_of_stores = LeadingZeros(frozenset(stores))
         index = matched.index_by_field
         # A column that is not there is read from an empty value put at the end of the row's copy: index -1.
         self._at = {name: index.get(name, -1) for name in load_profile("stock").fields}
+        self._sku_columns = self._at["barcode"], self._at["sku"]
         self._required = {index[name] for name in ("store_id", "on_hand") if name in index}
         if "barcode" not in index or "sku" not in index:
             self._required |= {index[name] for name in ("barcode", "sku") if name in index}
 
         def price(pair: tuple[str, str]) -> Price | BadValueError:
-            return _told(price_reading(pair[1], options.currency, decimal_comma=decimal_comma))(pair[0])
+            return told(price_reading(pair[1], options.currency, decimal_comma=decimal_comma))(pair[0])
 
         def moment(pair: tuple[str, str]) -> Moment | BadValueError:
-            return _told(as_of_reading(pair[1], default=options.as_of, now=options.now))(pair[0])
+            return told(as_of_reading(pair[1], default=options.as_of, now=options.now))(pair[0])
 
-        self._store_of = _Memo(_told(self._store))
-        self._sku_of = _Memo(_told(_sku))
-        self._on_hand_of = _Memo(_told(on_hand_reading(decimal_comma=decimal_comma)))
-        self._price_of = _Memo(price)
-        self._safety_of = _Memo(_told(safety_reading(decimal_comma=decimal_comma)))
-        self._as_of_of = _Memo(moment)
+        def on_hand_of_cases(pair: tuple[str, int]) -> tuple[int, str | None] | BadValueError:
+            return told(on_hand_reading(decimal_comma=decimal_comma, units=pair[1]))(pair[0])
+
+        def safety_of_cases(pair: tuple[str, int]) -> int | Keep | BadValueError | None:
+            return told(safety_reading(decimal_comma=decimal_comma, units=pair[1]))(pair[0])
+
+        self._store_of = Memo(told(self._store))
+        self._barcode_of = Memo(told(skus.of_barcode))
+        self._item_of = Memo(told(skus.of_item_code))
+        self._on_hand_of = Memo(told(on_hand_reading(decimal_comma=decimal_comma)))
+        self._on_hand_of_cases = Memo(on_hand_of_cases)
+        self._price_of = Memo(price)
+        self._safety_of = Memo(told(safety_reading(decimal_comma=decimal_comma)))
+        self._safety_of_cases = Memo(safety_of_cases)
+        self._as_of_of = Memo(moment)
+        self._notes_of = Memo(self._notes_of_meant)
 
     def read_short(self, row: RawRow, batch: StockBatch) -> None:
         """Read a row with fewer values than the header has columns."""
@@ -244,10 +242,10 @@ class _Reading:
         if not row.spares:
             return
         store_id = self._known_store(RawRow(row.row_no, row.cells))
-        values = [row.cells[i] if 0 <= i < len(row.cells) else "" for i in (self._at["barcode"], self._at["sku"])]
-        sku = self._sku_of[values[0] if values[0].strip() else values[1]]
         if store_id is not None:
-            batch.spared.append((store_id, None if isinstance(sku, BadValueError) else sku))
+            barcode, code = (row.cells[i] if 0 <= i < len(row.cells) else "" for i in self._sku_columns)
+            sku = self._barcode_of[barcode] if barcode.strip() else self._item_of[code]
+            batch.spared += product((store_id,), _skus_of(sku))
 
     def read(self, row: RawRow, batch: StockBatch) -> None:
         """Add the row to the batch, as a count or with all its problems."""
@@ -256,19 +254,29 @@ class _Reading:
         at = self._at
         store = self._store_of[cells[at["store_id"]]]
         barcode = cells[at["barcode"]]
-        sku = self._sku_of[barcode if barcode and not barcode.isspace() else cells[at["sku"]]]
+        sku = self._barcode_of[barcode] if barcode and not barcode.isspace() else self._item_of[cells[at["sku"]]]
         on_hand = self._on_hand_of[cells[at["on_hand"]]]
         price = self._price_of[cells[at["price"]], cells[at["currency"]]]
         safety = self._safety_of[cells[at["safety_stock"]]]
         zone = "UTC" if isinstance(store, BadValueError) else store[1]
         moment = self._as_of_of[cells[at["as_of"]], zone]
-        if (
-            isinstance(store, BadValueError)
-            or isinstance(sku, BadValueError)
-            or isinstance(on_hand, BadValueError)
-            or isinstance(price, BadValueError)
-            or isinstance(safety, BadValueError)
-            or isinstance(moment, BadValueError)
+        notes: Sequence[Note] = ()
+        if not isinstance(sku, str) and not isinstance(sku, BadValueError):
+            meant, sku = sku, sku.sku
+            priced = meant.units_per_case > 1 and isinstance(price, Price) and isinstance(price.minor, int)
+            notes = self._notes_of[meant, barcode, cells[at["sku"]], priced]
+            if meant.units_per_case > 1:
+                on_hand = self._on_hand_of_cases[cells[at["on_hand"]], meant.units_per_case]
+                safety = self._safety_of_cases[cells[at["safety_stock"]], meant.units_per_case]
+                price = PRICE_KEPT if priced else price
+        # To be of exactly one type is told in half the time that not to be of another takes.
+        if not (
+            isinstance(sku, str)
+            and isinstance(store, tuple)
+            and isinstance(on_hand, tuple)
+            and isinstance(price, Price)
+            and isinstance(moment, Moment)
+            and not isinstance(safety, BadValueError)
         ):
             cells.pop()
             values: dict[str, object] = {
@@ -277,12 +285,13 @@ class _Reading:
                 "price": price,
                 "safety_stock": safety,
                 "as_of": moment,
+                self._sku_field(barcode): sku,
             }
-            values["barcode" if barcode.strip() or at["sku"] < 0 else "sku"] = sku
             self._refuse(row, values, batch)
+            batch.spared += product(_stores_of(store), _skus_of(sku))
             return
-        if on_hand[1] is not None or moment.ambiguous:
-            self._warn(row_no, on_hand[1], moment, batch)
+        if on_hand[1] is not None or moment.ambiguous or store[2] is not None or notes:
+            self._warn(row_no, (*self._notes(store[2], on_hand[1], moment), *notes), batch)
         batch.row_nos.append(row_no)
         batch.store_ids.append(store[0])
         batch.skus.append(sku)
@@ -294,39 +303,64 @@ class _Reading:
 
     def _refuse(self, row: RawRow, values: Mapping[str, object], batch: StockBatch) -> None:
         raw = self._matched.own_part(row.cells)
-        bad_values = [(name, value) for name, value in values.items() if isinstance(value, BadValueError)]
-        for name, bad in bad_values:
+        for name, bad in values.items():
             # A moment without offset cannot be judged without its store.
-            if name == "as_of" and isinstance(values["store_id"], BadValueError) and bad.code == "as_of_in_dst_gap":
+            if not isinstance(bad, BadValueError) or (
+                bad.code == "as_of_in_dst_gap" and isinstance(values["store_id"], BadValueError)
+            ):
                 continue
             column = bad.column or self._matched.name_of("currency" if bad.code.startswith("currency") else name)
             batch.problems.append(RowProblem(row.row_no, column, bad.code, bad.message, raw))
         batch.bad_rows += 1
-        store = values["store_id"]
-        sku = values.get("barcode", values.get("sku"))
-        if not isinstance(store, BadValueError) and isinstance(store, tuple):
-            batch.spared.append((store[0], sku if isinstance(sku, str) else None))
-        elif isinstance(store, BadValueError) and store.code not in ("unknown_store", "store_of_other_partner"):
-            batch.spared.append((None, sku if isinstance(sku, str) else None))
 
-    def _warn(self, row_no: int, quantity: str | None, moment: Moment, batch: StockBatch) -> None:
+    def _warn(self, row_no: int, notes: Iterable[Note], batch: StockBatch) -> None:
+        for name, code, message in notes:
+            batch.warnings.append(RowWarning(row_no, self._matched.name_of(name), code, message))
+
+    def _notes(self, padded_store: str | None, quantity: str | None, moment: Moment) -> Iterator[Note]:
+        if padded_store is not None:
+            yield "store_id", "store_id_padded", padded_store
         if quantity is not None:
             what = "a negative quantity is taken as 0" if quantity == "negative_to_zero" else "the fraction is left out"
-            batch.warnings.append(RowWarning(row_no, self._matched.name_of("on_hand"), quantity, what))
+            yield "on_hand", quantity, what
         if moment.ambiguous:
             what = f"that local time was twice; taken as {moment.at.isoformat()}, the earlier"
-            batch.warnings.append(RowWarning(row_no, self._matched.name_of("as_of"), "as_of_ambiguous", what))
+            yield "as_of", "as_of_ambiguous", what
 
-    def _store(self, text: str) -> tuple[str, str]:
-        """The store's id, and the time zone that local times of its rows are in."""
+    def _notes_of_meant(self, key: tuple[Meant, str, str, bool]) -> Sequence[Note]:
+        """What to warn of a sku that is not the code as it stands, where the row has a price of a case or none."""
+        meant, barcode, code, priced = key
+        notes: list[Note] = []
+        if meant.padded is not None:
+            field = self._sku_field(barcode)
+            notes.append((field, "sku_padded", _padded(barcode if field == "barcode" else code, meant.padded)))
+        if priced:
+            what = f"the row counts cases of {meant.units_per_case}, so its price is that of a case, and is not taken"
+            notes.append(("price", "price_of_case", what))
+        return notes
+
+    def _sku_field(self, barcode: str) -> str:
+        return "barcode" if barcode.strip() or self._at["sku"] < 0 else "sku"
+
+    def _store(self, text: str) -> tuple[str, str, str | None]:
+        """The store's id, the time zone that local times of its rows are in, and the warning if zeros were lost."""
         store_id = identifier_of(text, field="store_id", max_chars=MAX_STORE_ID_CHARS)
-        ref = self._stores.get(store_id)
-        if ref is None:
-            raise BadValueError("unknown_store", f"there is no store {shown(store_id)}")
-        if self._options.partner is not None and ref.partner != self._options.partner:
-            message = f"store {shown(store_id)} is not of {shown(self._options.partner)}"
+        padded = None
+        if store_id not in self._stores:
+            found = [one for one in self._zeros_of_stores.found(store_id) if self._is_ours(one)]
+            if len(found) > 1:
+                message = f"but for leading zeros {shown(store_id)} may be {' or '.join(map(shown, found[:5]))}"
+                raise BadValueError("store_id_ambiguous", f"{message}; write it in full", candidates=tuple(found))
+            if not found:
+                raise BadValueError("unknown_store", f"there is no store {shown(store_id)}")
+            store_id, padded = found[0], _padded(store_id, found[0])
+        if not self._is_ours(store_id):
+            message = f"store {shown(store_id)} is not of {shown(self._options.partner or '')}"
             raise BadValueError("store_of_other_partner", message)
-        return store_id, self._options.timezone or ref.timezone
+        return store_id, self._options.timezone or self._stores[store_id].timezone, padded
+
+    def _is_ours(self, store_id: str) -> bool:
+        return self._options.partner in (None, self._stores[store_id].partner)
 
     def _known_store(self, row: RawRow) -> str | None:
         index = self._at["store_id"]
@@ -334,5 +368,19 @@ class _Reading:
         return None if store is None or isinstance(store, BadValueError) else store[0]
 
 
-def _sku(text: str) -> str:
-    return identifier_of(text, field="sku", max_chars=MAX_SKU_CHARS, slash=True)
+def _padded(code: str, known: str) -> str:
+    return f"{shown(code)} is taken as {shown(known)}, which differs in its leading zeros alone"
+
+
+def _stores_of(store: tuple[str, str, str | None] | BadValueError) -> tuple[str | None, ...]:
+    """Whose shelf a row may speak of; nobody's where there is no such store, None where it is not known."""
+    if not isinstance(store, BadValueError):
+        return (store[0],)
+    return () if store.code in ("unknown_store", "store_of_other_partner") else store.candidates or (None,)
+
+
+def _skus_of(sku: str | Meant | BadValueError) -> tuple[str | None, ...]:
+    """Which sku a row may speak of; None where it is not known."""
+    if isinstance(sku, BadValueError):
+        return sku.candidates or (None,)
+    return (sku.sku if isinstance(sku, Meant) else sku,)

@@ -12,6 +12,7 @@ from typing import Final
 from iso4217 import Currency
 
 from dispatch.domain.stores import MAX_TEXT_CHARS
+from dispatch.ingest.spreadsheets import as_typed
 
 NOTHING: Final = frozenset({"", "nan", "null", "n/a", "#n/a"})
 """What tables write (casefolded) where there is no value."""
@@ -22,7 +23,6 @@ _PLAIN: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)")
 _FLOAT: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _THOUSANDS: Final = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")
 _DECIMAL_COMMA: Final = re.compile(r"[+-]?[0-9]+,[0-9]+")
-_EXCEL: Final = re.compile(r"[0-9](\.[0-9]+)?[eE]\+?[0-9]{1,3}")
 _FLAGS: Final = {
     **dict.fromkeys(("true", "t", "1", "yes", "y", "on", "是", "启用", "啟用"), True),
     **dict.fromkeys(("false", "f", "0", "no", "n", "off", "否", "停用"), False),
@@ -32,14 +32,16 @@ _FLAGS: Final = {
 class BadValueError(Exception):
     """A value that the field cannot be; ``code`` is one of ROW_CODES, the message is for the file's owner.
 
-    ``column`` is the one to blame where the value was computed from several.
+    ``column`` is the one to blame where the value was computed from several; ``candidates`` are all that an ambiguous
+    value can mean.
     """
 
-    def __init__(self, code: str, message: str, column: str | None = None) -> None:
+    def __init__(self, code: str, message: str, column: str | None = None, *, candidates: tuple[str, ...] = ()) -> None:
         super().__init__(code, message, column)
         self.code = code
         self.message = message
         self.column = column
+        self.candidates = candidates
 
 
 class Unreadable(str):
@@ -82,17 +84,17 @@ def text_of(text: str) -> str | None:
 
 
 def identifier_of(text: str, *, field: str, max_chars: int, slash: bool = False) -> str:
-    """An id as it is written, leading zeros kept.
+    """An id as it was typed, leading zeros kept, what a spreadsheet made of it undone where it can be.
 
     Raises BadValueError ``{field}_missing``, ``{field}_invalid``, ``{field}_lost_in_excel``.
     Printable characters of any script, spaces inside allowed; no slash where the id stands in a path.
     """
-    value = trimmed(text)
+    value = as_typed(trimmed(text))
+    if value is None:
+        message = f"{shown(text)} has lost its digits in a spreadsheet; format the column as text and export again"
+        raise BadValueError(f"{field}_lost_in_excel", message)
     if not value:
         raise BadValueError(f"{field}_missing", f"no {field}")
-    if _EXCEL.fullmatch(value):
-        message = f"{shown(value)} has lost its digits in a spreadsheet; format the column as text and export again"
-        raise BadValueError(f"{field}_lost_in_excel", message)
     if len(value) > max_chars:
         raise BadValueError(f"{field}_invalid", f"{len(value)} characters, more than {max_chars}")
     if value.casefold() in NOTHING or not value.isprintable() or ("/" in value and not slash):
@@ -104,13 +106,14 @@ def identifier_of(text: str, *, field: str, max_chars: int, slash: bool = False)
 def decimal_of(text: str, *, decimal_comma: bool) -> Decimal:
     """A plain decimal number; full-width digits count, and thousands separators where they cannot be mistaken.
 
-    Raises BadValueError ``number_invalid``, ``number_ambiguous``.
+    Who parts columns with the comma writes decimals with a point, so there 1,200 is 1200. Elsewhere one comma before
+    three digits may be either. Raises BadValueError ``number_invalid``, ``number_ambiguous``.
     """
     value = _number_text(text)
     if _PLAIN.fullmatch(value):
         return Decimal(value)
     if "," in value:
-        if _THOUSANDS.fullmatch(value) and (value.count(",") > 1 or "." in value):
+        if _THOUSANDS.fullmatch(value) and (not decimal_comma or value.count(",") > 1 or "." in value):
             return Decimal(value.replace(",", ""))
         if decimal_comma and _DECIMAL_COMMA.fullmatch(value) and not _THOUSANDS.fullmatch(value):
             return Decimal(value.replace(",", "."))

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from dispatch.domain.errors import InvalidInput
 from dispatch.domain.stores import DEFAULT_PARTNER
+from dispatch.ingest.items import ItemOptions, read_items
 from dispatch.ingest.opening import OpenOptions, open_table
 from dispatch.ingest.problems import FileProblem
 from dispatch.ingest.stock import StockOptions, read_stock
@@ -52,7 +53,7 @@ class ImportRequest:
     @property
     def effective_mode(self) -> str:
         """The mode, or the harmless one of the kind. Raises InvalidInput for one that the kind does not have."""
-        modes = {"stores": ("merge", "replace"), "stock": ("partial", "snapshot")}[self.kind]
+        modes = ("partial", "snapshot") if self.kind == "stock" else ("merge", "replace")
         if self.mode is not None and self.mode not in modes:
             raise InvalidInput([("/query/mode", f"an import of {self.kind} has the modes {' and '.join(modes)}")])
         return self.mode or modes[0]
@@ -67,6 +68,8 @@ def look_over(request: ImportRequest) -> None:
         table = open_table(request.path, open_options(request))
         if request.kind == "stores":
             read_stores(table, options=store_options(request))
+        elif request.kind == "items":
+            read_items(table, options=item_options(request))
         else:
             read_stock(table, options=stock_options(request), stores={})
     except FileProblem as problem:
@@ -126,6 +129,10 @@ def store_options(request: ImportRequest) -> StoreOptions:
         id_from=request.id_from,
         mapping=request.mapping,
     )
+
+
+def item_options(request: ImportRequest) -> ItemOptions:
+    return ItemOptions(mapping=request.mapping)
 
 
 def stock_options(request: ImportRequest) -> StockOptions:

@@ -10,6 +10,7 @@ from dispatch.services.import_account import Account
 from dispatch.services.import_requests import stock_options
 from dispatch.services.import_staging import spared_by_number, staged_columns
 from dispatch.services.threads import in_batches
+from dispatch.storage.items import items_of_partner, known_skus
 from dispatch.storage.shelves import CountsApplied
 from dispatch.storage.staging import HowToApply, StagedCounts, staged_counts
 from dispatch.storage.stores import all_stores, stocked_elsewhere
@@ -23,7 +24,10 @@ async def import_stock(account: Account, table: Table) -> None:
     request, counts = account.request, account.counts
     keys = {key.store_id: key for key in await all_stores(account.database)}
     refs = {key.store_id: StoreRef(key.timezone, key.partner) for key in keys.values()}
-    batches = await asyncio.to_thread(read_stock, table, options=stock_options(request), stores=refs)
+    items, known = await items_of_partner(account.database, request.partner), await known_skus(account.database)
+    batches = await asyncio.to_thread(
+        read_stock, table, options=stock_options(request), stores=refs, items=items, known_skus=known
+    )
     spared: set[tuple[str | None, str | None]] = set()
     async with staged_counts(account.database) as staged:
         async for [batch] in in_batches(batches, 1):

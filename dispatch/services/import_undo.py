@@ -49,6 +49,8 @@ async def open_undo(database: Database, record: ImportRecord, *, now: datetime) 
     if record.dry_run or record.status != "done":
         what = "was a dry run" if record.dry_run else f"is {record.status}"
         raise CannotBeUndone(f"the import {record.import_id} {what}; only one that is done has changed anything")
+    if record.kind == "items":
+        raise CannotBeUndone("an import of items cannot be undone; import them as they were, with mode replace")
     if record.ended_at is None or now - record.ended_at > KEEP_IMAGES:
         raise CannotBeUndone(f"what was before an import is kept for {KEEP_IMAGES.days} days; this one ended earlier")
     if not await begin_undo(database, record):

@@ -1,4 +1,4 @@
-"""Import a file of stores or stock: read, check, apply, and account for every row.
+"""Import a file of stores, stock or items: read, check, apply, and account for every row.
 
 Reading and checking know no SQL (dispatch.ingest), applying knows no files (dispatch.storage); here they meet. The
 file is read in a thread of its own, a batch at a time, so that requests are answered meanwhile.
@@ -18,6 +18,7 @@ from dispatch.ingest.opening import open_table
 from dispatch.ingest.problems import FileProblem
 from dispatch.services.import_account import Account, ImportOutcome, Progress, storable
 from dispatch.services.import_errors import bad_rows_csv
+from dispatch.services.import_items import import_items
 from dispatch.services.import_requests import ImportRequest, asked_of, look_over, open_options
 from dispatch.services.import_stock import import_stock
 from dispatch.services.import_stores import import_stores
@@ -79,6 +80,8 @@ async def run_import(
             outcome.delimiter = table.delimiter
             if request.kind == "stores":
                 await import_stores(account, table)
+            elif request.kind == "items":
+                await import_items(account, table)
             else:
                 await import_stock(account, table)
         outcome.status = "done"

@@ -62,7 +62,7 @@ async def test_what_was_counted_since_stays_and_what_was_sold_stays_sold(shops: 
         "stock", HEADER + "a,tea,50,39,\na,egg,50,39,\na,new,50,39,\n", as_of="now", currency="TWD"
     )
     shops.clock.advance(minutes=1)
-    sale = {"store_id": "a", "at": shops.clock.now.isoformat(), "reason": "sale"}
+    sale: dict[str, Any] = {"store_id": "a", "at": shops.clock.now.isoformat(), "reason": "sale"}
     moves = [sale | {"movement_id": sku, "sku": sku, "delta": -3} for sku in ("tea", "new")]
     assert (await shops.write("POST", "/v1/stock/movements", {"movements": moves})).status_code == 200
     shops.clock.advance(minutes=1)

@@ -225,3 +225,38 @@ def test_migrate_says_what_it_applied(run: Run, empty_database_url: str, monkeyp
     assert run("migrate").out.startswith("applied 0001\n")
     assert run("migrate").out == "nothing to do: the database is up to date\n"
     assert "has no stores" in run("quote", *DOOR, "milk").error_line
+
+
+def test_items_are_imported_and_stock_is_read_by_them(run_here: Run, tmp_path: Path) -> None:
+    (tmp_path / "stores.csv").write_text(STORES)
+    (tmp_path / "items.csv").write_text("编码,国标码,每箱\nM6,milk,6\nB,bread,\n")
+    (tmp_path / "stock.csv").write_text("store_id,sku,on_hand,price\nA,M6,2,7000\nA,B,3,800\nA,X,1,\n")
+    assert run_here("import", "stores", "stores.csv").code == 0
+    columns = ("--map", "编码=partner_code", "--map", "国标码=sku", "--map", "每箱=units_per_case")
+    dry = run_here("import", "items", "items.csv", *columns, "--dry-run")
+    ran = run_here("import", "items", "items.csv", *columns)
+    assert (dry.code, ran.code) == (0, 0)
+    assert _counts(dry.out)["created"] == _counts(ran.out)["created"] == 2
+    assert "items.csv: items, merge" in ran.out
+    ran = run_here("import", "stock", "stock.csv", "--as-of", "now", "--currency", "CLP")
+    assert ran.code == 3
+    assert "1 × unmapped_item (error)" in ran.out
+    assert "1 × price_of_case (warning)" in ran.out
+    assert json.loads(run_here("quote", *DOOR, "milk:12", "--json").out)["store"]["store_id"] == "A"
+    assert json.loads(run_here("quote", *DOOR, "milk:13", "--json").out)["outcome"] == "unfulfillable"
+
+
+def test_a_whole_set_of_items_with_bad_rows_drops_nothing(run_here: Run, tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text("partner_code,sku\nA,a\nB,b\n")
+    (tmp_path / "whole.csv").write_text("partner_code,sku\nA,a\nC,\n")
+    assert run_here("import", "items", "items.csv", "--partner", "acme").code == 0
+    ran = run_here("import", "items", "whole.csv", "--partner", "acme", "--mode", "replace")
+    assert ran.code == 3
+    assert "codes that the file does not name were left as they are" in ran.out
+    assert _counts(ran.out)["removed"] == 0
+    bad = tmp_path / "whole.csv.errors.csv"
+    bad.write_text(bad.read_text("utf-8-sig").replace("C,,", "C,c,"))
+    assert run_here("import", "items", bad.name, "--partner", "acme").code == 0
+    (tmp_path / "whole.csv").write_text("partner_code,sku\nA,a\nC,c\n")
+    ran = run_here("import", "items", "whole.csv", "--partner", "acme", "--mode", "replace")
+    assert (_counts(ran.out)["removed"], _counts(ran.out)["unchanged"]) == (1, 2)

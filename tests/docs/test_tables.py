@@ -206,9 +206,11 @@ def test_the_limits_and_defaults_of_a_quote_are_those_that_are_held() -> None:
     assert rows["lines"]["limits"].startswith(f"1–{schema['lines']['maxItems']} lines")
 
 
-@pytest.mark.parametrize("kind", ["stores", "stock"])
-def test_the_columns_of_files_and_their_other_names_are_those_that_are_known(kind: str) -> None:
-    rows = UPLOAD.table(f"Columns of {kind}")
+@pytest.mark.parametrize(
+    ("kind", "heading"), [("stores", "Columns of stores"), ("stock", "Columns of stock"), ("items", "Items")]
+)
+def test_the_columns_of_files_and_their_other_names_are_those_that_are_known(kind: str, heading: str) -> None:
+    rows = UPLOAD.table(heading)
     profile = load_profile(kind)
     assert set(names_of(rows, "field")) == profile.fields
     for row in rows:
@@ -228,13 +230,18 @@ def test_the_keys_of_a_profile_file_are_those_that_it_may_have() -> None:
     assert sorted(documented) == sorted(FormatProfile.__struct_fields__)
 
 
-@pytest.mark.parametrize("kind", ["stores", "stock"])
+@pytest.mark.parametrize("kind", ["stores", "stock", "items"])
 def test_the_options_of_imports_exist(kind: str) -> None:
     options = {row["option"] for row in UPLOAD.table("Send a file") if row["option"]}
     of_stock_alone, of_stores_alone = {"--as-of", "--currency"}, {"--datum", "--id-from", "--country"}
+    not_of = {
+        "stores": of_stock_alone,
+        "stock": of_stores_alone,
+        "items": of_stock_alone | of_stores_alone | {"--timezone"},
+    }
     known = options_of(["import", kind])
     assert known is not None
-    assert options - (of_stores_alone if kind == "stock" else of_stock_alone) <= known
+    assert options - not_of[kind] <= known
 
 
 def test_the_statuses_and_actions_of_orders_are_those_of_the_state_machine() -> None:

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from dispatch.domain.items import Item
 from dispatch.ingest.formats.delimited import CsvTable, open_delimited
 from dispatch.ingest.problems import RowProblem, RowWarning
 from dispatch.ingest.profiles import is_known_name
@@ -19,6 +21,8 @@ STORES = {
     "007": StoreRef("Asia/Taipei", "default"),
     "NY": StoreRef("America/New_York", "default"),
     "B1": StoreRef("Asia/Taipei", "other"),
+    "0042": StoreRef("Asia/Taipei", "default"),
+    "042": StoreRef("Asia/Taipei", "default"),
 }
 
 
@@ -85,9 +89,15 @@ class StoresRead:
 
 
 def stock_batch(
-    table: Table, options: StockOptions | None = None, *, stores: Mapping[str, StoreRef] = STORES
+    table: Table,
+    options: StockOptions | None = None,
+    *,
+    stores: Mapping[str, StoreRef] = STORES,
+    items: Mapping[str, Item] = MappingProxyType({}),
+    known_skus: frozenset[str] = frozenset(),
 ) -> StockBatch:
     """All rows of a small table of stock as one batch."""
-    batches = list(read_stock(table, options=options or StockOptions(now=NOW, as_of=NOW), stores=stores))
+    options = options or StockOptions(now=NOW, as_of=NOW)
+    batches = list(read_stock(table, options=options, stores=stores, items=items, known_skus=known_skus))
     assert len(batches) <= 1
     return batches[0] if batches else StockBatch()

@@ -8,22 +8,27 @@ from pathlib import Path
 import pytest
 
 import dispatch.ingest
+from dispatch.domain.items import Item
 from dispatch.ingest.formats.delimited import MAX_CELL_CHARS, MAX_COLUMNS, MAX_LINE_CHARS
+from dispatch.ingest.items import ItemOptions, read_items
 from dispatch.ingest.problems import CODES, FILE_CODES, IGNORED_CODES, ROW_CODES, WARNING_CODES, FileProblem
 from dispatch.ingest.shaping import shape
 from dispatch.ingest.stock import StockOptions
-from dispatch.ingest.stores import StoreOptions
+from dispatch.ingest.stores import RowProblems, StoreOptions
 from dispatch.ingest.tables import RowIgnored
 from geo.coordinates import CoordinateError
 from tests.ingest.tables import NOW, StoresRead, opened, stock_batch
 
 # What numbers in text cannot be, since nan is refused as a number; a JSON body could.
 NOT_IN_FILES = {"coordinate_nan", "coordinate_invalid"}
+# Told by what is there already: tests/api/test_undoing_imports.py, tests/storage/test_counts_and_movements.py.
+OF_WHAT_IS_THERE = {"would_empty", "mostly_emptied", "older"}
 # Too large for a test; the limit is read in test_a_file_larger_than_the_limit_is_refused.
 TOO_LARGE = {"file_too_large"}
 
 STORE = "store_id,lat,lon"
 STOCK = "store_id,sku,on_hand"
+ITEM = "partner_code,sku"
 SQUARE = "POLYGON((121 25,122 25,122 26,121 26,121 25))"
 
 STORE_FILES: dict[str, str | bytes] = {
@@ -84,11 +89,17 @@ STOCK_FILES = {
     "sku_invalid": f"{STOCK},as_of\nA1,{'x' * 65},1,2026-11-21T10:00Z\n",
     "sku_lost_in_excel": f"{STOCK},as_of\nA1,4.71E+12,1,2026-11-21T10:00Z\n",
     "sku_missing": f"{STOCK},as_of\nA1,,1,2026-11-21T10:00Z\n",
+    "sku_ambiguous": f"{STOCK},as_of\nA1,77,1,2026-11-21T10:00Z\n",
+    "store_id_ambiguous": f"{STOCK},as_of\n42,s,1,2026-11-21T10:00Z\n",
     "store_of_other_partner": f"{STOCK},as_of\nB1,s,1,2026-11-21T10:00Z\n",
     "unknown_store": f"{STOCK},as_of\nZ9,s,1,2026-11-21T10:00Z\n",
+    "unmapped_item": f"{STOCK},as_of\nA1,t,1,2026-11-21T10:00Z\n",
     "as_of_ambiguous": f"{STOCK},as_of\nNY,s,1,2026-11-01T01:30\n",
     "fraction_rounded_down": f"{STOCK},as_of\nA1,s,1.5,2026-11-21T10:00Z\n",
     "negative_to_zero": f"{STOCK},as_of\nA1,s,-1,2026-11-21T10:00Z\n",
+    "price_of_case": f"{STOCK},as_of,price,currency\nA1,case,1,2026-11-21T10:00Z,420,TWD\n",
+    "sku_padded": f"{STOCK},as_of\nA1,99,1,2026-11-21T10:00Z\n",
+    "store_id_padded": f"{STOCK},as_of\n7,s,1,2026-11-21T10:00Z\n",
 }
 # Files whose profile refuses them, with the profile that was asked for.
 SHAPED_FILES: dict[str, tuple[str, str | None]] = {
@@ -139,6 +150,18 @@ def test_a_row_that_says_nothing_here_is_ignored_with_its_code_and_the_next_one_
     assert batch.skus == ["t"]
 
 
+ITEM_FILES = {
+    "duplicate_item": f"{ITEM}\nA,s\nA,t\n",
+    "partner_code_invalid": f"{ITEM}\n{'x' * 65},s\n",
+    "partner_code_lost_in_excel": f"{ITEM}\n1E+05,s\n",
+    "partner_code_missing": f"{ITEM}\n,s\n",
+}
+# Codes that need a partner with items; where there is none, a code is the sku.
+OF_ITEMS = {"unmapped_item", "price_of_case"}
+ITEMS = {"case": Item(partner_code="case", sku="s", units_per_case=12)}
+KNOWN_SKUS = frozenset({"0077", "077", "099"})
+
+
 @pytest.mark.parametrize("code", STORE_FILES)
 def test_a_file_of_stores_meets_each_code_and_no_other(tmp_path: Path, code: str) -> None:
     content = STORE_FILES[code]
@@ -161,16 +184,25 @@ def test_a_file_of_stock_meets_each_code_and_no_other(tmp_path: Path, code: str)
             stock_batch(table, options)
         assert caught.value.code == code
         return
-    batch = stock_batch(table, options)
+    batch = stock_batch(table, options, items=ITEMS if code in OF_ITEMS else {}, known_skus=KNOWN_SKUS)
     assert [one.code for one in batch.problems] + [one.code for one in batch.warnings] == [code]
     assert len(batch) == (code in WARNING_CODES)
+
+
+@pytest.mark.parametrize("code", ITEM_FILES)
+def test_a_file_of_items_meets_each_code_and_no_other(tmp_path: Path, code: str) -> None:
+    rows = list(read_items(opened(tmp_path, ITEM_FILES[code]), options=ItemOptions()))
+    bad = [row for row in rows if isinstance(row, RowProblems)]
+    assert [problem.code for row in bad for problem in row.problems] == [code]
+    assert len(bad) == 1
 
 
 def test_the_examples_are_all_codes_there_are() -> None:
     mapped = {"field_unknown"}
     shaped = SHAPED_FILES.keys() | IGNORING_FILES.keys()
-    assert STORE_FILES.keys() | STOCK_FILES.keys() | shaped | NOT_IN_FILES | TOO_LARGE | mapped == CODES.keys()
-    assert IGNORING_FILES.keys() == IGNORED_CODES.keys()
+    of_rows = STORE_FILES.keys() | STOCK_FILES.keys() | ITEM_FILES.keys()
+    assert of_rows | shaped | NOT_IN_FILES | OF_WHAT_IS_THERE | TOO_LARGE | mapped == CODES.keys()
+    assert IGNORING_FILES.keys() | {"older"} == IGNORED_CODES.keys()
 
 
 def test_a_field_that_is_none_is_refused(tmp_path: Path) -> None:

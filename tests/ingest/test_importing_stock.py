@@ -41,7 +41,7 @@ def test_a_row_becomes_a_count(tmp_path: Path) -> None:
     [
         *(("35", "TWD", 3500), ("35.5", "TWD", 3550), ("120", "JPY", 120), ("120.00", "JPY", 120)),
         *(("1.234", "KWD", 1234), ("0", "USD", 0), (".99", "EUR", 99), ("１２", "CNY", 1200)),
-        ('"1,234.50"', "USD", 123450),
+        *(('"1,234.50"', "USD", 123450), ('"1,234"', "TWD", 123400)),
     ],
 )
 def test_prices_are_minor_units_by_iso_4217(tmp_path: Path, price: str, currency: str, minor: int) -> None:
@@ -57,7 +57,7 @@ def test_prices_are_minor_units_by_iso_4217(tmp_path: Path, price: str, currency
         ("-1", "TWD", "price", "number_out_of_range"),
         ("99999999999999", "TWD", "price", "number_out_of_range"),
         ("NT$35", "TWD", "price", "number_invalid"),
-        ('"1,234"', "TWD", "price", "number_ambiguous"),
+        ('"1,23"', "TWD", "price", "number_invalid"),
         ("35", "", "currency", "currency_required"),
         ("35", "ABC", "currency", "currency_unknown"),
     ],
@@ -206,6 +206,6 @@ def test_forgetting_what_was_parsed_changes_nothing(tmp_path: Path, monkeypatch:
     table = opened(tmp_path, "\n".join(["store_id,sku,on_hand,price", *rows]))
     options = StockOptions(now=NOW, as_of=NOW, currency="TWD")
     remembered = stock_batch(table, options)
-    monkeypatch.setattr("dispatch.ingest.stock._MEMO_SIZE", 2)
+    monkeypatch.setattr("dispatch.ingest.memos.MEMO_SIZE", 2)
     assert stock_batch(table, options) == remembered
     assert len(remembered) == 400

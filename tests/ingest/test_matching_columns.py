@@ -7,6 +7,7 @@ from dispatch.ingest.profiles import Profile, is_id_name, is_known_name, load_pr
 
 STORES = load_profile("stores")
 STOCK = load_profile("stock")
+ITEMS = load_profile("items")
 
 
 def _match(profile: Profile, columns: str, **mapping: str) -> dict[str, str]:
@@ -68,7 +69,7 @@ def test_a_mapped_column_must_be_there() -> None:
     assert "id, lat, lon" in caught.value.message
 
 
-@pytest.mark.parametrize("profile", [STORES, STOCK])
+@pytest.mark.parametrize("profile", [STORES, STOCK, ITEMS])
 def test_every_field_is_known_by_its_own_name(profile: Profile) -> None:
     assert all(profile.field_by_name[field.replace("_", "")] == field for field in profile.fields)
     assert all(map(is_known_name, profile.fields))

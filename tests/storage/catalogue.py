@@ -13,6 +13,7 @@ WITHOUT_CELL: Final = {
     "imports": "the record of a file, which names stores of any place; written by one worker, seldom",
     "import_errors": "belongs to imports",
     "import_stores": "belongs to imports",
+    "partner_items": "a directory: a partner's codes are the same at all of its places",
     "alembic_version": "the migrations' own",
 }
 # It tells the cell of a store, so it cannot lie in one.

@@ -1,0 +1,65 @@
+"""A file of a partner's items into the database: read to its end, then all of it written in one transaction."""
+
+import asyncio
+from collections import Counter
+from typing import Final
+
+from dispatch.ingest.items import ItemRow, read_items
+from dispatch.ingest.stores import RowProblems
+from dispatch.ingest.tables import RowIgnored, Table
+from dispatch.services.import_account import Account
+from dispatch.services.import_requests import item_options
+from dispatch.services.threads import in_batches
+from dispatch.storage.items import put_items
+from dispatch.storage.retrying import in_transaction
+
+_ROWS_A_BATCH: Final = 5_000
+
+
+async def import_items(account: Account, table: Table) -> None:
+    """Import a file of items; with ``replace`` the codes that it does not name are dropped.
+
+    With bad rows in the file nobody knows which codes they meant, so none is dropped, and the report says so.
+    Raises FileProblem before anything is applied.
+    """
+    request, counts = account.request, account.counts
+    good = await _read(account, table)
+    whole = request.effective_mode == "replace"
+    if whole and counts.failed:
+        whole = False
+        account.report["not_removed"] = (
+            "codes that the file does not name were left as they are, since some of its rows are bad: mend them and"
+            " send the file again"
+        )
+    items = list({row.item.partner_code: row.item for row in good}.values())
+    put = await in_transaction(
+        account.database,
+        lambda connection: put_items(connection, request.partner, items, replace=whole),
+        undo=request.dry_run,
+    )
+    for row in good:
+        if row.item.partner_code in put.created:
+            counts.created += 1
+        elif row.item.partner_code in put.updated:
+            counts.updated += 1
+        else:
+            counts.unchanged += 1
+    counts.removed += put.removed
+    await account.note(1.0)
+
+
+async def _read(account: Account, table: Table) -> list[ItemRow]:
+    """The good rows, once all others are accounted for."""
+    rows = await asyncio.to_thread(read_items, table, options=item_options(account.request))
+    good: list[ItemRow] = []
+    async for batch in in_batches(rows, _ROWS_A_BATCH):
+        bad = [row for row in batch if isinstance(row, RowProblems)]
+        taken = [row for row in batch if isinstance(row, ItemRow)]
+        good += taken
+        account.counts.rows += len(batch)
+        account.counts.failed += len(bad)
+        account.note_ignored(Counter(row.reason for row in batch if isinstance(row, RowIgnored)))
+        await account.file_errors([problem for row in bad for problem in row.problems])
+        account.note_warnings([warning for row in taken for warning in row.warnings])
+        await account.note(0.0)
+    return good

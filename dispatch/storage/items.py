@@ -1,0 +1,59 @@
+"""A partner's items in the database, and the skus that are known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import batched
+from typing import Final
+
+from dispatch.domain.items import Item
+from dispatch.storage.pool import Connection, Database
+from dispatch.storage.sql import sql
+
+_ITEMS_A_STATEMENT: Final = 10_000
+_LONG_TIMEOUT_S: Final = 600.0
+
+
+@dataclass(slots=True)
+class ItemsPut:
+    """What became of the items of one call, by partner code; those in neither were there just so."""
+
+    created: set[str] = field(default_factory=set)
+    updated: set[str] = field(default_factory=set)
+    removed: int = 0
+
+
+async def put_items(connection: Connection, partner: str, items: Sequence[Item], *, replace: bool) -> ItemsPut:
+    """Write items of a partner, whose codes are all different, in the transaction of ``connection``.
+
+    ``replace``: its other codes are dropped.
+    """
+    put = ItemsPut()
+    for batch in batched(sorted(items, key=lambda item: item.partner_code), _ITEMS_A_STATEMENT):
+        written = await connection.fetch(
+            sql("put_items"),
+            partner,
+            [item.partner_code for item in batch],
+            [item.sku for item in batch],
+            [item.name for item in batch],
+            [item.units_per_case for item in batch],
+        )
+        for row in written:
+            (put.created if row["created"] else put.updated).add(row["partner_code"])
+    if replace:
+        codes = [item.partner_code for item in items]
+        status = await connection.execute(sql("remove_other_items"), partner, codes, timeout=_LONG_TIMEOUT_S)
+        put.removed = int(status.split()[-1])
+    return put
+
+
+async def items_of_partner(database: Database, partner: str) -> dict[str, Item]:
+    """The items of a partner by its codes; none where there is no such partner."""
+    async with database.connection() as connection:
+        rows = await connection.fetch(sql("partner_items"), partner)
+    return {row["partner_code"]: Item(**row) for row in rows}
+
+
+async def known_skus(database: Database) -> frozenset[str]:
+    """Every sku that a shelf has ever held."""
+    async with database.connection() as connection:
+        return frozenset(await connection.fetchval(sql("known_skus"), timeout=_LONG_TIMEOUT_S) or ())
