@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Final, TextIO
 
-from dispatch.ingest.formats.delimited import REPORT_COLUMNS
+from dispatch.ingest.formats.headers import REPORT_COLUMNS
 from dispatch.ingest.problems import RowProblem
 
 ENCODING: Final = "utf-8-sig"

@@ -8,23 +8,34 @@ from pathlib import Path
 import pytest
 
 import dispatch.ingest
-from dispatch.ingest.formats.delimited import MAX_CELL_CHARS, MAX_COLUMNS, MAX_LINE_CHARS
+from dispatch.ingest.formats.delimited import MAX_CELL_CHARS, MAX_LINE_CHARS
+from dispatch.ingest.formats.headers import MAX_COLUMNS
 from dispatch.ingest.problems import CODES, FILE_CODES, ROW_CODES, WARNING_CODES, FileProblem
 from dispatch.ingest.stock import StockOptions
 from dispatch.ingest.stores import StoreOptions
 from geo.coordinates import CoordinateError
-from tests.ingest.tables import NOW, StoresRead, opened, stock_batch
+from tests.ingest.tables import NOW, StoresRead, archive, open_any, opened, stock_batch, written
 
 # What numbers in text cannot be, since nan is refused as a number; a JSON body could.
 NOT_IN_FILES = {"coordinate_nan", "coordinate_invalid"}
 # Too large for a test; the limit is read in test_a_file_larger_than_the_limit_is_refused.
 TOO_LARGE = {"file_too_large"}
+# Read in tests of their own: of encodings, of workbooks.
+ELSEWHERE = {"encoding_ambiguous", "sheet_unknown"}
 
 STORE = "store_id,lat,lon"
 STOCK = "store_id,sku,on_hand"
 SQUARE = "POLYGON((121 25,122 25,122 26,121 26,121 25))"
 
 STORE_FILES: dict[str, str | bytes] = {
+    "json_invalid": '{"stores": [{"store_id": "A1"}',
+    "records_missing": "<stores/>",
+    "workbook_invalid": archive({"xl/workbook.xml": "<workbook/>"}),
+    "xml_invalid": "<stores><store>",
+    "xml_unsafe": '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>',
+    "geometry_not_a_point": '{"type":"Feature","id":"A1","properties":{},"geometry":null}',
+    "key_twice": '{"store_id":"A1","lat":25,"lat":26,"lon":121}',
+    "record_invalid": '{"store_id":"A1","lat":25,"lon":121}\n{"store_id":"A2","lat"',
     "column_missing": "store_id,lat\n",
     "column_twice": "shop code,store number,lat,lon\n",
     "encoding_unknown": b"store_id,lat,lon\n\xff",
@@ -88,6 +99,16 @@ STOCK_FILES = {
     "fraction_rounded_down": f"{STOCK},as_of\nA1,s,1.5,2026-11-21T10:00Z\n",
     "negative_to_zero": f"{STOCK},as_of\nA1,s,-1,2026-11-21T10:00Z\n",
 }
+IGNORED = {
+    "header_again": f"{STOCK},as_of\n{STOCK},as_of\n",
+    "total_row": f"{STOCK},as_of\nTotal,,5\n",
+}
+
+
+@pytest.mark.parametrize("code", IGNORED)
+def test_a_file_of_stock_meets_each_reason_to_ignore_a_row(tmp_path: Path, code: str) -> None:
+    batch = stock_batch(opened(tmp_path, IGNORED[code]), StockOptions(now=NOW))
+    assert (batch.ignored, batch.bad_rows) == ({code: 1}, 0)
 
 
 @pytest.mark.parametrize("code", STORE_FILES)
@@ -95,10 +116,10 @@ def test_a_file_of_stores_meets_each_code_and_no_other(tmp_path: Path, code: str
     content = STORE_FILES[code]
     if code in FILE_CODES and code != "timezone_invalid":
         with pytest.raises(FileProblem) as caught:
-            StoresRead(opened(tmp_path, content))
+            StoresRead(open_any(written(tmp_path / "file", content)))
         assert caught.value.code == code
         return
-    read = StoresRead(opened(tmp_path, content))
+    read = StoresRead(open_any(written(tmp_path / "file", content)))
     assert {one.code for one in read.problems} | {one.code for one in read.warnings} == {code}
     assert bool(read.warnings) == (code in WARNING_CODES)
 
@@ -119,7 +140,10 @@ def test_a_file_of_stock_meets_each_code_and_no_other(tmp_path: Path, code: str)
 
 def test_the_examples_are_all_codes_there_are() -> None:
     mapped = {"field_unknown"}
-    assert STORE_FILES.keys() | STOCK_FILES.keys() | NOT_IN_FILES | TOO_LARGE | mapped == CODES.keys()
+    assert (
+        STORE_FILES.keys() | STOCK_FILES.keys() | NOT_IN_FILES | TOO_LARGE | ELSEWHERE | IGNORED.keys() | mapped
+        == CODES.keys()
+    )
 
 
 def test_a_field_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatch.ingest.formats.sources import _is_common
+from dispatch.ingest.formats.encodings import _is_common
 from dispatch.ingest.problems import FileProblem
 from tests.ingest.tables import cells_of, open_table, written
 

@@ -17,6 +17,7 @@ IGNORE: Final = "-"
 """A column mapped to this is not read, whatever its name."""
 
 _MAX_NAMED_COLUMNS: Final = 30
+_ID_FIELDS: Final = frozenset({"store_id", "sku", "barcode"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,12 @@ def is_known_name(name: str) -> bool:
     """Whether any profile knows the column name."""
     folded = fold_name(name)
     return any(folded in load_profile(kind).field_by_name for kind in ("stores", "stock"))
+
+
+def is_id_name(name: str) -> bool:
+    """Whether any profile knows the column name as that of a store or of goods."""
+    folded = fold_name(name)
+    return any(load_profile(kind).field_by_name.get(folded) in _ID_FIELDS for kind in ("stores", "stock"))
 
 
 def match_columns(profile: Profile, columns: Sequence[str], *, mapping: Mapping[str, str]) -> MatchedColumns:
