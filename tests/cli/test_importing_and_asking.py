@@ -81,7 +81,8 @@ def test_the_bad_rows_go_where_they_are_told_to(run_here: Run, tmp_path: Path) -
     ("text", "options", "said"),
     [
         (b"", (), "file_empty"),
-        (b"PK\x03\x04" + b"\0" * 40, (), "not_a_table"),
+        (b"PK\x03\x04" + b"\0" * 40, (), "file_damaged"),
+        (b"<html></html>", (), "not_a_table"),
         (b"store_id,name\nA,x\n", (), "column_missing"),
     ],
 )

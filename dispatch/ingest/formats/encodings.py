@@ -30,6 +30,11 @@ _BETWEEN_VALUES: Final = re.compile(r"[,;|\t\r\n\"]")
 
 # cp950 is what Taiwanese Windows writes; big5hkscs adds kana and Hong Kong's characters.
 _GUESSES: Final = ("gb18030", "cp950", "big5hkscs")
+# Korean is never guessed, but its syllables lie where GB 2312 has its most frequent characters, so it must be known.
+# Chinese has a third of its characters elsewhere.
+_KOREAN: Final = "euc_kr"
+_MIN_KOREAN_CHARS: Final = 20
+_MIN_SYLLABLES: Final = 0.95
 _DECLARED: Final = {
     "utf8": "utf-8",
     "utf8sig": "utf-8",
@@ -111,6 +116,9 @@ def _best(trials: list[_Trial], is_known: Callable[[str], bool], offset: int, pa
         why = "is not UTF-8, and neither GB18030 nor Big5 gives plausible text; say the encoding"
         raise _undecodable(offset, why, sample=_bytes_at(path, offset))
     known, common = evidence[plausible[0].codec]
+    korean = _Trial(_KOREAN)
+    if not known and korean.run(path) is None and korean.is_korean():
+        raise _ambiguous([*ranked, korean])
     rival_known, rival_common = evidence[ranked[1].codec] if len(ranked) > 1 else (0, 0.0)
     if known > rival_known or common - rival_common >= _MIN_LEAD:
         return plausible[0].found()
@@ -192,7 +200,7 @@ class _Trial:
     def _sample(self, text: str) -> None:
         if len(self.samples) < _SAMPLES and not text.isascii():
             self.samples = tuple(dict.fromkeys((*self.samples, *_values_beyond_ascii(text))))[:_SAMPLES]
-        if self.codec not in _GUESSES:
+        if self.codec not in (*_GUESSES, _KOREAN):
             return
         if not self._head:
             self._head = text.lstrip("\r\n")[:HEAD_BYTES]
@@ -206,6 +214,12 @@ class _Trial:
             sum(not name.isascii() and is_known(name) for name in _values_of(line))
             for line in self._head.split("\n")[:_HEADER_LINES]
         )
+
+    def is_korean(self) -> bool:
+        """Whether nearly all that is beyond ASCII are Korean syllables, and enough of it."""
+        seen = self._beyond_ascii
+        syllables = sum("가" <= char <= "힣" for char in seen)
+        return len(seen) >= _MIN_KOREAN_CHARS and syllables >= _MIN_SYLLABLES * len(seen)
 
     def share_of_common(self) -> float:
         """The share of common characters among those beyond ASCII; 0 when there are none."""
