@@ -169,6 +169,36 @@ def test_a_file_without_a_header_or_without_its_end_is_refused(tmp_path: Path, c
     assert _refused(written(tmp_path / "a.csv", content)).code == code
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"{HEADER}\n".encode() + b"A1,a,25,121\n" * 2000,
+        b"[" + b'{"a":1},' * 3000 + b"{}]",
+        b'{"a":1}\n' * 3000,
+        b"<a>" + b"<b><c>1</c></b>" * 2000 + b"</a>",
+        b"PK\x03\x04" + bytes(20_000),
+        b"\x00\x00\x00\x0d\x0a\x09OSMHeader" + bytes(20_000),
+        bytes(20_000),
+    ],
+)
+def test_what_is_small_only_while_packed_is_refused_whatever_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    monkeypatch.setattr("dispatch.ingest.formats.sources.MAX_TABLE_BYTES", 16_000)
+    packed = gzip.compress(content)
+    assert len(packed) < 1000
+    for sent in (packed, packed + packed, content):
+        with pytest.raises(FileProblem) as caught:
+            open_any(written(tmp_path / "a", sent))
+        assert caught.value.code == "file_too_large"
+
+
+def test_every_format_that_is_cut_short_while_packed_is_damaged(tmp_path: Path) -> None:
+    for content in (f"{HEADER}\n1,a,2,3\n".encode(), b'[{"a": 1}]', b'{"a": 1}\n' * 9, b"<a><b><c>1</c></b></a>"):
+        open_any(written(tmp_path / "a", gzip.compress(content)))
+        assert _refused(written(tmp_path / "a", gzip.compress(content)[:-6])).code == "file_damaged"
+
+
 CELL = st.text(st.sampled_from("aé店7 ,;|\t\"'.-"), max_size=6)
 
 

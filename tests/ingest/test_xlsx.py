@@ -3,14 +3,18 @@
 import csv
 import gzip
 import io
+import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import xlsxwriter
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dispatch.ingest.formats import workbook_parts
 from dispatch.ingest.problems import FileProblem
@@ -323,6 +327,32 @@ def test_an_archive_cut_short_or_broken_inside_is_damaged(tmp_path: Path) -> Non
 )
 def test_a_sheet_that_is_no_xml_or_points_nowhere_is_refused_or_empty(tmp_path: Path, cells: str) -> None:
     assert refused(by_hand(tmp_path / "a", cells)).code in ("workbook_invalid", "file_empty")
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_packing_that_has_no_bound_is_refused(tmp_path: Path, packing: int) -> None:
+    with zipfile.ZipFile(tmp_path / "a", "w", packing) as package:
+        package.writestr("xl/workbook.xml", WORKBOOK)
+    assert refused(tmp_path / "a").code == "workbook_invalid"
+
+
+@settings(max_examples=60, deadline=None)
+@given(at=st.floats(0, 0.999), size=st.integers(1, 4), to=st.binary(max_size=4))
+def test_no_bytes_of_a_workbook_raise_anything_but_a_file_problem(at: float, size: int, to: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        content = by_hand(Path(folder) / "a", HEADER + A_ROW + '<mergeCell ref="A1:A2"/>').read_bytes()
+        start = int(at * len(content))
+        path = written(Path(folder) / "b", content[:start] + to + content[start + size :])
+        with suppress(FileProblem):
+            assert len(list(open_any(path))) <= 1
+
+
+def test_a_part_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    content = by_hand(tmp_path / "a", HEADER + A_ROW).read_bytes()
+    assert refused(written(tmp_path / "b", content.replace(b"xl/worksheets", b"xl/w\xffrksheets", 1))).code in (
+        "file_damaged",
+        "workbook_invalid",
+    )
 
 
 def test_stores_come_from_a_workbook_whole(tmp_path: Path) -> None:

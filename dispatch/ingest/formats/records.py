@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from dispatch.ingest.formats.delimited import MAX_CELL_CHARS
@@ -74,7 +75,7 @@ def _flatten(record: Mapping[str, object], values: dict[str, str], prefix: str, 
     """Add the values of the object; a name that came twice is returned."""
     twice = prefix + record.twice if isinstance(record, KeyTwice) and record.twice is not None else None
     for key, value in record.items():
-        name = f"{prefix}{' '.join(key.split())}"
+        name = prefix + _cleaned(key)
         if isinstance(value, dict):
             if depth < MAX_COLUMN_DEPTH:
                 twice = _flatten(value, values, f"{name}.", depth + 1) or twice
@@ -89,6 +90,12 @@ def _flatten(record: Mapping[str, object], values: dict[str, str], prefix: str, 
             twice = name
         values[name] = text
     return twice
+
+
+@lru_cache(maxsize=4096)
+def _cleaned(key: str) -> str:
+    """The key with its white space made single, as names of a header are."""
+    return " ".join(key.split())
 
 
 def _is_scalar(value: object) -> bool:

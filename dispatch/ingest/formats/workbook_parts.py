@@ -160,11 +160,15 @@ class Workbook:
 
     def _opened(self, name: str) -> IO[bytes]:
         try:
-            return self._zip.open(self._names[name.lower()])
+            entry = self._zip.getinfo(self._names[name.lower()])
+            # Others unpack a piece without a bound, and no spreadsheet program writes them.
+            if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise _invalid(f"{name} is packed in an unusual way")
+            return self._zip.open(entry)
         except KeyError:
             raise _invalid(f"{name} is missing") from None
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
-            # RuntimeError: it is encrypted.
+        except (zipfile.BadZipFile, ValueError, RuntimeError, OSError) as error:
+            # ValueError: its name is no text. RuntimeError: it is encrypted, or needs a newer program.
             raise _invalid(f"{name} cannot be unpacked") from error
 
     def _pieces(self, name: str, most_bytes: int) -> Iterator[bytes]:
@@ -293,7 +297,7 @@ def _column_of(letters: bytes) -> int:
 def _guarded_read(part: IO[bytes], size: int) -> bytes:
     try:
         return part.read(size)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
         raise FileProblem("file_damaged", "the workbook cannot be unpacked to its end; send it again") from error
 
 

@@ -172,6 +172,7 @@ class _Gathering(_Handler):
         self._place = place
         self._path: list[str] = []
         self._values: dict[str, str] = {}
+        self._inside = False
         self._line_no = 0
         self._leaves = 0
         self._record_chars = 0
@@ -180,13 +181,15 @@ class _Gathering(_Handler):
         self._chars = 0
 
     def start(self, name: str, attributes: dict[str, str], line_no: int) -> None:
-        self._path.append(name)
-        depth = len(self._path) - len(self._place)
-        if depth == 0 and tuple(self._path) == self._place:
+        path = self._path
+        path.append(name)
+        begins = not self._inside and len(path) == len(self._place) and tuple(path) == self._place
+        if begins:
+            self._inside = True
             self._values, self._line_no, self._leaves, self._record_chars = {}, line_no, 0, 0
-        elif not self._within(depth):
+        elif not self._inside:
             return
-        self._is_leaf, self._text, self._chars = depth > 0, [], 0
+        self._is_leaf, self._text, self._chars = not begins, [], 0
         for attribute, value in attributes.items():
             self._put((*self._path[len(self._place) :], _local(attribute)), value)
 
@@ -197,17 +200,14 @@ class _Gathering(_Handler):
             self._chars += len(text)
 
     def end(self) -> None:
-        depth = len(self._path) - len(self._place)
-        if depth == 0 and tuple(self._path) == self._place:
-            self.found.append((self._line_no, Flat(self._values)))
-            self._values = {}
-        elif self._is_leaf and self._within(depth):
-            self._put(tuple(self._path[len(self._place) :]), "".join(self._text).strip())
-        self._is_leaf = False
+        if self._inside:
+            if len(self._path) == len(self._place):
+                self.found.append((self._line_no, Flat(self._values)))
+                self._values, self._inside = {}, False
+            elif self._is_leaf:
+                self._put(tuple(self._path[len(self._place) :]), "".join(self._text).strip())
+            self._is_leaf = False
         self._path.pop()
-
-    def _within(self, depth: int) -> bool:
-        return depth > 0 and tuple(self._path[: len(self._place)]) == self._place
 
     def _put(self, names: _Place, value: str) -> None:
         if len(names) > MAX_COLUMN_DEPTH:
