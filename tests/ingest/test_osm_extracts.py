@@ -51,7 +51,7 @@ def test_shops_of_every_shape_are_rows_with_a_place(tmp_path: Path, packed: bool
         way(22, [3, 4, 1]),
         way(24, [1, 2], shop="kiosk"),
         way(25, [1, 99, 3, 1], shop="deli"),
-        Relation(id=30, version=1, members=outer[:2], tags={"type": "multipolygon", "shop": "general"}),
+        Relation(id=30, version=1, members=outer, tags={"type": "multipolygon", "shop": "general"}),
         Relation(id=31, version=1, members=outer[:1], tags={"type": "multipolygon", "shop": "general"}),
         Relation(id=32, version=1, members=outer[:1], tags={"type": "site", "shop": "general"}),
     )

@@ -312,6 +312,7 @@ def test_the_header_is_not_looked_for_farther_down_than_twenty_titles(tmp_path: 
 
 
 def test_the_first_row_stays_the_header_unless_a_later_one_has_more_known_names(tmp_path: Path) -> None:
+    assert opened(tmp_path, "foo,bar,baz\nA1,zone,7\n").columns == ("foo", "bar", "baz")
     assert opened(tmp_path, "store,foo,bar\nA1,zone,7\n").columns == ("store", "foo", "bar")
     assert opened(tmp_path, "sku,foo,bar\nname,brand,7\n").columns == ("name", "brand", "7")
     assert opened(tmp_path, "sku,name,bar\nname,brand,7\n").columns == ("sku", "name", "bar")

@@ -59,14 +59,16 @@ def workbook(path: Path, rows: Sequence[Any], *, make: Callable[[Any, Any], None
     return path
 
 
-def by_hand(path: Path, cells: str, *, workbook_xml: str = WORKBOOK, extra: dict[str, str] | None = None) -> Path:
+def by_hand(
+    path: Path, cells: str, *, merge: str = "", codec: str = "utf-8", extra: dict[str, str] | None = None
+) -> Path:
     """A package with a sheet of exactly this text."""
+    merges = f'<mergeCells><mergeCell ref="{merge}"/></mergeCells>' if merge else ""
+    sheet = f'<worksheet xmlns="{MAIN}"><sheetData>{cells}</sheetData>{merges}</worksheet>'
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as package:
-        package.writestr("xl/workbook.xml", workbook_xml)
+        package.writestr("xl/workbook.xml", WORKBOOK)
         package.writestr("xl/_rels/workbook.xml.rels", SHEET_RELATION)
-        package.writestr(
-            "xl/worksheets/sheet1.xml", f'<worksheet xmlns="{MAIN}"><sheetData>{cells}</sheetData></worksheet>'
-        )
+        package.writestr("xl/worksheets/sheet1.xml", sheet.encode(codec))
         for name, text in (extra or {}).items():
             package.writestr(name, text)
     return path
@@ -169,6 +171,18 @@ def test_a_merged_value_stands_in_every_row_below_it_that_says_something(tmp_pat
     ]
 
 
+def test_a_merge_that_begins_in_the_header_gives_no_row_the_name_of_a_column(tmp_path: Path) -> None:
+    rows = [["", "sku", "on_hand"], ["", "s", 1]]
+    path = workbook(tmp_path / "a", rows, make=lambda book, sheet: sheet.merge_range("A1:A2", "store_id"))
+    assert cells_of(open_any(path)) == [(2, ["", "s", "1"])]
+
+
+def test_a_value_of_its_own_below_a_merge_stands(tmp_path: Path) -> None:
+    second = A_ROW.replace('2"', '3"').replace("A1<", "007<")
+    path = by_hand(tmp_path / "a", HEADER + A_ROW + second, merge="A2:A3")
+    assert [cells[0] for _, cells in cells_of(open_any(path))] == ["A1", "007"]
+
+
 def test_titles_sums_and_headers_between_pages_are_told_from_rows(tmp_path: Path) -> None:
     header = ["门店编码", "商品编码", "库存"]
     rows = [
@@ -226,6 +240,7 @@ def test_formatted_cells_without_a_value_cost_nothing(tmp_path: Path) -> None:
     [
         '<c r="A1" r="XFD1048576"><v>1</v></c>',
         "<c r='A1' r='XFD1048576'><v>1</v></c>",
+        "<c r='XFD1048576' r='A1'><v>1</v></c>",
         '<c r="xfd1048576"><v>1</v></c>',
         '<c r="&#88;FD1048576"><v>1</v></c>',
         """<c s='> r="A1"' r="XFD1048576"><v>1</v></c>""",
@@ -345,6 +360,11 @@ def test_no_bytes_of_a_workbook_raise_anything_but_a_file_problem(at: float, siz
         path = written(Path(folder) / "b", content[:start] + to + content[start + size :])
         with suppress(FileProblem):
             assert len(list(open_any(path))) <= 1
+
+
+def test_a_sheet_whose_bytes_would_hide_its_tags_is_refused(tmp_path: Path) -> None:
+    problem = refused(by_hand(tmp_path / "a", HEADER + A_ROW, codec="utf-16"))
+    assert (problem.code, "is not UTF-8" in problem.message) == ("workbook_invalid", True)
 
 
 def test_a_part_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:

@@ -45,13 +45,13 @@ def names_of(cells: Sequence[str]) -> tuple[str, ...]:
 
 
 def find_header(rows: Sequence[Sequence[str]], is_known: Callable[[str], bool]) -> int:
-    """The index of the header among the first rows, which are not blank.
+    """The index of the header among the first rows of a file, which are not blank and at most MAX_TITLE_ROWS + 1.
 
     The row with the most known names, of several the first; it has at least two, or none that is not known. The
     first row else, which also stands unless a row below it has more known names than it has.
     """
     best, most = 0, -1
-    for index, cells in enumerate(rows[: MAX_TITLE_ROWS + 1]):
+    for index, cells in enumerate(rows):
         names = [name for name in names_of(cells) if name]
         known = sum(map(is_known, names))
         if known > most and (index == 0 or known >= 2 or known == len(names) == 1):
