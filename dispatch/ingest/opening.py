@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from dispatch.ingest.formats import open_source
-from dispatch.ingest.profiles import is_known_name
+from dispatch.ingest.formats import Names, open_source
+from dispatch.ingest.profiles import is_id_name, is_known_name
 from dispatch.ingest.shaping import shape
 from dispatch.ingest.tables import Table
 
@@ -28,5 +28,6 @@ class OpenOptions:
 
 def open_table(path: Path, options: OpenOptions) -> Table:
     """Find out what the file is and make a table of it. Raises FileProblem."""
-    source = open_source(path, encoding=options.encoding, sheet=options.sheet, is_known=is_known_name)
+    names = Names(is_known_name, is_id_name)
+    source = open_source(path, encoding=options.encoding, sheet=options.sheet, names=names)
     return shape(source, kind=options.kind, profile=options.profile, now=options.now)

@@ -11,22 +11,29 @@ FILE_CODES: Final[dict[str, str]] = {
     "column_missing": "A column that is required, mapped or named for the id is not in the header.",
     "column_twice": "Two columns of the header mean the same field.",
     "currency_unknown": "The currency given with the import is none of ISO 4217 with minor units.",
+    "encoding_ambiguous": "Two encodings give plausible text, and only people can tell: say which (encoding=…).",
     "encoding_unknown": "The bytes are not text in the declared encoding, or in any that could be recognised.",
     "field_unknown": "A column is mapped to a field that does not exist.",
     "file_damaged": "The file cannot be read to its end, such as a gzip cut short.",
-    "file_empty": "The file has no text in it.",
-    "file_too_large": "The file, unpacked, is larger than an import may be.",
     "datum_twice": "The names of the columns of latitude and longitude tell two different datums.",
+    "file_empty": "The file has no text in it, or no rows and no header.",
+    "file_too_large": "The file, unpacked, is larger than an import may be, or the workbook than one may be.",
     "header_missing": "The first row is not a header: no column of it is known and it holds numbers.",
+    "json_invalid": "The file is JSON that is broken, cut off, too deep or not in UTF-8.",
     "layout_refused": "A layout of a known format that cannot be read; the message says which one can.",
-    "not_a_table": "The file is something else than CSV or TSV, such as XLSX, JSON or HTML.",
+    "not_a_table": "The file is none of the formats that can be read, such as HTML, XLS or a ZIP.",
     "profile_ambiguous": "The header may be of two formats: say which with the import.",
     "profile_does_not_fit": "The file lacks columns of the profile given with the import.",
     "profile_invalid": "The profile file says something that a profile cannot say.",
     "profile_unknown": "No profile has the name given with the import.",
+    "records_missing": "JSON or XML without a list of objects or elements that could be rows.",
+    "sheet_unknown": "The workbook has no sheet of the name that was asked for.",
     "timezone_invalid": "The time zone given with the import is no IANA name.",
-    "too_many_columns": "The header has more columns than an import may have.",
+    "too_many_columns": "There are more columns than an import may have, or one whose name is too long.",
+    "workbook_invalid": "The file is a workbook that cannot be read.",
     "would_empty": "Most of the chain's stores, or of its rows that have stock, would be gone; force says it is meant.",
+    "xml_invalid": "The file is XML that is broken, cut off or too deep.",
+    "xml_unsafe": "XML that declares a document type or entities, alone or in a workbook.",
 }
 """Codes of FileProblem: nothing of the file is applied."""
 
@@ -50,6 +57,8 @@ ROW_CODES: Final[dict[str, str]] = {
     "duplicate_item": "An earlier row of the file has the same partner code, and says another sku or case of it.",
     "duplicate_store": "An earlier row of the file has the same store id.",
     "flag_invalid": "Not one of true, false, yes, no, y, n, 1, 0.",
+    "geometry_not_a_point": "The place is no point, such as an area; or none can be made of what is drawn.",
+    "key_twice": "An object has the same key twice, so that nobody knows which value is meant.",
     "lat_missing": "No latitude.",
     "line_too_long": "A line is longer than a line may be.",
     "lon_missing": "No longitude.",
@@ -67,6 +76,7 @@ ROW_CODES: Final[dict[str, str]] = {
     "price_too_precise": "The price has more decimals than its currency has.",
     "quote_misplaced": "A closing quote is followed by more text; a quote inside quotes is written twice.",
     "quote_unclosed": "A quote is opened and not closed before the next rows.",
+    "record_invalid": "The line or the item of the list is no object of JSON, or of GeoJSON no Feature.",
     "row_too_long": "The row has more values than the header has columns.",
     "row_too_short": "The row ends before a required column.",
     "sku_ambiguous": "Several known skus or item codes differ from the code in leading zeros alone.",
@@ -103,6 +113,7 @@ WARNING_CODES: Final[dict[str, str]] = {
 """Codes of RowWarning: the row is applied."""
 
 IGNORED_CODES: Final[dict[str, str]] = {
+    "header_again": "The header once more, as in pages pasted one below the other.",
     "left_blank": "Among counts edited by hand, a row without a new count.",
     "left_out_by_profile": "The profile of the file leaves rows with this value out.",
     "not_a_store": "An element of a map that is no place of its own, such as the corner of a building.",
@@ -110,6 +121,7 @@ IGNORED_CODES: Final[dict[str, str]] = {
     "not_stocked": "The store does not keep the item.",
     "older": "The count is older than what is known of the row, or the whole shelf.",
     "stock_type_not_for_sale": "Stock that is blocked, in inspection or a customer's own is not for sale.",
+    "total_row": "A row of sums, such as 合计 or Grand total, that names no goods of its own.",
 }
 """Codes of RowIgnored: the row says nothing that counts here, by the rule of its format."""
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.api.client import Api, Clock, assert_problem, worker
+from tests.ingest.tables import archive
 
 TEXT = b"store_id,lat,lon\na,25.03,121.56\n"
 MOST_BYTES = 4096
@@ -129,8 +130,11 @@ async def test_a_json_body_over_its_limit_is_413_whether_it_says_so_or_not(small
 
 NO_TABLES = (
     (b"", "file_empty"),
-    (b"PK\x03\x04 an office file", "not_a_table"),
-    (b'{"type": "FeatureCollection"}', "not_a_table"),
+    (b"PK\x03\x04 an office file", "file_damaged"),
+    (archive({"stores.csv": "store_id,lat,lon"}), "not_a_table"),
+    (b'{"type": "FeatureCollection", "features": []}', "file_empty"),
+    (b'[{"store_id": "a", "lat": 25.03', "json_invalid"),
+    (b"<!DOCTYPE a><stores/>", "xml_unsafe"),
     (b"<html><body>404</body></html>", "not_a_table"),
     (b"\x1f\x8b\x08\x00 broken", "file_damaged"),
     (gzip.compress(TEXT * 40)[:-9], "file_damaged"),

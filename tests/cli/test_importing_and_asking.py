@@ -121,7 +121,8 @@ def test_past_imports_are_listed_and_told(stocked: Run, tmp_path: Path) -> None:
     ("text", "options", "said"),
     [
         (b"", (), "file_empty"),
-        (b"PK\x03\x04" + b"\0" * 40, (), "not_a_table"),
+        (b"PK\x03\x04" + b"\0" * 40, (), "file_damaged"),
+        (b"<html></html>", (), "not_a_table"),
         (b"store_id,name\nA,x\n", (), "column_missing"),
     ],
 )

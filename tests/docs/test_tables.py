@@ -32,6 +32,16 @@ from dispatch.domain import errors, orders
 from dispatch.domain.movements import MovementStatus
 from dispatch.domain.orders import ASKED, WITH_ATTEMPT, Action, DeclineReason, Status, allowed_in
 from dispatch.domain.question import Reason
+from dispatch.ingest.formats import (
+    delimited,
+    headers,
+    json_feed,
+    osm_pbf,
+    records,
+    sources,
+    workbook_parts,
+    xml_feed,
+)
 from dispatch.ingest.problems import FILE_CODES, IGNORED_CODES, ROW_CODES, WARNING_CODES
 from dispatch.ingest.profiles import FormatProfile, fold_name, format_profiles, load_profile
 from dispatch.replica.catalogue import TIMES
@@ -84,10 +94,36 @@ async def test_the_table_of_metrics_is_what_is_told(database_url: str, tmp_path:
         ("Of a row: it is not applied, the others are", ROW_CODES),
         ("Ignored: the row says nothing that counts", IGNORED_CODES),
         ("Warnings: the row is applied", WARNING_CODES),
+        ("Ignored: the row says nothing here", IGNORED_CODES),
     ],
 )
 def test_the_tables_of_codes_are_the_registry(heading: str, codes: dict[str, str]) -> None:
     assert {row["code"]: row["meaning"] for row in UPLOAD.table(heading)} == codes
+
+
+def test_the_limits_of_files_are_those_that_are_held() -> None:
+    rows = UPLOAD.table("Limits of files")
+    told = {
+        row["limit"]: [int(n.replace(",", "")) for n in re.findall(r"[0-9][0-9,]*", row["at most"])] for row in rows
+    }
+    mib = 1024**2
+    assert told == {
+        "unpacked": [sources.MAX_TABLE_BYTES >> 30],
+        "columns": [headers.MAX_COLUMNS],
+        "a value, a line": [delimited.MAX_CELL_CHARS, delimited.MAX_LINE_CHARS],
+        "a workbook: cells with a value": [workbook_parts.MAX_CELLS, workbook_parts.MAX_AREA],
+        "a workbook: one sheet, the texts of all": [
+            workbook_parts.MAX_SHEET_BYTES // mib,
+            workbook_parts.MAX_STRINGS_BYTES // mib,
+        ],
+        "nesting of JSON and XML": [records.MAX_DEPTH],
+        "an object of JSON": [json_feed.MAX_RECORD_BYTES // mib, json_feed.MAX_RECORD_VALUES],
+        "a record of XML": [xml_feed.MAX_RECORD_CHARS, xml_feed.MAX_RECORD_LEAVES],
+        "OpenStreetMap: nodes of shops drawn as areas": [osm_pbf.MAX_NODES],
+    }
+    prose = UPLOAD.prose
+    assert f"Up to {headers.MAX_TITLE_ROWS} rows" in prose
+    assert f"more than {records.MAX_COLUMN_DEPTH} deep" in prose
 
 
 def test_the_default_speeds_are_those_of_the_estimate_and_of_the_settings() -> None:

@@ -1,5 +1,7 @@
 """Small files for the tests of imports, and what is made of them."""
 
+import io
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,9 +10,10 @@ from types import MappingProxyType
 from typing import Any
 
 from dispatch.domain.items import Item
-from dispatch.ingest.formats.delimited import CsvTable, open_delimited
+from dispatch.ingest.formats import Names, open_source
+from dispatch.ingest.formats.delimited import CsvTable
 from dispatch.ingest.problems import RowProblem, RowWarning
-from dispatch.ingest.profiles import is_known_name
+from dispatch.ingest.profiles import is_id_name, is_known_name
 from dispatch.ingest.stock import StockBatch, StockOptions, StoreRef, read_stock
 from dispatch.ingest.stores import RowProblems, StoreOptions, StoreRow, read_stores
 from dispatch.ingest.tables import RawRow, RowIgnored, Table
@@ -57,9 +60,28 @@ def written(path: Path, text: str | bytes, *, encoding: str = "utf-8") -> Path:
     return path
 
 
+def archive(parts: Mapping[str, str]) -> bytes:
+    """A ZIP archive of these parts."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as package:
+        for name, text in parts.items():
+            package.writestr(name, text)
+    return content.getvalue()
+
+
+NAMES = Names(is_known_name, is_id_name)
+
+
+def open_any(path: Path, *, encoding: str | None = None, sheet: str | None = None) -> Table:
+    """The file as a table, whatever it is, before any profile."""
+    return open_source(path, encoding=encoding, sheet=sheet, names=NAMES)
+
+
 def open_table(path: Path, *, encoding: str | None = None) -> CsvTable:
     """The delimited file as a table, before any profile."""
-    return open_delimited(path, encoding=encoding, is_known=is_known_name)
+    table = open_any(path, encoding=encoding)
+    assert isinstance(table, CsvTable)
+    return table
 
 
 def opened(folder: Path, text: str | bytes, *, encoding: str = "utf-8") -> CsvTable:
@@ -67,14 +89,24 @@ def opened(folder: Path, text: str | bytes, *, encoding: str = "utf-8") -> CsvTa
     return open_table(written(folder / "table.csv", text, encoding=encoding))
 
 
-def cells_of(table: CsvTable) -> list[tuple[int, list[str]]]:
+def cells_of(table: Table) -> list[tuple[int, list[str]]]:
     """Row number and values of the rows that could be taken apart."""
     return [(row.row_no, row.cells) for row in table if isinstance(row, RawRow)]
 
 
-def problems_of(table: CsvTable) -> list[tuple[int, str]]:
+def problems_of(table: Table) -> list[tuple[int, str]]:
     """Row number and code of the rows that could not."""
     return [(row.row_no, row.code) for row in table if isinstance(row, RowProblem)]
+
+
+def ignored_of(table: Table) -> list[tuple[int, str]]:
+    """Row number and reason of the rows that say nothing."""
+    return [(row.row_no, row.reason) for row in table if isinstance(row, RowIgnored)]
+
+
+def dicts_of(table: Table) -> list[dict[str, str]]:
+    """The good rows by column."""
+    return [dict(zip(table.columns, cells, strict=True)) for _, cells in cells_of(table)]
 
 
 class StoresRead:

@@ -9,7 +9,8 @@ import pytest
 
 import dispatch.ingest
 from dispatch.domain.items import Item
-from dispatch.ingest.formats.delimited import MAX_CELL_CHARS, MAX_COLUMNS, MAX_LINE_CHARS
+from dispatch.ingest.formats.delimited import MAX_CELL_CHARS, MAX_LINE_CHARS
+from dispatch.ingest.formats.headers import MAX_COLUMNS
 from dispatch.ingest.items import ItemOptions, read_items
 from dispatch.ingest.problems import CODES, FILE_CODES, IGNORED_CODES, ROW_CODES, WARNING_CODES, FileProblem
 from dispatch.ingest.shaping import shape
@@ -17,7 +18,7 @@ from dispatch.ingest.stock import StockOptions
 from dispatch.ingest.stores import RowProblems, StoreOptions
 from dispatch.ingest.tables import RowIgnored
 from geo.coordinates import CoordinateError
-from tests.ingest.tables import NOW, StoresRead, opened, stock_batch
+from tests.ingest.tables import NOW, StoresRead, archive, open_any, opened, stock_batch, written
 
 # What numbers in text cannot be, since nan is refused as a number; a JSON body could.
 NOT_IN_FILES = {"coordinate_nan", "coordinate_invalid"}
@@ -25,6 +26,8 @@ NOT_IN_FILES = {"coordinate_nan", "coordinate_invalid"}
 OF_WHAT_IS_THERE = {"would_empty", "mostly_emptied", "older"}
 # Too large for a test; the limit is read in test_a_file_larger_than_the_limit_is_refused.
 TOO_LARGE = {"file_too_large"}
+# Read in tests of their own: of encodings, of workbooks.
+ELSEWHERE = {"encoding_ambiguous", "sheet_unknown"}
 
 STORE = "store_id,lat,lon"
 STOCK = "store_id,sku,on_hand"
@@ -32,6 +35,14 @@ ITEM = "partner_code,sku"
 SQUARE = "POLYGON((121 25,122 25,122 26,121 26,121 25))"
 
 STORE_FILES: dict[str, str | bytes] = {
+    "json_invalid": '{"stores": [{"store_id": "A1"}',
+    "records_missing": "<stores/>",
+    "workbook_invalid": archive({"xl/workbook.xml": "<workbook/>"}),
+    "xml_invalid": "<stores><store>",
+    "xml_unsafe": '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>',
+    "geometry_not_a_point": '{"type":"Feature","id":"A1","properties":{},"geometry":null}',
+    "key_twice": '{"store_id":"A1","lat":25,"lat":26,"lon":121}',
+    "record_invalid": '{"store_id":"A1","lat":25,"lon":121}\n{"store_id":"A2","lat"',
     "column_missing": "store_id,lat\n",
     "column_twice": "shop code,store number,lat,lon\n",
     "encoding_unknown": b"store_id,lat,lon\n\xff",
@@ -160,6 +171,16 @@ ITEM_FILES = {
 OF_ITEMS = {"unmapped_item", "price_of_case"}
 ITEMS = {"case": Item(partner_code="case", sku="s", units_per_case=12)}
 KNOWN_SKUS = frozenset({"0077", "077", "099"})
+IGNORED = {
+    "header_again": f"{STOCK},as_of\n{STOCK},as_of\n",
+    "total_row": f"{STOCK},as_of\nTotal,,5\n",
+}
+
+
+@pytest.mark.parametrize("code", IGNORED)
+def test_a_file_of_stock_meets_each_reason_to_ignore_a_row(tmp_path: Path, code: str) -> None:
+    batch = stock_batch(opened(tmp_path, IGNORED[code]), StockOptions(now=NOW))
+    assert (batch.ignored, batch.bad_rows) == ({code: 1}, 0)
 
 
 @pytest.mark.parametrize("code", STORE_FILES)
@@ -167,10 +188,10 @@ def test_a_file_of_stores_meets_each_code_and_no_other(tmp_path: Path, code: str
     content = STORE_FILES[code]
     if code in FILE_CODES and code != "timezone_invalid":
         with pytest.raises(FileProblem) as caught:
-            StoresRead(opened(tmp_path, content))
+            StoresRead(open_any(written(tmp_path / "file", content)))
         assert caught.value.code == code
         return
-    read = StoresRead(opened(tmp_path, content))
+    read = StoresRead(open_any(written(tmp_path / "file", content)))
     assert {one.code for one in read.problems} | {one.code for one in read.warnings} == {code}
     assert bool(read.warnings) == (code in WARNING_CODES)
 
@@ -199,10 +220,11 @@ def test_a_file_of_items_meets_each_code_and_no_other(tmp_path: Path, code: str)
 
 def test_the_examples_are_all_codes_there_are() -> None:
     mapped = {"field_unknown"}
-    shaped = SHAPED_FILES.keys() | IGNORING_FILES.keys()
+    shaped = SHAPED_FILES.keys() | IGNORING_FILES.keys() | IGNORED.keys()
     of_rows = STORE_FILES.keys() | STOCK_FILES.keys() | ITEM_FILES.keys()
-    assert of_rows | shaped | NOT_IN_FILES | OF_WHAT_IS_THERE | TOO_LARGE | mapped == CODES.keys()
-    assert IGNORING_FILES.keys() | {"older"} == IGNORED_CODES.keys()
+    elsewhere = NOT_IN_FILES | OF_WHAT_IS_THERE | TOO_LARGE | ELSEWHERE
+    assert of_rows | shaped | elsewhere | mapped == CODES.keys()
+    assert IGNORING_FILES.keys() | IGNORED.keys() | {"older"} == IGNORED_CODES.keys()
 
 
 def test_a_field_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatch.ingest.errors_csv import ENCODING, write_errors
-from dispatch.ingest.formats.delimited import CsvTable
 from dispatch.ingest.problems import RowProblem
 from dispatch.ingest.report_columns import guarded, unguarded
-from tests.ingest.tables import StoresRead, cells_of, open_table, opened, stock_batch, written
+from dispatch.ingest.tables import Table
+from tests.ingest.tables import StoresRead, cells_of, open_any, open_table, opened, stock_batch, written
 
 
-def _errors_file(folder: Path, table: CsvTable, problems: list[RowProblem]) -> Path:
+def _errors_file(folder: Path, table: Table, problems: list[RowProblem]) -> Path:
     out = io.StringIO(newline="")
     write_errors(out, columns=table.columns, delimiter=table.delimiter, problems=problems)
     return written(folder / "errors.csv", out.getvalue(), encoding=ENCODING)
@@ -57,6 +57,25 @@ def test_sent_again_unmended_the_same_rows_come_back_with_no_columns_added(tmp_p
     first = stock_batch(table).problems
     again = stock_batch(open_table(_errors_file(tmp_path, table, first))).problems
     assert [(one.code, one.column, one.raw) for one in again] == [(one.code, one.column, one.raw) for one in first]
+
+
+@pytest.mark.parametrize(
+    "feed",
+    [
+        '{"stock": [{"store": {"id": "A1"}, "store_id": "A1", "sku": "s", "on_hand": "many"}, {"store_id": "A1"}]}',
+        '{"store_id": "A1", "sku": "s", "on_hand": "many"}\n{"store_id": "A1", "note": "a;b"}\n',
+        "<a><b><store_id>A1</store_id><sku>s</sku><on_hand>many</on_hand></b>\n<b><store_id>A1</store_id></b></a>",
+    ],
+)
+def test_bad_records_of_a_feed_come_back_as_a_table_of_the_same_columns(tmp_path: Path, feed: str) -> None:
+    table = open_any(written(tmp_path / "feed", feed))
+    first = stock_batch(table).problems
+    again = open_table(_errors_file(tmp_path, table, first))
+    assert again.columns == table.columns
+    assert [(one.code, one.column, one.raw) for one in stock_batch(again).problems] == [
+        (one.code, one.column, one.raw) for one in first
+    ]
+    assert len(first) > 1
 
 
 CELL = st.text(st.sampled_from("aé店7 ,;|\t\"'=+@-＝.0"), max_size=6)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatch.ingest.formats.sources import _is_common
+from dispatch.ingest.formats.encodings import _is_common
 from dispatch.ingest.problems import FileProblem
 from tests.ingest.tables import cells_of, open_table, written
 
@@ -154,6 +154,93 @@ def test_what_no_encoding_explains_is_refused_with_the_byte(
     assert caught.value.code == "encoding_unknown"
     if place is not None:
         assert caught.value.errors[0].place == place
+
+
+KOREAN = """
+씨유 강남점 지에스25 서초점 세븐일레븐 역삼점 이마트24 선릉점 미니스톱 삼성점 씨유 홍대입구점 지에스25 신촌점
+서울특별시 강남구 테헤란로 부산광역시 해운대구 우동 대구광역시 중구 동성로 인천광역시 부평구 부평대로
+"""
+
+
+def _refusal(path: Path) -> FileProblem:
+    with pytest.raises(FileProblem) as caught:
+        open_table(path)
+    return caught.value
+
+
+def test_korean_which_reads_as_frequent_chinese_is_not_taken_for_it(tmp_path: Path) -> None:
+    problem = _refusal(written(tmp_path / "a.csv", _table(ENGLISH_HEADER, KOREAN.split()), encoding="euc_kr"))
+    assert problem.code == "encoding_ambiguous"
+    told = dict(problem.errors)
+    assert "씨유" in told["encoding euc-kr"]
+    assert "씨유".encode("euc_kr").decode("gb18030") in told["encoding gb18030"]
+    table = open_table(tmp_path / "a.csv", encoding="euc-kr")
+    assert [cells[1] for _, cells in cells_of(table)] == KOREAN.split()
+
+
+def test_a_text_that_two_encodings_explain_is_refused_with_what_each_reads(tmp_path: Path) -> None:
+    # Frequent characters in both: found among all pairs of frequent characters of Big5.
+    scrap = "鬼陴鬼薄"
+    content = _table(ENGLISH_HEADER, [scrap]).encode("big5")
+    problem = _refusal(written(tmp_path / "a.csv", content))
+    assert problem.code == "encoding_ambiguous"
+    assert dict(problem.errors).keys() == {"encoding gb18030", "encoding big5"}
+    assert scrap in problem.message
+    assert "encoding=big5" in problem.message
+    assert open_table(tmp_path / "a.csv", encoding="big5").encoding == "big5"
+
+
+@pytest.mark.parametrize(
+    ("codec", "text", "shown"),
+    [
+        ("cp1252", "Café Müller,Señor Niño", "Café Müller"),
+        ("cp932", "ファミリーマート新宿,セブンイレブン", None),
+    ],
+)
+def test_an_encoding_that_must_be_declared_is_refused_with_a_sample(
+    tmp_path: Path, codec: str, text: str, shown: str | None
+) -> None:
+    path = written(tmp_path / "a.csv", _table(ENGLISH_HEADER, text.split(",")), encoding=codec)
+    problem = _refusal(path)
+    assert problem.code == "encoding_unknown"
+    assert shown is None or shown in problem.message
+    table = open_table(path, encoding=codec)
+    assert [cells[1] for _, cells in cells_of(table)] == text.split(",")
+
+
+@pytest.mark.parametrize("codec", ["gb18030", "cp950", "utf-16"])
+def test_what_was_read_is_shown_unless_nothing_was_to_be_found_out(tmp_path: Path, codec: str) -> None:
+    names = TRADITIONAL.split()
+    table = open_table(written(tmp_path / "a.csv", _table(ENGLISH_HEADER, names), encoding=codec))
+    assert table.about["encoding_samples"] == names[:5]
+    assert "encoding_samples" not in open_table(written(tmp_path / "b.csv", _table(ENGLISH_HEADER, names))).about
+    ascii_only = written(tmp_path / "c.csv", _table(ENGLISH_HEADER, ["a"]), encoding="utf-16")
+    assert "encoding_samples" not in open_table(ascii_only).about
+
+
+def test_long_values_are_shown_cut_off(tmp_path: Path) -> None:
+    name = "x" * 3_000 + "全家便利商店忠孝復興門市" + "y" * 3_000
+    table = open_table(written(tmp_path / "a.csv", _table(ENGLISH_HEADER, [name]), encoding="big5"))
+    (sample,) = table.about["encoding_samples"]
+    assert len(sample) <= 40
+
+
+@pytest.mark.parametrize("rows", [200, 30])
+@pytest.mark.parametrize("codec", ["big5", "gb18030"])
+def test_the_first_rows_of_a_real_file_are_enough(
+    tmp_path: Path, shared_file: Callable[[str], Path], codec: str, rows: int
+) -> None:
+    lines = shared_file("stores/tw_convenience_2020.csv").read_text(encoding="utf-8").splitlines()
+    # What Big5 lacks is another character in its stead, as in the files that were made so.
+    text = "".join(char if char.encode(codec, errors="ignore") else "一" for char in "\n".join(lines))
+    whole = text.splitlines()
+    for start in (0, 1000, 5000, len(whole) - rows - 1):
+        part = [whole[0], *whole[1 + start : 1 + start + rows]]
+        content = "\n".join(part).encode(codec)
+        table = open_table(written(tmp_path / "a.csv", content))
+        # Windows' Big5 has other strokes and dashes in a few places of the standard's, and the same characters.
+        as_windows = {"big5": "cp950"}.get(codec, codec)
+        assert [",".join(cells) for _, cells in cells_of(table)] == content.decode(as_windows).splitlines()[1:]
 
 
 @pytest.mark.parametrize("codec", ["cp950", "gb18030", "utf-8-sig", "utf-16"])

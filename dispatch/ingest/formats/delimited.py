@@ -7,20 +7,24 @@ import io
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from dispatch.ingest.formats.sources import find_encoding, open_bytes
+from dispatch.ingest.formats.encodings import TextEncoding, find_encoding
+from dispatch.ingest.formats.headers import MAX_TITLE_ROWS, Names, RowsOfNone, find_header, header_of, names_of
+from dispatch.ingest.formats.sources import open_bytes
 from dispatch.ingest.problems import FileProblem, PlaceProblem, RowProblem
-from dispatch.ingest.report_columns import own_names, unguarded
-from dispatch.ingest.tables import RawRow
+from dispatch.ingest.report_columns import unguarded
+from dispatch.ingest.tables import RawRow, RowIgnored
 
 DELIMITERS: Final = (",", ";", "\t", "|")
-MAX_COLUMNS: Final = 500
+
 # Below the csv module's own limit of 131,072, which is global to the process and therefore left alone.
 MAX_CELL_CHARS: Final = 100_000
 MAX_LINE_CHARS: Final = 1_000_000
 MAX_RECORD_LINES: Final = 100
+_MAX_CHAR_BYTES: Final = 4
 
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 _BLANK: Final = " \t\r\n\u3000\ufeff"
@@ -33,18 +37,25 @@ class CsvTable:
 
     Blank lines, and lines of nothing but delimiters, are no rows. Values are as written: not trimmed, quotes
     undone, line ends inside quotes as ``\\n``. Values beyond the header's columns are dropped when empty.
+    Sums and headers in the middle are rows that are ignored.
     """
 
     path: Path
-    encoding: str
+    text: TextEncoding
     delimiter: str
     columns: tuple[str, ...]
     width: int
+    header_row: int
     header_lines: int
+    rows_of_none: RowsOfNone
 
     @property
     def own_columns(self) -> int:
         return len(self.columns)
+
+    @property
+    def encoding(self) -> str:
+        return self.text.codec
 
     @property
     def decimal_comma(self) -> bool:
@@ -52,62 +63,82 @@ class CsvTable:
 
     @property
     def about(self) -> Mapping[str, Any]:
-        return {"format": "tsv" if self.delimiter == "\t" else "csv", "encoding": self.encoding}
+        about: dict[str, Any] = {
+            "format": "tsv" if self.delimiter == "\t" else "csv",
+            "encoding": self.encoding,
+            "header_row": self.header_row,
+        }
+        if self.text.samples:
+            about["encoding_samples"] = list(self.text.samples)
+        return about
 
-    def __iter__(self) -> Iterator[RawRow | RowProblem]:
+    def __iter__(self) -> Iterator[RawRow | RowProblem | RowIgnored]:
+        columns = len(self.columns)
+        reason_of = self.rows_of_none.reason
+        of_bad_rows = columns < self.width
         for row in _records(self.path, self.encoding, self.delimiter, self.width, skip=self.header_lines):
-            if not self._of_bad_rows:
-                yield row
-            elif isinstance(row, RawRow):
-                yield RawRow(row.row_no, list(map(unguarded, row.cells[: len(self.columns)])))
-            else:
+            if isinstance(row, RawRow):
+                cells = row.cells
+                del cells[columns:]
+                if of_bad_rows:
+                    cells[:] = map(unguarded, cells)
+                reason = reason_of(cells)
+                yield row if reason is None else RowIgnored(row.row_no, reason, cells, spares=False)
+            elif of_bad_rows:
                 yield replace(row, raw=tuple(map(unguarded, self._own_part(row.raw))))
-
-    @property
-    def _of_bad_rows(self) -> bool:
-        return len(self.columns) < self.width
+            else:
+                yield row
 
     def _own_part(self, raw: tuple[str, ...]) -> tuple[str, ...]:
         """The values without the report's own, which are the last of a row, however many are before them."""
         return raw[: len(self.columns) - self.width] if len(raw) > self.width else raw[: len(self.columns)]
 
 
-def open_delimited(path: Path, *, encoding: str | None, is_known: Callable[[str], bool]) -> CsvTable:
+def open_delimited(path: Path, *, encoding: str | None, names: Names) -> CsvTable:
     """Find encoding, delimiter and header of the file; the whole of it has been decoded once when this returns.
 
-    The delimiter is the one that gives the header the most names that ``is_known`` knows, then the most columns,
-    then the first of DELIMITERS; a first line ``sep=;`` decides it. Raises FileProblem.
+    The delimiter is the one that gives the header the most known names, then the most columns, then the first of
+    DELIMITERS; a first line ``sep=;`` decides it. Raises FileProblem.
     """
-    codec = find_encoding(path, declared=encoding, is_known=is_known)
-    header, line_no, told = _header_line(path, codec)
-    delimiter = told or max(DELIMITERS, key=lambda one: _fit(header, one, is_known))
-    first = next(_records(path, codec, delimiter, None, skip=line_no - 1), None)
-    if isinstance(first, RowProblem):
-        raise FileProblem("not_a_table", f"the header cannot be read: {first.message}", (_line(first.row_no),))
+    _refuse_endless_line(path)
+    text = find_encoding(path, declared=encoding, is_known=names.is_known)
+    line_no, told = _first_line(path, text.codec)
+    candidates = [
+        _Candidate(path, text.codec, delimiter, line_no - 1, names.is_known)
+        for delimiter in ((told,) if told else DELIMITERS)
+    ]
+    chosen = max(candidates, key=lambda one: one.fit)
+    first = chosen.header
     if first is None:
         raise FileProblem("file_empty", "the file has no header")
-    names = tuple(" ".join(name.split()) for name in first.cells)
-    while len(names) > 1 and not names[-1]:
-        names = names[:-1]
-    if len(names) > MAX_COLUMNS:
-        raise FileProblem("too_many_columns", f"the header has {len(names)} columns, more than {MAX_COLUMNS}")
-    if not any(map(is_known, names)) and any(re.fullmatch(r"[+-]?[0-9]+([.,][0-9]+)?", name) for name in names):
-        shown = ", ".join(names[:10])[:200]
-        raise FileProblem("header_missing", f"the first row is not a header: {shown}", (_line(first.row_no),))
-    columns, _ = own_names(names)
-    return CsvTable(path, codec, delimiter, columns, len(names), _lines_of(first, line_no))
+    place = f"line {first.row_no}"
+    if isinstance(first, RowProblem):
+        problem = PlaceProblem(place, "is not a header")
+        raise FileProblem("not_a_table", f"the header cannot be read: {first.message}", (problem,))
+    columns, width = header_of(first.cells, place=place, is_known=names.is_known)
+    return CsvTable(
+        path,
+        text,
+        chosen.delimiter,
+        columns,
+        width,
+        first.row_no,
+        first.row_no + sum(name.count("\n") for name in first.cells),
+        RowsOfNone.of(columns, names.is_id),
+    )
 
 
-def _lines_of(header: RawRow, line_no: int) -> int:
-    return line_no + sum(name.count("\n") for name in header.cells)
+def _refuse_endless_line(path: Path) -> None:
+    """Tell a file that is one line before gigabytes of it are decoded."""
+    with open_bytes(path) as file:
+        begin = file.read(MAX_LINE_CHARS * _MAX_CHAR_BYTES)
+    if len(begin) == MAX_LINE_CHARS * _MAX_CHAR_BYTES and b"\n" not in begin and b"\r" not in begin:
+        message = f"the first line is longer than {MAX_LINE_CHARS} characters"
+        raise FileProblem("not_a_table", message, (PlaceProblem("line 1", message),))
 
 
-def _line(row_no: int) -> PlaceProblem:
-    return PlaceProblem(f"line {row_no}", "is not a header")
-
-
-def _header_line(path: Path, codec: str) -> tuple[str, int, str | None]:
-    """The first line that is not blank, its number, and the delimiter if a line ``sep=`` before it tells one."""
+def _first_line(path: Path, codec: str) -> tuple[int, str | None]:
+    """The number of the first line that is not blank, and the delimiter if a line ``sep=`` before it tells one."""
     told: str | None = None
     with open_bytes(path) as raw, io.TextIOWrapper(raw, encoding=codec, newline=None) as text:
         for line_no in range(1, MAX_RECORD_LINES + 1):
@@ -118,16 +149,24 @@ def _header_line(path: Path, codec: str) -> tuple[str, int, str | None]:
             if separator and separator[1] in DELIMITERS:
                 told = separator[1]
             elif line.strip(_BLANK + ",;|"):
-                return line, line_no, told
+                return line_no, told
     raise FileProblem("file_empty", "the file has no header in its first lines")
 
 
-def _fit(header: str, delimiter: str, is_known: Callable[[str], bool]) -> tuple[int, int]:
-    try:
-        names = next(csv.reader([header[:MAX_CELL_CHARS]], delimiter=delimiter), [])
-    except csv.Error:
-        return (0, 0)
-    return (sum(map(is_known, names)), len(names))
+class _Candidate:
+    """The first rows of a file as one delimiter takes them apart, and the header among them."""
+
+    def __init__(self, path: Path, codec: str, delimiter: str, skip: int, is_known: Callable[[str], bool]) -> None:
+        self.delimiter = delimiter
+        first: list[RawRow | RowProblem] = []
+        for row in islice(_records(path, codec, delimiter, None, skip=skip), MAX_TITLE_ROWS + 1):
+            first.append(row)
+            if isinstance(row, RowProblem) and row.code == "line_too_long":
+                break
+        index = find_header([row.cells if isinstance(row, RawRow) else [] for row in first], is_known)
+        self.header = first[index] if first else None
+        names = names_of(self.header.cells) if isinstance(self.header, RawRow) else ()
+        self.fit = (sum(map(is_known, names)), len(names))
 
 
 def _records(path: Path, codec: str, delimiter: str, width: int | None, *, skip: int) -> Iterator[RawRow | RowProblem]:
@@ -150,10 +189,11 @@ def _records(path: Path, codec: str, delimiter: str, width: int | None, *, skip:
             if row_no <= skip or not line.strip(blank):
                 continue
             if len(line) >= MAX_LINE_CHARS and line[-1] != "\n":
-                while (rest := readline(MAX_LINE_CHARS)) and rest[-1] != "\n":
-                    pass
                 message = f"the line is longer than {MAX_LINE_CHARS} characters"
                 yield RowProblem(row_no, None, "line_too_long", message, (line[:200] + "…",))
+                # Afterwards, so that who only looks at the first rows need not wait for its end.
+                while (rest := readline(MAX_LINE_CHARS)) and rest[-1] != "\n":
+                    pass
                 continue
             if '"' not in line:
                 cells = line.rstrip("\n").split(delimiter)
