@@ -102,7 +102,12 @@ def timezone_of(place: LatLon) -> str:
 
 def country_of(place: LatLon) -> str | None:
     """The country (ISO 3166 alpha-2) whose time zone polygon holds the place; None at sea."""
-    return _countries_by_zone().get(timezone_of(place))
+    return country_of_zone(timezone_of(place))
+
+
+def country_of_zone(zone: str) -> str | None:
+    """The country (ISO 3166 alpha-2) of an IANA time zone; None for one of no country, such as those at sea."""
+    return _countries_by_zone().get(zone)
 
 
 def probably_swapped(place: LatLon, country: str) -> bool:
