@@ -283,17 +283,19 @@ class _Judgement:
 
     def _wide_cities(self, rows: Ints) -> list[Ints]:
         """The rows of each city that has more than MIN_CITY_ROWS of them and is too wide for one."""
-        cities = np.unique(self._cities[rows], return_inverse=True)[1]
-        key = self._regions.codes[rows].astype(np.int64) * (len(rows) + 1) + cities
+        key = self._regions.codes[rows].astype(np.int64) * (1 << 32) + self._cities[rows]
         order = np.argsort(key, kind="stable")
         if len(order) == 0:
             return []
         starts = np.flatnonzero(np.diff(key[order], prepend=-1))
         counts = np.diff(starts, append=len(order))
-        xyz = self._xyz[self._spot[rows[order]]]
-        width_m = np.linalg.norm(np.maximum.reduceat(xyz, starts) - np.minimum.reduceat(xyz, starts), axis=1)
+        del key
+        rows = rows[order].astype(np.int32)
+        axes = (self._xyz[self._spot[rows], axis] for axis in range(3))
+        widths = [np.maximum.reduceat(axis, starts) - np.minimum.reduceat(axis, starts) for axis in axes]
+        width_m = np.linalg.norm(widths, axis=0)
         wide = (width_m > FAR_FROM_CITY_M) & (counts > MIN_CITY_ROWS)
-        return [rows[order[start : start + count]] for start, count in zip(starts[wide], counts[wide], strict=True)]
+        return [rows[start : start + count] for start, count in zip(starts[wide], counts[wide], strict=True)]
 
     def _spare_regions_of_many_errors(self) -> None:
         """Make no error of a region's places where too many of them would be."""

@@ -25,12 +25,12 @@ STOCK = "store_id,sku,on_hand"
 SQUARE = "POLYGON((121 25,122 25,122 26,121 26,121 25))"
 
 
-
 def rows_near(lat: float, lon: float, count: int, names: str = ",", *, first: int = 0) -> str:
     """Rows in a lattice of some 10 km around a place, with a region and a city; the header if they are the first."""
     header = "" if first else f"{STORE},region,city\n"
     return header + "".join(
-        f"{first + i},{lat + (i % 5 - 2) * 0.02 + 0.01},{lon + (i // 5 - 2) * 0.02 + 0.01},{names}\n" for i in range(count)
+        f"{first + i},{lat + (i % 5 - 2) * 0.02 + 0.01},{lon + (i // 5 - 2) * 0.02 + 0.01},{names}\n"
+        for i in range(count)
     )
 
 
@@ -119,10 +119,15 @@ def test_a_file_of_stores_meets_each_code_and_no_other(tmp_path: Path, code: str
     assert bool(read.warnings) == (code in WARNING_CODES)
 
 
-@pytest.mark.parametrize("parameter", ["country", "timezone"])
-def test_a_wrong_parameter_is_a_problem_of_the_file_that_names_it(tmp_path: Path, parameter: str) -> None:
+@pytest.mark.parametrize(
+    ("parameter", "options"),
+    [("country", StoreOptions(country="Atlantis")), ("timezone", StoreOptions(timezone="Atlantis"))],
+)
+def test_a_wrong_parameter_is_a_problem_of_the_file_that_names_it(
+    tmp_path: Path, parameter: str, options: StoreOptions
+) -> None:
     with pytest.raises(FileProblem) as caught:
-        read_stores(opened(tmp_path, f"{STORE}\n"), options=StoreOptions(**{parameter: "Atlantis"}))
+        read_stores(opened(tmp_path, f"{STORE}\n"), options=options)
     assert caught.value.code in FILE_CODES
     assert [place for place, _ in caught.value.errors] == [f"parameter {parameter}"]
 
