@@ -106,11 +106,14 @@ def test_a_region_misspelt_is_no_wrong_place_where_the_city_is_known(tmp_path: P
 
 def test_regions_that_are_no_places_on_the_map_make_no_errors(tmp_path: Path) -> None:
     random = Random(7)
-    shops = [
-        Shop(40 + random.uniform(-3, 3), -100 + random.uniform(-3, 3), random.choice(["franchise", "own"]), "")
+    mixed = [
+        Shop(40 + random.uniform(-1, 1), -100 + random.uniform(-1, 1), random.choice(["franchise", "own"]), "")
         for _ in range(300)
     ]
-    assert codes_of(tmp_path, shops) == {}
+    east = [Shop(39.75 + i / 10, -90.25 + j / 10, "East", "") for i in range(6) for j in range(6)]
+    assert codes_of(tmp_path, [*mixed, *east, Shop(40.0, -90.0, "own", "")]) == {}
+    west = [Shop(one.lat, one.lon, "West", "") for one in mixed]
+    assert codes_of(tmp_path, [*west, *east, Shop(40.0, -90.0, "West", "")]) == {336: {"not_in_region"}}
 
 
 def test_where_a_tenth_of_a_region_would_be_wrong_the_region_is_meant_otherwise(tmp_path: Path) -> None:
