@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -269,7 +270,8 @@ class _Judgement:
 
         An error where a row is ``strange``, among others than its region, or far from nearly all of its region.
         """
-        for members in self._wide_cities(np.flatnonzero(known & (self._cities != 0))):
+        regions = np.unique(self._regions.codes[known]).tolist()
+        for members in chain.from_iterable(map(self._wide_cities, regions)):
             xyz = self._xyz[self._spot[members]]
             away_m = np.linalg.norm(xyz - np.median(xyz, axis=0), axis=1)
             together = away_m <= _CITY_RADIUS_M
@@ -281,19 +283,17 @@ class _Judgement:
             self._note(Odd.NOT_IN_CITY, members[wrong], away_m[wrong], middle)
             self._note(Odd.FAR_FROM_CITY, members[odd], away_m[odd], middle)
 
-    def _wide_cities(self, rows: Ints) -> list[Ints]:
-        """The rows of each city that has more than MIN_CITY_ROWS of them and is too wide for one."""
-        key = self._regions.codes[rows].astype(np.int64) * (1 << 32) + self._cities[rows]
-        order = np.argsort(key, kind="stable")
-        if len(order) == 0:
+    def _wide_cities(self, region: int) -> list[Ints]:
+        """The rows of each city of the region that has more than MIN_CITY_ROWS of them and is too wide for one."""
+        rows = self._regions.rows_of(region)
+        rows = rows[self._cities[rows] != 0]
+        if len(rows) == 0:
             return []
-        starts = np.flatnonzero(np.diff(key[order], prepend=-1))
-        counts = np.diff(starts, append=len(order))
-        del key
-        rows = rows[order].astype(np.int32)
-        axes = (self._xyz[self._spot[rows], axis] for axis in range(3))
-        widths = [np.maximum.reduceat(axis, starts) - np.minimum.reduceat(axis, starts) for axis in axes]
-        width_m = np.linalg.norm(widths, axis=0)
+        rows = rows[np.argsort(self._cities[rows], kind="stable")]
+        starts = np.flatnonzero(np.diff(self._cities[rows], prepend=0))
+        counts = np.diff(starts, append=len(rows))
+        xyz = self._xyz[self._spot[rows]]
+        width_m = np.linalg.norm(np.maximum.reduceat(xyz, starts) - np.minimum.reduceat(xyz, starts), axis=1)
         wide = (width_m > FAR_FROM_CITY_M) & (counts > MIN_CITY_ROWS)
         return [rows[start : start + count] for start, count in zip(starts[wide], counts[wide], strict=True)]
 

@@ -44,7 +44,7 @@ class Seen(NamedTuple):
 
 
 class Survey:
-    """Collects the rows that have a place, then judges them; 44 bytes a row, and some 60 more while it judges.
+    """Collects the rows that have a place, then judges them; 44 bytes a row, and some 90 more while it judges.
 
     Names are kept as hashes: two names with one hash would be taken as one, which among a million does not happen.
     """
