@@ -180,7 +180,7 @@ def import_stores(
     ] = None,
     partner: Partner = "default",
     timezone: Zone = None,
-    country: Annotated[str | None, typer.Option(help="Such as TW: warn about stores outside of it.")] = None,
+    country: Annotated[str | None, typer.Option(help="Such as TW: a store outside of it is a bad row.")] = None,
     encoding: Encoding = None,
     sheet: Sheet = None,
     profile: ProfileName = None,

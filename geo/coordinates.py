@@ -102,15 +102,9 @@ def timezone_of(place: LatLon) -> str:
 
 def country_of(place: LatLon) -> str | None:
     """The country (ISO 3166 alpha-2) whose time zone polygon holds the place; None at sea."""
-    return _countries_by_zone().get(timezone_of(place))
+    return country_of_zone(timezone_of(place))
 
 
-def probably_swapped(place: LatLon, country: str) -> bool:
-    """Whether the place lies outside ``country`` (ISO 3166 alpha-2) but would lie inside with lat and lon swapped.
-
-    A hint for a warning, never a certainty. False when the swapped pair is no place.
-    """
-    wanted = country.upper()
-    if country_of(place) == wanted or abs(place.lon) > 90.0:
-        return False
-    return country_of(LatLon(lat=place.lon, lon=place.lat)) == wanted
+def country_of_zone(zone: str) -> str | None:
+    """The country (ISO 3166 alpha-2) of an IANA time zone; None for one of no country, such as those at sea."""
+    return _countries_by_zone().get(zone)

@@ -7,12 +7,8 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Final
 
-from shapely.geometry.base import BaseGeometry
-
-from dispatch.domain.hours import HoursError, check_opening_hours
 from dispatch.domain.stores import (
     DEFAULT_PARTNER,
     MAX_DELIVERY_RADIUS_M,
@@ -21,13 +17,15 @@ from dispatch.domain.stores import (
     MAX_STORE_ID_CHARS,
     Store,
 )
+from dispatch.ingest.moves import Moves
+from dispatch.ingest.place_checks import country_of_text, moved, outside, said_of
 from dispatch.ingest.problems import FileProblem, PlaceProblem, RowProblem, RowWarning
 from dispatch.ingest.profiles import MatchedColumns, fold_name, missing_columns
 from dispatch.ingest.shaping import matched_columns
-from dispatch.ingest.survey import ALONE_M, Survey
+from dispatch.ingest.store_values import datum_of, hours_of, mode_of, partner_of, zone_of
+from dispatch.ingest.survey import Seen, Survey
 from dispatch.ingest.tables import RawRow, RowIgnored, Table, short_row
 from dispatch.ingest.values import (
-    NOTHING,
     BadValueError,
     Unreadable,
     decimal_of,
@@ -40,15 +38,16 @@ from dispatch.ingest.values import (
     trimmed,
     whole_of,
 )
-from geo.coordinates import CoordinateError, Datum, LatLon, country_of, probably_swapped, timezone_of
+from geo.coordinates import CoordinateError, Datum, LatLon, country_of, timezone_of
+from geo.countries import country_named
 from geo.datums import in_mainland_china, to_wgs84
-from geo.travel import Mode
-from geo.zones import ZoneError, covers, parse_zone, zone_to_wgs84
+from geo.zones import covers
 
 _TEXT_FIELDS: Final = ("name", "brand", "region", "address", "phone")
+_SURVEYED: Final = ("store_id", "lat", "lon", "datum", "partner", "brand", "region", "city", "country")
 _SECONDS_FIELDS: Final = ("prepare_s", "prepare_line_s", "queue_per_order_s", "courier_s", "handover_s")
-_MAX_MESSAGE_CHARS: Final = 200
 _SLUG_CHARS: Final = MAX_STORE_ID_CHARS - 13
+_NONE: Final[Mapping[str, LatLon]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +55,8 @@ class StoreOptions:
     """What the import says of all rows; a column that says it of a row goes first.
 
     ``id_from`` names source columns or fields that make the id of each row; with it, an id column is not read.
-    ``country`` (ISO 3166 alpha-2) only serves the warnings about odd places. ``mapping`` is source column to field.
+    ``country`` (ISO 3166, or a usual name) is the one in which every store lies. ``mapping`` is source column to
+    field. ``force`` takes a file although most of its stores have moved alike.
     """
 
     partner: str = DEFAULT_PARTNER
@@ -65,6 +65,7 @@ class StoreOptions:
     country: str | None = None
     id_from: tuple[str, ...] = ()
     mapping: Mapping[str, str] = field(default_factory=dict)
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +105,13 @@ def match_store_columns(table: Table, *, options: StoreOptions) -> MatchedColumn
 type ReadRow = StoreRow | RowProblems | RowIgnored
 
 
-def read_stores(table: Table, *, options: StoreOptions) -> Iterator[ReadRow]:
+def read_stores(table: Table, *, options: StoreOptions, known: Mapping[str, LatLon] = _NONE) -> Iterator[ReadRow]:
     """Yield every row of the table in its order: a store, all that is wrong with it, or that it says nothing here.
 
-    The table is streamed twice, first to see in which country and regions its stores lie. Of two rows with one
-    store id the first stands. Raises FileProblem at once when columns or options cannot be; a problem of the file
-    while it is read comes from the iterator.
+    The table is streamed twice, first to see where all its stores lie. Of two rows with one store id the first stands.
+    ``known``: the places (WGS84) of the partner's stores as they are now, by store id. Raises FileProblem at once when
+    columns or options cannot be; a problem of the file while it is read comes from the iterator, and so does
+    ``datum_changed``.
     """
     matched = match_store_columns(table, options=options)
     if options.timezone is not None:
@@ -117,7 +119,10 @@ def read_stores(table: Table, *, options: StoreOptions) -> Iterator[ReadRow]:
             timezone_name(options.timezone)
         except BadValueError as bad:
             raise FileProblem(bad.code, bad.message, (PlaceProblem("parameter timezone", bad.message),)) from None
-    return _rows(table, matched, options)
+    if options.country is not None and country_named(options.country) is None:
+        message = f"{shown(options.country)} is no country of ISO 3166 such as TW"
+        raise FileProblem("country_unknown", message, (PlaceProblem("parameter country", message),))
+    return _rows(table, matched, options, known)
 
 
 def stable_id(values: Sequence[str]) -> str:
@@ -143,8 +148,10 @@ def _id_columns(matched: MatchedColumns, id_from: tuple[str, ...]) -> tuple[int,
     return tuple(index_by_name.get(fold_name(name), matched.index_by_field.get(name, -1)) for name in id_from)
 
 
-def _rows(table: Table, matched: MatchedColumns, options: StoreOptions) -> Iterator[ReadRow]:
-    reading = _Reading(matched, options, decimal_comma=table.decimal_comma)
+def _rows(
+    table: Table, matched: MatchedColumns, options: StoreOptions, known: Mapping[str, LatLon]
+) -> Iterator[ReadRow]:
+    reading = _Reading(matched, options, known, decimal_comma=table.decimal_comma)
     reading.look_over(table)
     first_rows: dict[str, int] = {}
     required = {matched.index_by_field[name] for name in ("store_id", "lat", "lon") if name in matched.index_by_field}
@@ -157,12 +164,13 @@ def _rows(table: Table, matched: MatchedColumns, options: StoreOptions) -> Itera
         if isinstance(row, RowIgnored):
             yield row
             continue
+        seen = reading.survey.seen(row.row_no)
         short = short_row(row, columns=matched.columns, required=required)
         if isinstance(short, RowProblem):
             yield RowProblems(row.row_no, (short,), short.raw)
             continue
-        result = reading.read(row, [short] if short else [])
-        if isinstance(result, StoreRow):
+        result = reading.read(row, seen, [short] if short else [])
+        if isinstance(result, StoreRow) and reading.survey.may_be_doubled(result.store.store_id):
             first = first_rows.setdefault(result.store.store_id, row.row_no)
             if first != row.row_no:
                 column = matched.name_of("store_id")
@@ -173,42 +181,88 @@ def _rows(table: Table, matched: MatchedColumns, options: StoreOptions) -> Itera
 
 
 class _Reading:
-    """How one file's rows are read: its columns, the options, and what the survey saw."""
+    """How one file's rows are read: its columns, the options, what is known of its stores, and what the survey saw."""
 
-    def __init__(self, matched: MatchedColumns, options: StoreOptions, *, decimal_comma: bool) -> None:
+    def __init__(
+        self, matched: MatchedColumns, options: StoreOptions, known: Mapping[str, LatLon], *, decimal_comma: bool
+    ) -> None:
         self._matched = matched
         self._options = options
+        self._known = known
         self._decimal_comma = decimal_comma
         self._id_columns = _id_columns(matched, options.id_from)
-        self._country: str | None = None
-        self._survey = Survey()
+        self._plain = [(name, parse) for name, parse in self._plain_fields() if name in matched.index_by_field]
+        self._surveyed = {name: matched.index_by_field[name] for name in _SURVEYED if name in matched.index_by_field}
+        self._declared = country_named(options.country) if options.country else None
+        self._usual: str | None = None
+        self.survey = Survey()
 
     def look_over(self, table: Table) -> None:
-        """The first pass: where the rows lie. Rows without a place are not counted."""
+        """The first pass: where the rows lie. Rows that have no place are not counted.
+
+        Raises FileProblem ``datum_changed``.
+        """
+        moves = Moves()
         for row in table:
             if not isinstance(row, RawRow):
                 continue
-            value = _values_of(row, self._matched)
+            value = _values_of(row, self._surveyed)
             try:
-                # Datums differ by less than two kilometres, which no country or region notices here.
-                lat, lon = (self._degrees_of(value.get(name, "")) for name in ("lat", "lon"))
-                self._survey.add(LatLon(lat=lat, lon=lon), text_of(value.get("region", "")))
+                datum = self._datum(value)
+                place = self._place(value, datum)
             except (BadValueError, CoordinateError):
                 continue
-        self._country = self._options.country.upper() if self._options.country else self._survey.country()
+            store_id = self._survey_row(row, value, place)
+            if store_id is not None and (before := self._known.get(store_id)) is not None:
+                moves.add(before, place, datum or Datum.WGS84)
+        self.survey.judge()
+        self._usual = self.survey.country()
+        if not self._options.force:
+            moves.check()
 
-    def read(self, row: RawRow, warnings: list[RowWarning]) -> StoreRow | RowProblems:
+    def _survey_row(self, row: RawRow, value: Mapping[str, str], place: LatLon) -> str | None:
+        """Add the row to the survey; its store id, None when it has none that could be one."""
+        try:
+            store_id: str | None = self._store_id(row, value)
+        except BadValueError:
+            store_id = None
+        self.survey.add(
+            row.row_no,
+            place,
+            there=country_of(place),
+            store_id=f"\n{row.row_no}" if store_id is None else store_id,
+            country=country_of_text(value.get("country", "")) or self._declared,
+            region=value.get("region", ""),
+            city=value.get("city", ""),
+            chain=(value.get("partner", ""), value.get("brand", "")),
+        )
+        return store_id
+
+    def _plain_fields(self) -> Iterator[tuple[str, Callable[[str], Any]]]:
+        """Fields that stand for themselves, and what makes each of its text, in their order."""
+
+        def whole(high: int) -> Callable[[str], int]:
+            return lambda text: whole_of(text, low=0, high=high, decimal_comma=self._decimal_comma)
+
+        yield from ((name, text_of) for name in _TEXT_FIELDS)
+        yield from ((name, whole(MAX_DURATION_S)) for name in _SECONDS_FIELDS)
+        yield "max_open_orders", whole(MAX_OPEN_ORDERS)
+        yield "opening_hours", hours_of
+        yield "delivery_radius_m", self._radius_of
+        yield "mode", mode_of
+
+    def read(self, row: RawRow, seen: Seen | None, warnings: list[RowWarning]) -> StoreRow | RowProblems:
         """The row as a store, or with all its problems in the order of the fields."""
-        value = _values_of(row, self._matched)
+        value = _values_of(row, self._matched.index_by_field)
         raw = self._matched.own_part(row.cells)
         problems: list[RowProblem] = []
 
         def take[T](name: str, parse: Callable[[str], T]) -> T | None:
-            text = value.get(name, "")
+            text = value.get(name)
             try:
                 if isinstance(text, Unreadable):
                     raise text.refusal()
-                return parse(text) if trimmed(text) else None
+                return parse(text) if text and trimmed(text) else None
             except BadValueError as bad:
                 column = bad.column or self._matched.name_of(name)
                 problems.append(RowProblem(row.row_no, column, bad.code, bad.message, raw))
@@ -220,27 +274,24 @@ class _Reading:
         def fault(name: str, code: str, message: str) -> None:
             problems.append(RowProblem(row.row_no, self._matched.name_of(name), code, message, raw))
 
-        def whole(high: int) -> Callable[[str], int]:
-            return lambda text: whole_of(text, low=0, high=high, decimal_comma=self._decimal_comma)
-
-        store_id = self._store_id(row, value, fault)
-        datum = take("datum", _datum_of) or self._options.datum
-        place = self._place(value, datum, take, fault)
-        fields: dict[str, Any] = {name: take(name, text_of) for name in _TEXT_FIELDS}
-        fields |= {name: take(name, whole(MAX_DURATION_S)) for name in _SECONDS_FIELDS}
-        fields["max_open_orders"] = take("max_open_orders", whole(MAX_OPEN_ORDERS))
-        fields["opening_hours"] = take("opening_hours", _hours_of)
-        fields["delivery_radius_m"] = take("delivery_radius_m", self._radius_of)
-        fields["mode"] = take("mode", _mode_of)
-        zone = take("delivery_zone", lambda text: _zone_of(text, datum))
-        partner = take("partner", _partner_of) or self._options.partner
+        store_id = None
+        try:
+            store_id = self._store_id(row, value)
+        except BadValueError as bad:
+            fault("store_id", bad.code, bad.message)
+        datum = take("datum", datum_of) or self._options.datum
+        place = self._checked_place(value, seen, datum, take, warn, fault)
+        fields: dict[str, Any] = {name: take(name, parse) for name, parse in self._plain}
+        zone = take("delivery_zone", lambda text: zone_of(text, datum))
+        partner = take("partner", partner_of) or self._options.partner
         timezone = take("timezone", timezone_name) or self._options.timezone
         active = take("active", flag_of)
         if problems or place is None or store_id is None:
             return RowProblems(row.row_no, tuple(problems), raw)
-        self._warn_of_place(place, fields["region"], warn)
         if zone is not None and not covers(zone, place):
             warn("delivery_zone", "outside_own_zone", "the store lies outside its own delivery zone")
+        if (before := self._known.get(store_id)) is not None and (move := moved(place, before)) is not None:
+            warn("lat", *move)
         store = Store(
             store_id=store_id,
             place=place,
@@ -252,52 +303,72 @@ class _Reading:
         )
         return StoreRow(row.row_no, store, tuple(warnings), raw)
 
-    def _store_id(self, row: RawRow, value: Mapping[str, str], fault: Callable[[str, str, str], None]) -> str | None:
-        try:
-            if self._id_columns:
-                return stable_id([row.cells[i] if i < len(row.cells) else "" for i in self._id_columns])
-            return identifier_of(value.get("store_id", ""), field="store_id", max_chars=MAX_STORE_ID_CHARS)
-        except BadValueError as bad:
-            fault("store_id", bad.code, bad.message)
-            return None
+    def _store_id(self, row: RawRow, value: Mapping[str, str]) -> str:
+        if self._id_columns:
+            return stable_id([row.cells[i] if i < len(row.cells) else "" for i in self._id_columns])
+        return identifier_of(value.get("store_id", ""), field="store_id", max_chars=MAX_STORE_ID_CHARS)
 
-    def _place(
+    def _datum(self, value: Mapping[str, str]) -> Datum | None:
+        text = value.get("datum", "")
+        return (datum_of(text) if trimmed(text) else None) or self._options.datum
+
+    def _place(self, value: Mapping[str, str], datum: Datum | None) -> LatLon:
+        """The place in WGS84, as it is written where no datum is said. Raises BadValueError, CoordinateError."""
+        lat, lon = (self._degrees_of(value.get(name, "")) for name in ("lat", "lon"))
+        place = LatLon(lat=lat, lon=lon)
+        return to_wgs84(place, datum) if datum is not None else place
+
+    def _checked_place(
+        self,
+        value: Mapping[str, str],
+        seen: Seen | None,
+        datum: Datum | None,
+        take: Callable[[str, Callable[[str], float]], float | None],
+        warn: Callable[[str, str, str], None],
+        fault: Callable[[str, str, str], None],
+    ) -> LatLon | None:
+        """The place in WGS84 with what is odd about it told, or None with the fault told."""
+        if seen is None:
+            self._tell_why_nowhere(value, datum, take, fault)
+            return None
+        place, text = seen.place, value.get("country", "")
+        country = country_of_text(text) if text else None
+        if country is None and text and text_of(text) is not None:
+            warn("country", "country_unknown", f"{shown(text)} is no country that is known; nothing is checked by it")
+        country = country or self._declared
+        if country is not None and (found := outside(place, country, declared=True)) is not None:
+            fault("lat", *found)
+            return None
+        if datum is None and in_mainland_china(place):
+            message = "the place is in mainland China: say whether its datum is wgs84, gcj02 or bd09"
+            fault("lat", "datum_required", message)
+            return None
+        if country is None and self._usual is not None:
+            odd = outside(place, self._usual, declared=False)
+            if odd is not None:
+                warn("lat", *odd)
+        for oddity in seen.oddities:
+            found, wrong = said_of(oddity, region=value.get("region"), city=value.get("city"))
+            (fault if wrong else warn)("lat", *found)
+        return place
+
+    def _tell_why_nowhere(
         self,
         value: Mapping[str, str],
         datum: Datum | None,
         take: Callable[[str, Callable[[str], float]], float | None],
         fault: Callable[[str, str, str], None],
-    ) -> LatLon | None:
-        """The place in WGS84, or None with the fault told."""
+    ) -> None:
         for name in ("lat", "lon"):
             if not trimmed(value.get(name, "")):
                 fault(name, f"{name}_missing", f"no {'latitude' if name == 'lat' else 'longitude'}")
-        lat = take("lat", self._degrees_of)
-        lon = take("lon", self._degrees_of)
+        lat, lon = take("lat", self._degrees_of), take("lon", self._degrees_of)
         if lat is None or lon is None:
-            return None
+            return
         try:
-            place = LatLon(lat=lat, lon=lon)
-            if datum is None and in_mainland_china(place):
-                message = "the place is in mainland China: say whether its datum is wgs84, gcj02 or bd09"
-                fault("lat", "datum_required", message)
-                return None
-            return to_wgs84(place, datum) if datum is not None else place
+            self._place(value, datum)
         except CoordinateError as error:
             fault("lat", error.code, str(error))
-            return None
-
-    def _warn_of_place(self, place: LatLon, region: str | None, warn: Callable[[str, str, str], None]) -> None:
-        if self._country is not None:
-            there = country_of(place)
-            if probably_swapped(place, self._country):
-                message = f"the place is outside {self._country}, but inside with lat and lon swapped"
-                warn("lat", "maybe_swapped", message)
-            elif there != self._country:
-                warn("lat", "outside_country", f"the place is in {there or 'no country'}, not in {self._country}")
-        if region is not None and self._survey.alone_in_region(place, region):
-            message = f"no other store of {shown(region)} in this file lies within {ALONE_M / 1000.0:.0f} km"
-            warn("lat", "far_from_region", message)
 
     def _degrees_of(self, text: str) -> float:
         return degrees_of(text, decimal_comma=self._decimal_comma)
@@ -310,56 +381,7 @@ class _Reading:
         return radius_m
 
 
-def _values_of(row: RawRow, matched: MatchedColumns) -> dict[str, str]:
+def _values_of(row: RawRow, index_by_field: Mapping[str, int]) -> dict[str, str]:
     cells = row.cells
-    return {name: cells[index] for name, index in matched.index_by_field.items() if index < len(cells)}
-
-
-def _datum_of(text: str) -> Datum:
-    folded = re.sub(r"[\s_-]", "", unicodedata.normalize("NFKC", text).casefold())
-    try:
-        return Datum(folded)
-    except ValueError:
-        raise BadValueError("datum_invalid", f"{shown(text)} is none of {', '.join(Datum)}") from None
-
-
-def _mode_of(text: str) -> Mode:
-    try:
-        return Mode(trimmed(text).casefold())
-    except ValueError:
-        raise BadValueError("mode_invalid", f"{shown(text)} is none of {', '.join(Mode)}") from None
-
-
-def _partner_of(text: str) -> str | None:
-    if trimmed(text).casefold() in NOTHING:
-        return None
-    try:
-        return identifier_of(text, field="partner", max_chars=MAX_STORE_ID_CHARS)
-    except BadValueError as bad:
-        raise BadValueError("partner_invalid", bad.message) from None
-
-
-@lru_cache(maxsize=4096)
-def _checked_hours(text: str) -> str | None:
-    """None when the hours can be read, else why not, on one line."""
-    try:
-        check_opening_hours(text)
-    except HoursError as error:
-        return f"{shown(text)}: {error}"[:_MAX_MESSAGE_CHARS]
-    return None
-
-
-def _hours_of(text: str) -> str | None:
-    hours = text_of(text)
-    if hours is not None and (fault := _checked_hours(hours)) is not None:
-        raise BadValueError("opening_hours_invalid", fault)
-    return hours
-
-
-def _zone_of(text: str, datum: Datum | None) -> BaseGeometry | None:
-    if trimmed(text).casefold() in NOTHING:
-        return None
-    try:
-        return zone_to_wgs84(parse_zone(trimmed(text)), datum or Datum.WGS84)
-    except (ZoneError, CoordinateError) as error:
-        raise BadValueError("delivery_zone_invalid", str(error)[:_MAX_MESSAGE_CHARS]) from None
+    found = len(cells)
+    return {name: cells[index] for name, index in index_by_field.items() if index < found}

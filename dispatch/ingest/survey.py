@@ -1,70 +1,155 @@
-"""A first pass over a file of stores: where most of them lie, so that the odd ones can be told."""
+"""A first pass over a file of stores: where all of them lie, so that the odd ones can be told in the second."""
 
 from __future__ import annotations
 
+import unicodedata
+from array import array
 from collections import Counter
-from itertools import product
-from math import cos, floor, radians, sin
-from typing import Final
+from collections.abc import Hashable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, NamedTuple
 
-from geo.coordinates import LatLon, country_of
+import numpy as np
+from numpy.typing import NDArray
+
+from dispatch.ingest.neighbours import Groups, Odd, Places, Spots, Verdicts, odd_places
+from dispatch.ingest.values import NOTHING
+from geo.coordinates import LatLon
 
 COUNTRY_SHARE: Final = 0.8
 """The share of a file's rows that must lie in one country before it is taken for the country of the file."""
 
-ALONE_M: Final = 200_000.0
-"""A store with no other store of its region within this is odd."""
+_MAX_NAMES: Final = 10_000
 
-_MIN_REGION_ROWS: Final = 10
-_RADIUS_M: Final = 6_371_008.8
-_NEIGHBOURS: Final = tuple(product((-1, 0, 1), repeat=3))
 
-type _Box = tuple[int, int, int]
+@dataclass(frozen=True, slots=True)
+class Oddity:
+    """What is odd about a row's place, how far it lies from where it would belong, and a row to compare it with.
+
+    ``region`` is the other row's, None when it has none.
+    """
+
+    kind: Odd
+    away_m: float
+    row_no: int
+    region: str | None
+
+
+class Seen(NamedTuple):
+    """The place of a row, WGS84, and what is odd about it."""
+
+    place: LatLon
+    oddities: tuple[Oddity, ...]
 
 
 class Survey:
-    """Counts places by country, and by region in boxes ALONE_M wide in earth-centred coordinates.
+    """Collects the rows that have a place, then judges them; 44 bytes a row, and some 90 more while it judges.
 
-    Memory grows with the boxes that hold a store, not with the stores.
+    Names are kept as hashes: two names with one hash would be taken as one, which among a million does not happen.
     """
 
     def __init__(self) -> None:
-        self._places = 0
+        self._row_nos = array("i")
+        self._lats, self._lons = array("d"), array("d")
+        self._ids, self._regions = array("q"), array("q")
+        self._cities, self._chains = array("i"), array("i")
         self._countries: Counter[str] = Counter()
-        self._boxes: dict[str, Counter[_Box]] = {}
+        self._names: dict[int, str] = {}
+        self._doubled: frozenset[int] = frozenset()
+        self._twins: NDArray[np.int32] | None = None
+        self._groups: Groups | None = None
+        self._verdicts: Verdicts | None = None
+        self._next = 0
 
-    def add(self, place: LatLon, region: str | None) -> None:
-        """Count a place."""
-        self._places += 1
-        country = country_of(place)
-        if country is not None:
-            self._countries[country] += 1
-        if region is not None:
-            self._boxes.setdefault(region, Counter())[_box_of(place)] += 1
+    def add(
+        self,
+        row_no: int,
+        place: LatLon,
+        *,
+        there: str | None,
+        store_id: str,
+        country: str | None,
+        region: str,
+        city: str,
+        chain: tuple[str, str],
+    ) -> None:
+        """Note a row. ``there`` is the country in which it lies, ``country`` the one in which it is said to lie.
+
+        A region is one of its country, that in which the row lies where none is said; a city one of its region. The
+        names of both are as the file has them, empty where there is none.
+        """
+        self._row_nos.append(row_no)
+        self._lats.append(place.lat)
+        self._lons.append(place.lon)
+        self._ids.append(hash(store_id))
+        self._chains.append(_hashed((_folded(chain[0]), _folded(chain[1]))))
+        folded = _folded(city)
+        self._cities.append(_hashed(folded) if folded else 0)
+        folded = _folded(region)
+        code = hash((country or there, folded)) if folded else 0
+        self._regions.append(code)
+        if folded and len(self._names) < _MAX_NAMES:
+            self._names.setdefault(code, region)
+        if there is not None:
+            self._countries[there] += 1
 
     def country(self) -> str | None:
         """The country in which at least COUNTRY_SHARE of the places lie; None when there is none such."""
         if not self._countries:
             return None
         country, rows = self._countries.most_common(1)[0]
-        return country if rows >= COUNTRY_SHARE * self._places else None
+        return country if rows >= COUNTRY_SHARE * len(self._row_nos) else None
 
-    def alone_in_region(self, place: LatLon, region: str) -> bool:
-        """Whether a place that was counted is odd: no other place of its region lies within ALONE_M.
+    def judge(self) -> None:
+        """Judge all rows that were added; none can be added after that."""
+        # What is no longer needed is let go at once: at a million rows this is where memory is highest.
+        ids, self._ids = np.frombuffer(self._ids, dtype=np.int64), array("q")
+        spots = Spots(np.frombuffer(self._lats, dtype=np.float64), np.frombuffer(self._lons, dtype=np.float64))
+        self._twins = spots.twins(ids)
+        hashes, counts = np.unique(ids, return_counts=True)
+        self._doubled = frozenset(hashes[counts > 1].tolist())
+        del ids, hashes, counts
+        self._groups, self._regions = Groups(np.frombuffer(self._regions, dtype=np.int64)), array("q")
+        chains, self._chains = Groups(np.frombuffer(self._chains, dtype=np.int32)), array("i")
+        cities, self._cities = np.frombuffer(self._cities, dtype=np.int32), array("i")
+        self._verdicts = odd_places(Places(spots=spots, regions=self._groups, chains=chains, cities=cities))
 
-        Certain when true. False up to three and a half times that distance is possible, and always for a region
-        with fewer than ten places.
+    def may_be_doubled(self, store_id: str) -> bool:
+        """Whether the id may stand in several rows; certain when false, so that few ids have to be remembered."""
+        return hash(store_id) in self._doubled
+
+    def seen(self, row_no: int) -> Seen | None:
+        """What was seen of the row; rows are asked for in the order in which they were added, each once.
+
+        None for a row that was not added.
         """
-        boxes = self._boxes.get(region)
-        if boxes is None or boxes.total() < _MIN_REGION_ROWS:
-            return False
-        x, y, z = _box_of(place)
-        return sum(boxes[x + dx, y + dy, z + dz] for dx, dy, dz in _NEIGHBOURS) <= 1
+        index = self._next
+        verdicts, twins = self._verdicts, self._twins
+        if verdicts is None or twins is None or index >= len(self._row_nos) or self._row_nos[index] != row_no:
+            return None
+        self._next += 1
+        found = []
+        if (kind := Odd(int(verdicts.kinds[index]))) is not Odd.NOTHING:
+            found.append(self._oddity(kind, float(verdicts.away_m[index]), int(verdicts.others[index])))
+        if (twin := int(twins[index])) >= 0:
+            found.append(self._oddity(Odd.SAME_PLACE, 0.0, twin))
+        return Seen(LatLon(lat=self._lats[index], lon=self._lons[index]), tuple(found))
+
+    def _oddity(self, kind: Odd, away_m: float, other: int) -> Oddity:
+        groups = self._groups
+        code = -1 if groups is None else int(groups.codes[other])
+        region = None if groups is None or code < 0 else self._names.get(int(groups.names[code]))
+        return Oddity(kind, away_m, self._row_nos[other], region)
 
 
-def _box_of(place: LatLon) -> _Box:
-    # On a sphere: a third of a percent is nothing here. The chord is shorter than the way over the ground, so what
-    # is not in the boxes around is farther than ALONE_M.
-    lat, lon = radians(place.lat), radians(place.lon)
-    scale = _RADIUS_M / ALONE_M
-    return floor(cos(lat) * cos(lon) * scale), floor(cos(lat) * sin(lon) * scale), floor(sin(lat) * scale)
+def _hashed(name: Hashable) -> int:
+    """A number of 31 bits and not 0, enough for names of which a file has few or that only matter beside others."""
+    return hash(name) & 0x7FFF_FFFE | 1
+
+
+@lru_cache(maxsize=16_384)
+def _folded(name: str) -> str:
+    """The name without what people vary in it; empty where the table says nothing."""
+    plain = unicodedata.normalize("NFKC", name).casefold().replace("臺", "台").strip()
+    return "" if plain in NOTHING else "".join(char for char in plain if char.isalnum())

@@ -126,6 +126,7 @@ def store_options(request: ImportRequest) -> StoreOptions:
         datum=request.datum,
         timezone=request.timezone,
         country=request.country,
+        force=request.force,
         id_from=request.id_from,
         mapping=request.mapping,
     )

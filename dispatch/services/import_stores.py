@@ -23,6 +23,7 @@ from dispatch.storage.stores import (
     StoreKey,
     StoresPut,
     lock_directory,
+    places_of_partner,
     put_stores_of_cell,
     remove_stores_of_cell,
     stores_of_partner,
@@ -43,7 +44,8 @@ async def import_stores(account: Account, table: Table) -> None:
     before = await _stores_in_service(account) if whole else []
     named: set[str] = set()
     async with staged_stores(account.database) as staged:
-        rows = await asyncio.to_thread(read_stores, table, options=options)
+        known = await places_of_partner(account.database, request.partner)
+        rows = await asyncio.to_thread(read_stores, table, options=options, known=known)
         async for batch in in_batches(rows, _STORES_A_BATCH):
             bad = [row for row in batch if isinstance(row, RowProblems)]
             good = [row for row in batch if isinstance(row, StoreRow)]

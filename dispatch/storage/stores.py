@@ -278,6 +278,13 @@ async def stocked_elsewhere(database: Database, partner: str, store_nos: Sequenc
     return int(found)
 
 
+async def places_of_partner(database: Database, partner: str) -> dict[str, LatLon]:
+    """Where the stores of a partner that are in service lie, by id."""
+    async with database.connection() as connection:
+        rows = await connection.fetch(sql("partner_places"), partner)
+    return {row["store_id"]: LatLon(lat=row["lat"], lon=row["lon"]) for row in rows}
+
+
 async def stores_of_partner(connection: Connection, partner: str) -> list[StoreKey]:
     """The stores of a partner that are in service."""
     rows = await connection.fetch(sql("partner_stores"), partner)

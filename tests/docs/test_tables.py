@@ -94,7 +94,6 @@ async def test_the_table_of_metrics_is_what_is_told(database_url: str, tmp_path:
         ("Of a row: it is not applied, the others are", ROW_CODES),
         ("Ignored: the row says nothing that counts", IGNORED_CODES),
         ("Warnings: the row is applied", WARNING_CODES),
-        ("Ignored: the row says nothing here", IGNORED_CODES),
     ],
 )
 def test_the_tables_of_codes_are_the_registry(heading: str, codes: dict[str, str]) -> None:

@@ -14,7 +14,6 @@ from geo.coordinates import (
     NullIslandError,
     SwappedCoordinatesError,
     country_of,
-    probably_swapped,
     timezone_of,
 )
 
@@ -91,20 +90,3 @@ def test_a_place_has_the_country_of_its_time_zone_and_none_at_sea(
     place = LatLon(lat=lat, lon=lon)
     assert timezone_of(place) == timezone
     assert country_of(place) == country
-
-
-@pytest.mark.parametrize(
-    ("lat", "lon", "country", "expected"),
-    [
-        (9.03, 38.74, "SA", False),  # Addis Ababa, and swapped it is no Saudi place
-        (38.74, 9.03, "ET", True),  # Addis Ababa swapped
-        (38.74, 9.03, "et", True),
-        (9.03, 38.74, "ET", False),  # right as it is
-        (25.033, 121.5654, "JP", False),  # swapped it would be no place at all
-        (38.0, 37.0, "TR", False),  # in Turkey both ways
-    ],
-)
-def test_a_pair_is_probably_swapped_only_when_it_fits_the_country_the_other_way(
-    lat: float, lon: float, country: str, expected: bool
-) -> None:
-    assert probably_swapped(LatLon(lat=lat, lon=lon), country) is expected

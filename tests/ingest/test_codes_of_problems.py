@@ -15,15 +15,15 @@ from dispatch.ingest.items import ItemOptions, read_items
 from dispatch.ingest.problems import CODES, FILE_CODES, IGNORED_CODES, ROW_CODES, WARNING_CODES, FileProblem
 from dispatch.ingest.shaping import shape
 from dispatch.ingest.stock import StockOptions
-from dispatch.ingest.stores import RowProblems, StoreOptions
+from dispatch.ingest.stores import RowProblems, StoreOptions, StoreRow, read_stores
 from dispatch.ingest.tables import RowIgnored
-from geo.coordinates import CoordinateError
+from geo.coordinates import CoordinateError, LatLon
 from tests.ingest.tables import NOW, StoresRead, archive, open_any, opened, stock_batch, written
 
 # What numbers in text cannot be, since nan is refused as a number; a JSON body could.
 NOT_IN_FILES = {"coordinate_nan", "coordinate_invalid"}
 # Told by what is there already: tests/api/test_undoing_imports.py, tests/storage/test_counts_and_movements.py.
-OF_WHAT_IS_THERE = {"would_empty", "mostly_emptied", "older"}
+OF_WHAT_IS_THERE = {"would_empty", "mostly_emptied", "older", "datum_changed", "moved_far"}
 # Too large for a test; the limit is read in test_a_file_larger_than_the_limit_is_refused.
 TOO_LARGE = {"file_too_large"}
 # Read in tests of their own: of encodings, of workbooks.
@@ -33,6 +33,16 @@ STORE = "store_id,lat,lon"
 STOCK = "store_id,sku,on_hand"
 ITEM = "partner_code,sku"
 SQUARE = "POLYGON((121 25,122 25,122 26,121 26,121 25))"
+
+
+def rows_near(lat: float, lon: float, count: int, names: str = ",", *, first: int = 0) -> str:
+    """Rows in a lattice of some 10 km around a place, with a region and a city; the header if they are the first."""
+    header = "" if first else f"{STORE},region,city\n"
+    return header + "".join(
+        f"{first + i},{lat + (i % 5 - 2) * 0.02 + 0.01},{lon + (i // 5 - 2) * 0.02 + 0.01},{names}\n"
+        for i in range(count)
+    )
+
 
 STORE_FILES: dict[str, str | bytes] = {
     "json_invalid": '{"stores": [{"store_id": "A1"}',
@@ -81,9 +91,15 @@ STORE_FILES: dict[str, str | bytes] = {
     "text_invalid": f"{STORE},name\nA1,25,121.5,a\x07b\n",
     "text_too_long": f"{STORE},name\nA1,25,121.5,{'x' * 501}\n",
     "timezone_invalid": f"{STORE},timezone\nA1,25,121.5,Mars/Olympus\n",
-    "far_from_region": f"{STORE},region\n" + "".join(f"{i},40.7,-74.0,N\n" for i in range(10)) + "X,34.0,-118.2,N\n",
-    "maybe_swapped": f"{STORE}\n" + "".join(f"{i},21.0,78.0\n" for i in range(9)) + "X,78.0,21.0\n",
-    "outside_country": f"{STORE}\n" + "".join(f"{i},25.0,121.5\n" for i in range(9)) + "X,35.68,139.69\n",
+    "country_unknown": f"{STORE},country\nA1,25,121.5,Atlantis\n",
+    "far_from_city": rows_near(40, -100, 10, "N,A") + rows_near(40, -102, 10, "N,B", first=10) + "X,40,-102,N,A\n",
+    "far_from_others": rows_near(40.7, -74.0, 10) + "X,34.0,-118.2,,\n",
+    "far_from_region": rows_near(40.7, -74.0, 10, "N,") + "X,34.0,-118.2,N,\n",
+    "maybe_swapped": rows_near(21.0, 78.0, 8) + "X,78.0,21.0,,\n",
+    "not_in_city": rows_near(40, -100, 10, "N,A") + rows_near(40, -104, 30, "M,B", first=10) + "X,39.5,-104,N,A\n",
+    "not_in_region": rows_near(40, -100, 10, "N,") + rows_near(40, -104, 30, "M,", first=10) + "X,40,-104,N,\n",
+    "outside_country": rows_near(25.0, 121.5, 8) + "X,35.68,139.69,,\n",
+    "same_place": f"{STORE}\nA1,25,121.5\nA2,25,121.5\n",
     "outside_own_zone": f'{STORE},delivery_zone\nA1,24,121.5,"{SQUARE}"\n',
     "row_padded": f"{STORE},name\nA1,25,121.5\n",
 }
@@ -186,7 +202,7 @@ def test_a_file_of_stock_meets_each_reason_to_ignore_a_row(tmp_path: Path, code:
 @pytest.mark.parametrize("code", STORE_FILES)
 def test_a_file_of_stores_meets_each_code_and_no_other(tmp_path: Path, code: str) -> None:
     content = STORE_FILES[code]
-    if code in FILE_CODES and code != "timezone_invalid":
+    if code in FILE_CODES.keys() - ROW_CODES.keys() - WARNING_CODES.keys():
         with pytest.raises(FileProblem) as caught:
             StoresRead(open_any(written(tmp_path / "file", content)))
         assert caught.value.code == code
@@ -194,6 +210,38 @@ def test_a_file_of_stores_meets_each_code_and_no_other(tmp_path: Path, code: str
     read = StoresRead(open_any(written(tmp_path / "file", content)))
     assert {one.code for one in read.problems} | {one.code for one in read.warnings} == {code}
     assert bool(read.warnings) == (code in WARNING_CODES)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "options"),
+    [("country", StoreOptions(country="Atlantis")), ("timezone", StoreOptions(timezone="Atlantis"))],
+)
+def test_a_wrong_parameter_is_a_problem_of_the_file_that_names_it(
+    tmp_path: Path, parameter: str, options: StoreOptions
+) -> None:
+    with pytest.raises(FileProblem) as caught:
+        read_stores(opened(tmp_path, f"{STORE}\n"), options=options)
+    assert caught.value.code in FILE_CODES
+    assert [place for place, _ in caught.value.errors] == [f"parameter {parameter}"]
+
+
+def test_a_place_outside_the_declared_country_is_a_problem_of_its_row(tmp_path: Path) -> None:
+    read = StoresRead(opened(tmp_path, f"{STORE}\nA1,25,121.5\n"), StoreOptions(country="Japan"))
+    assert [one.code for one in read.problems] == ["outside_country"]
+
+
+def test_a_file_whose_known_stores_have_all_moved_alike_is_a_problem(tmp_path: Path) -> None:
+    known = {str(i): LatLon(lat=40.003 + (i % 5 - 2) * 0.02 + 0.01, lon=-100 + (i // 5 - 2) * 0.02) for i in range(10)}
+    with pytest.raises(FileProblem) as caught:
+        list(read_stores(opened(tmp_path, rows_near(40, -100, 10)), options=StoreOptions(), known=known))
+    assert caught.value.code == "datum_changed"
+
+
+def test_a_store_that_moved_by_kilometres_is_warned_of(tmp_path: Path) -> None:
+    table = opened(tmp_path, f"{STORE}\nA1,25,121.5\n")
+    (row,) = read_stores(table, options=StoreOptions(), known={"A1": LatLon(lat=25.02, lon=121.5)})
+    assert isinstance(row, StoreRow)
+    assert [(one.code, "2.2 km" in one.message) for one in row.warnings] == [("moved_far", True)]
 
 
 @pytest.mark.parametrize("code", STOCK_FILES)

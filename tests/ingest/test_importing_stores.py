@@ -197,38 +197,46 @@ def test_a_made_id_fits_and_does_not_mind_case_and_spaces(values: list[str]) -> 
     assert stable_id([*values, "x"]) != made
 
 
-def test_swapped_places_are_warned_of_by_the_declared_country(tmp_path: Path) -> None:
-    read = StoresRead(opened(tmp_path, "id,lat,lon\nA1,78.0,21.0\n"), StoreOptions(country="in"))
-    assert [(one.row_no, one.column, one.code) for one in read.warnings] == [(2, "lat", "maybe_swapped")]
+def test_swapped_places_are_told_by_the_declared_country(tmp_path: Path) -> None:
+    for text, options in (
+        ("id,lat,lon\nA1,78.0,21.0\n", StoreOptions(country="in")),
+        ("id,lat,lon,Country Code\nA1,78.0,21.0,IND\n", StoreOptions(country="US")),
+    ):
+        read = StoresRead(opened(tmp_path, text), options)
+        assert [(one.row_no, one.column, one.code) for one in read.problems] == [(2, "lat", "coordinates_swapped")]
 
 
 @pytest.mark.parametrize(("inside", "warned"), [(8, True), (7, False)])
 def test_without_a_declared_country_four_rows_in_five_make_one(tmp_path: Path, inside: int, warned: bool) -> None:
-    places = ["21.0,78.0"] * inside + ["78.0,21.0"] * (10 - inside)
+    places = [f"21.{i},78.0" for i in range(inside)] + [f"78.{i},21.0" for i in range(10 - inside)]
     read = StoresRead(opened(tmp_path, "id,lat,lon\n" + "".join(f"{i},{p}\n" for i, p in enumerate(places))))
-    assert [one.code for one in read.warnings] == (["maybe_swapped"] * (10 - inside) if warned else [])
+    swapped = [one.code for one in read.warnings if one.code == "maybe_swapped"]
+    assert swapped == (["maybe_swapped"] * (10 - inside) if warned else [])
 
 
 def test_the_chains_of_taiwan_are_read_whole(shared_file: Callable[[str], Path]) -> None:
     read = StoresRead(open_table(shared_file("stores/tw_convenience_2020.csv")))
     assert read.problems == []
-    assert read.warnings == []
+    assert Counter(one.code for one in read.warnings) == {"same_place": 53}
     assert len({store.store_id for store in read.stores}) == 10_244
     assert len(Counter(store.brand for store in read.stores)) == 4
     assert {store.timezone for store in read.stores} == {"Asia/Taipei"}
 
 
-def test_the_three_places_wrong_in_nature_are_warned_of(shared_file: Callable[[str], Path]) -> None:
+def test_the_three_places_wrong_in_nature_are_errors_and_no_right_one_is(shared_file: Callable[[str], Path]) -> None:
     table = open_table(shared_file("stores/us_7eleven_2026.csv"))
     options = StoreOptions(country="US", id_from=("brand", "city", "state", "address"))
-    assert match_store_columns(table, options=options).ignored == ("city",)
+    assert match_store_columns(table, options=options).ignored == ()
     read = StoresRead(table, options)
-    assert read.problems == []
-    assert len({store.store_id for store in read.stores}) == 9_526
-    warned = {(one.row_no, one.code) for one in read.warnings}
     # Denver at the Canadian border, Irvine in Yellowstone, Cleveland (Tennessee) in the Arctic.
-    assert {(126, "far_from_region"), (810, "far_from_region"), (1905, "outside_country")} <= warned
-    assert len({row_no for row_no, _ in warned}) <= 5
+    assert [(one.row_no, one.column, one.code) for one in read.problems] == [
+        (126, "lat", "not_in_city"),
+        (810, "lat", "not_in_city"),
+        (1905, "lat", "outside_country"),
+    ]
+    assert len({store.store_id for store in read.stores}) == 9_523
+    # Each across a river from another state, and far from the rest of its own.
+    assert [(one.row_no, one.code) for one in read.warnings] == [(3556, "far_from_region"), (6124, "far_from_region")]
 
 
 def test_shops_of_tokyo_are_read_by_their_osm_id(shared_file: Callable[[str], Path]) -> None:

@@ -30,6 +30,7 @@ OF_ALL_CELLS: Final = frozenset(
         "read_all_stores",
         "copy_shelves",
         "copy_some_skus",
+        "partner_places",
         "partner_stores",
         "store_refs",
         "short_orders",

@@ -36,6 +36,12 @@ SELECT d.store_id, d.store_no, d.cell, s.timezone
 FROM store_directory d JOIN stores s ON s.cell = d.cell AND s.store_no = d.store_no
 WHERE d.partner = $1 AND s.removed_at IS NULL
 
+-- name: partner_places
+-- Where the stores of a partner lie that are not removed, to tell which of them a file moves.
+SELECT d.store_id, s.lat, s.lon
+FROM store_directory d JOIN stores s ON s.cell = d.cell AND s.store_no = d.store_no
+WHERE d.partner = $1 AND s.removed_at IS NULL
+
 -- name: store_refs
 -- What a stock import must know of each store that may be named in it: owner, cell, time zone.
 SELECT d.store_id, d.store_no, d.cell, d.partner, s.timezone
