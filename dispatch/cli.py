@@ -354,6 +354,22 @@ def show_import(
     return past_imports.run_show(_settings(data_dir=data_dir), import_id)
 
 
+@past_imports.command("undo", epilog=_EPILOG)
+def undo_import(
+    import_id: Annotated[str, typer.Argument(metavar="ID", help="As dispatch imports lists it.")],
+    data_dir: DataDir = None,
+) -> int:
+    """Put back what was before an import of the last 7 days; what was changed since stays, and is told.
+
+    \b
+    Examples:
+    dispatch imports undo 5a0c31e59f4f4d0fb4e0ad6a5f0b7ab1
+    """
+    from dispatch.commands import past_imports
+
+    return past_imports.run_undo(_settings(data_dir=data_dir), import_id)
+
+
 @app.command(cls=NegativeNumbers, epilog=_EPILOG)
 def quote(
     lat: Lat,

@@ -402,9 +402,12 @@ class PlaceNote(Told):
 
 
 class ChangedNote(Told):
-    """What an undo has left as it is, since it was changed after the import; sku null: the store itself."""
+    """What an undo has left as it is, since it was changed after the import.
 
-    store_id: str
+    ``sku`` null: the store itself; ``store_id`` null: the item of the partner's code ``sku``.
+    """
+
+    store_id: str | None
     sku: str | None
 
 

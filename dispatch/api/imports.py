@@ -172,9 +172,7 @@ async def post_apply(import_id: ImportId, _asked: Annotated[NothingAsked, Query(
         raise CannotBeApplied("the file of a dry run is kept for a day where it was sent; send it again")
     changed = await changed_since(service.database, record)
     if changed:
-        errors = [
-            ("", f"store {store_id}" if sku is None else f"store {store_id}, sku {sku}") for store_id, sku in changed
-        ]
+        errors = [("", _place_told(store_id, sku)) for store_id, sku in changed]
         detail = f"what the file names has changed since the dry run, such as {errors[0][1]}; make another dry run"
         raise Problem(409, "changed_since_dry_run", detail, errors=errors)
     wanted = request_of(
@@ -183,6 +181,12 @@ async def post_apply(import_id: ImportId, _asked: Annotated[NothingAsked, Query(
     applied_id = await open_import(service.database, wanted, applies=import_id)
     service.background.start(service.imports.run(service.database, applied_id, wanted), name=f"import {applied_id}")
     return await _told(service, applied_id)
+
+
+def _place_told(store_id: str | None, sku: str | None) -> str:
+    if store_id is None:
+        return f"item {sku}"
+    return f"store {store_id}" if sku is None else f"store {store_id}, sku {sku}"
 
 
 @router.post(

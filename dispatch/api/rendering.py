@@ -253,7 +253,7 @@ def _count_told(counted_at: datetime | None, now: datetime) -> dict[str, Any] | 
 def _last_told(record: ImportRecord | None) -> dict[str, Any] | None:
     if record is None:
         return None
-    left_out = ("kind", "partner", "dry_run", "progress", "report")
+    left_out = ("kind", "partner", "dry_run", "applies", "progress", "report")
     return {name: value for name, value in import_told(record).items() if name not in left_out}
 
 

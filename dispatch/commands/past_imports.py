@@ -1,6 +1,6 @@
 """dispatch imports: what was imported, by whom, when, and what came of it."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from rich.table import Table
@@ -8,11 +8,14 @@ from rich.table import Table
 from dispatch.commands.importing import print_account, refusal
 from dispatch.commands.session import database_server, opened, out, quiet_logs, ready_to_read
 from dispatch.commands.stopping import StopRequest
+from dispatch.services.import_undo import open_undo
+from dispatch.services.import_undo import run_undo as undo
 from dispatch.settings import Settings
 from dispatch.storage.imports import ImportRecord, list_imports, read_import
 
 _INTERRUPTED: Final = "interrupted"
 _WIDEST: Final = 1_000
+_SAMPLES: Final = 5
 
 
 def run_list(settings: Settings, *, kind: str | None, partner: str | None, limit: int) -> int:
@@ -85,3 +88,27 @@ async def _read(settings: Settings, url: str, import_id: str) -> ImportRecord:
 def _local(moment: datetime) -> str:
     """In the time zone of this machine."""
     return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def run_undo(settings: Settings, import_id: str) -> int:
+    """Undo an import, and print what was put back. Raises ImportNotFound, CannotBeUndone, ImportRunning."""
+    quiet_logs(settings)
+    with StopRequest() as stop, database_server(settings, stop, make=False) as url:
+        record = stop.run(_undone(settings, url, import_id))
+    told = record.report["undo"]
+    console = out()
+    console.print(
+        f"{record.filename or import_id}: {told['restored']:,} put back, {told['kept']:,} changed since and left"
+    )
+    for entry in told["samples"][:_SAMPLES]:
+        console.print(f"    {' '.join(filter(None, (entry['store_id'], entry['sku'])))}", soft_wrap=True)
+    return 0
+
+
+async def _undone(settings: Settings, url: str, import_id: str) -> ImportRecord:
+    await ready_to_read(settings, url)
+    async with opened(url) as database:
+        record = await read_import(database, import_id)
+        await open_undo(database, record, now=datetime.now(UTC))
+        await undo(database, record)
+        return await read_import(database, import_id)

@@ -2,15 +2,20 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
+from dispatch.domain.items import Item
 from dispatch.ingest.items import ItemRow, read_items
 from dispatch.ingest.stores import RowProblems
 from dispatch.ingest.tables import RowIgnored, Table
 from dispatch.services.import_account import Account
 from dispatch.services.import_requests import item_options
 from dispatch.services.threads import in_batches
-from dispatch.storage.items import put_items
+from dispatch.storage.import_images import Told, keep_rows
+from dispatch.storage.items import ItemsPut, put_items, told_items
+from dispatch.storage.pool import Connection
 from dispatch.storage.retrying import in_transaction
 
 _ROWS_A_BATCH: Final = 5_000
@@ -32,11 +37,14 @@ async def import_items(account: Account, table: Table) -> None:
             " send the file again"
         )
     items = list({row.item.partner_code: row.item for row in good}.values())
-    put = await in_transaction(
-        account.database,
-        lambda connection: put_items(connection, request.partner, items, replace=whole),
-        undo=request.dry_run,
+    put, before, after = await in_transaction(
+        account.database, partial(_put, request.partner, items, whole), undo=request.dry_run
     )
+    async with account.database.connection() as connection:
+        named = {item.partner_code for item in items}
+        kept = {code: told for code, told in before.items() if code in named or code not in after}
+        left = {code: after[code] for code in named}
+        await keep_rows(connection, account.outcome.import_id, kept, left, same=request.dry_run)
     for row in good:
         if row.item.partner_code in put.created:
             counts.created += 1
@@ -46,6 +54,15 @@ async def import_items(account: Account, table: Table) -> None:
             counts.unchanged += 1
     counts.removed += put.removed
     await account.note(1.0)
+
+
+async def _put(
+    partner: str, items: Sequence[Item], whole: bool, connection: Connection
+) -> tuple[ItemsPut, dict[str, Told], dict[str, Told]]:
+    """What came of the items, and all of the partner's before and after."""
+    before = await told_items(connection, partner)
+    put = await put_items(connection, partner, items, replace=whole)
+    return put, before, await told_items(connection, partner)
 
 
 async def _read(account: Account, table: Table) -> list[ItemRow]:

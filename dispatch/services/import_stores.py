@@ -15,7 +15,7 @@ from dispatch.ingest.tables import RowIgnored, Table
 from dispatch.services.import_account import Account, storable
 from dispatch.services.import_requests import store_options
 from dispatch.services.threads import in_batches
-from dispatch.storage.import_images import Told, keep_stores, told_stores
+from dispatch.storage.import_images import Told, keep_rows, told_stores
 from dispatch.storage.pool import Connection
 from dispatch.storage.retrying import in_transaction
 from dispatch.storage.staged_stores import StagedStore, StagedStores, staged_stores
@@ -118,13 +118,13 @@ async def _put_some(account: Account, cell: int, rows: Sequence[StagedStore], id
         put = await put_stores_of_cell(connection, cell, stores)
         after = await told_stores(connection, ids)
         if not dry_run:
-            await keep_stores(connection, import_id, before, after, same=False)
+            await keep_rows(connection, import_id, before, after, same=False)
         return put, before, after
 
     put, before, after = await in_transaction(account.database, work, undo=dry_run)
     if dry_run:
         async with account.database.connection() as connection:
-            await keep_stores(connection, import_id, before, after, same=True)
+            await keep_rows(connection, import_id, before, after, same=True)
     else:
         account.outcome.version.merge(put.version)
     counts = account.counts
@@ -163,5 +163,5 @@ async def _remove_some(
     removed, version = len(before), Version()
     if not dry_run:
         removed, version = await remove_stores_of_cell(connection, cell, [store.store_no for store in stores])
-    await keep_stores(connection, import_id, before, {}, same=False)
+    await keep_rows(connection, import_id, before, {}, same=False)
     return removed, version

@@ -15,13 +15,14 @@ from dispatch.storage.import_images import (
     KEEP_IMAGES,
     Told,
     Undone,
-    forget_images_of_stores,
-    images_of_stores,
+    forget_images_of_rows,
+    images_of_rows,
     put_shelves_back,
     shelves_changed_since,
     told_stores,
 )
 from dispatch.storage.imports import ImportRecord, begin_undo, end_undo, note_progress
+from dispatch.storage.items import put_items_back, told_items
 from dispatch.storage.pool import Connection, Database
 from dispatch.storage.retrying import in_transaction
 from dispatch.storage.stores import (
@@ -38,8 +39,10 @@ _log = structlog.get_logger(__name__)
 _STORES_A_BATCH: Final = 200
 _SAMPLES: Final = 20
 
+type Place = tuple[str | None, str | None]
+
 type Image = tuple[str, Told, Told]
-"""A store's id, and how it was before the import and after."""
+"""A store's id or an item's code, and how it was before the import and after."""
 
 
 async def open_undo(database: Database, record: ImportRecord, *, now: datetime) -> None:
@@ -49,8 +52,6 @@ async def open_undo(database: Database, record: ImportRecord, *, now: datetime) 
     if record.dry_run or record.status != "done":
         what = "was a dry run" if record.dry_run else f"is {record.status}"
         raise CannotBeUndone(f"the import {record.import_id} {what}; only one that is done has changed anything")
-    if record.kind == "items":
-        raise CannotBeUndone("an import of items cannot be undone; import them as they were, with mode replace")
     if record.ended_at is None or now - record.ended_at > KEEP_IMAGES:
         raise CannotBeUndone(f"what was before an import is kept for {KEEP_IMAGES.days} days; this one ended earlier")
     if not await begin_undo(database, record):
@@ -68,6 +69,8 @@ async def run_undo(database: Database, record: ImportRecord) -> None:
         async with signs_of_life(database, record.import_id):
             if record.kind == "stores":
                 await _undo_stores(database, record, total)
+            elif record.kind == "items":
+                await _undo_items(database, record, total)
             else:
                 async for share, undone in put_shelves_back(database, record.import_id):
                     total.add(undone)
@@ -86,7 +89,7 @@ async def run_undo(database: Database, record: ImportRecord) -> None:
 
 
 async def _undo_stores(database: Database, record: ImportRecord, total: Undone) -> None:
-    async for page in images_of_stores(database, record.import_id):
+    async for page in images_of_rows(database, record.import_id):
         async with database.connection() as connection:
             cells = {key.store_id: key.cell for key in await find_stores(connection, [image[0] for image in page])}
         placed = sorted(((_cell_to_write(image, cells), image) for image in page), key=lambda pair: pair[0])
@@ -95,6 +98,22 @@ async def _undo_stores(database: Database, record: ImportRecord, total: Undone) 
                 work = partial(_put_stores_back, record.import_id, cell, images)
                 total.add(await in_transaction(database, work))
         await note_progress(database, record.import_id, 0.5, None)
+
+
+async def _undo_items(database: Database, record: ImportRecord, total: Undone) -> None:
+    async for page in images_of_rows(database, record.import_id):
+        total.add(await in_transaction(database, partial(_put_items_back, record, page)))
+        await note_progress(database, record.import_id, 0.5, None)
+
+
+async def _put_items_back(record: ImportRecord, images: Sequence[Image], connection: Connection) -> Undone:
+    now = await told_items(connection, record.partner, [code for code, _, _ in images])
+    untouched = {code: before for code, before, after in images if now.get(code) == after}
+    await put_items_back(connection, record.partner, untouched)
+    undone = Undone(len(untouched), len(images) - len(untouched))
+    undone.samples += [(None, code) for code, _, _ in images if code not in untouched][:_SAMPLES]
+    await forget_images_of_rows(connection, record.import_id, [code for code, _, _ in images])
+    return undone
 
 
 def _cell_to_write(image: Image, cells: Mapping[str, int]) -> int:
@@ -118,22 +137,27 @@ async def _put_stores_back(import_id: str, cell: int, images: Sequence[Image], c
     for store_cell, keys in groupby(sorted(new, key=lambda key: key.cell), key=lambda key: key.cell):
         _, version = await remove_stores_of_cell(connection, store_cell, [key.store_no for key in keys])
         undone.version.merge(version)
-    await forget_images_of_stores(connection, import_id, ids)
+    await forget_images_of_rows(connection, import_id, ids)
     return undone
 
 
-async def changed_since(database: Database, record: ImportRecord) -> list[tuple[str, str | None]]:
+async def changed_since(database: Database, record: ImportRecord) -> list[Place]:
     """What the file of a dry run names that is not any more as that found it: store and sku, at most 20.
 
-    sku None: the store itself.
+    sku None: the store itself; store None: the partner's item of that code.
     """
     if record.kind == "stock":
         return await shelves_changed_since(database, record.import_id)
-    changed: list[tuple[str, str | None]] = []
-    async for page in images_of_stores(database, record.import_id):
+    changed: list[Place] = []
+    async for page in images_of_rows(database, record.import_id):
+        keys = [key for key, _, _ in page]
         async with database.connection() as connection:
-            now = await told_stores(connection, [store_id for store_id, _, _ in page])
-        changed += [(store_id, None) for store_id, before, _ in page if now.get(store_id) != before]
+            if record.kind == "items":
+                now = await told_items(connection, record.partner, keys)
+            else:
+                now = await told_stores(connection, keys)
+        different = [key for key, before, _ in page if now.get(key) != before]
+        changed += [(None, key) if record.kind == "items" else (key, None) for key in different]
         if len(changed) >= _SAMPLES:
             break
     return changed[:_SAMPLES]

@@ -19,21 +19,24 @@ KEEP_IMAGES: Final = timedelta(days=7)
 """For so long after its end an import can be undone, and the file of a dry run applied."""
 
 _ROWS_A_TRANSACTION: Final = 20_000
-_STORES_A_PAGE: Final = 500
+_ROWS_A_PAGE: Final = 500
 _LONG_TIMEOUT_S: Final = 1800.0
 _SAMPLES: Final = 20
 
 type Told = dict[str, Any] | None
-"""A store as JSON tells its row; None: not in service."""
+"""A store or item as JSON tells its row; None: not there, or not in service."""
 
 
 @dataclass(slots=True)
 class Undone:
-    """Shelf rows put back, and those that were counted since and stay; some of these by store and sku."""
+    """Shelf rows put back, and those that were counted since and stay; some of these by store and sku.
+
+    Of items: codes put back, and those that say something else now, without a store.
+    """
 
     restored: int = 0
     kept: int = 0
-    samples: list[tuple[str, str | None]] = field(default_factory=list)
+    samples: list[tuple[str | None, str | None]] = field(default_factory=list)
     version: Version = field(default_factory=Version)
 
     def add(self, other: "Undone") -> None:
@@ -76,7 +79,7 @@ async def keep_new_skus(connection: Connection, import_id: str, cell: int, store
     await connection.execute(sql("keep_new_skus"), import_id, cell, list(store_nos))
 
 
-async def shelves_changed_since(database: Database, import_id: str) -> list[tuple[str, str | None]]:
+async def shelves_changed_since(database: Database, import_id: str) -> list[tuple[str | None, str | None]]:
     """Store and sku of rows that are not any more as the import found them, at most 20; sku None: the store itself."""
     async with database.connection() as connection:
         rows = await connection.fetch(
@@ -137,7 +140,7 @@ async def _put_shelves_back(import_id: str, cell: int, store_nos: list[int], con
     return undone
 
 
-# ── stores ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── stores and items ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def told_stores(connection: Connection, store_ids: Sequence[str]) -> dict[str, Told]:
@@ -146,30 +149,30 @@ async def told_stores(connection: Connection, store_ids: Sequence[str]) -> dict[
     return {row["store_id"]: json.loads(row["told"]) for row in rows}
 
 
-async def keep_stores(
+async def keep_rows(
     connection: Connection, import_id: str, before: Mapping[str, Told], after: Mapping[str, Told], *, same: bool
 ) -> None:
-    """Keep these stores as they were and as the import has left them; with ``same`` also those that it left alone."""
+    """Keep stores or items, by key, as they were and as the import has left them; ``same``: also what it left alone."""
     ids = sorted(before.keys() | after.keys())
     columns = [[None if told.get(one) is None else json.dumps(told[one]) for one in ids] for told in (before, after)]
-    await connection.execute(sql("keep_stores"), import_id, ids, *columns, same)
+    await connection.execute(sql("keep_rows"), import_id, ids, *columns, same)
 
 
-async def images_of_stores(database: Database, import_id: str) -> AsyncIterator[list[tuple[str, Told, Told]]]:
-    """Id, before and after of the stores that an import has changed, a page at a time, in order of id."""
+async def images_of_rows(database: Database, import_id: str) -> AsyncIterator[list[tuple[str, Told, Told]]]:
+    """Key, before and after of the stores or items that an import has changed, a page at a time, in order of key."""
     last = ""
     while True:
         async with database.connection() as connection:
-            rows = await connection.fetch(sql("images_of_stores"), import_id, last, _STORES_A_PAGE)
+            rows = await connection.fetch(sql("images_of_rows"), import_id, last, _ROWS_A_PAGE)
         if not rows:
             return
-        yield [(row["store_id"], _told(row["before"]), _told(row["after"])) for row in rows]
-        last = rows[-1]["store_id"]
+        yield [(row["row_key"], _told(row["before"]), _told(row["after"])) for row in rows]
+        last = rows[-1]["row_key"]
 
 
-async def forget_images_of_stores(connection: Connection, import_id: str, store_ids: Sequence[str]) -> None:
+async def forget_images_of_rows(connection: Connection, import_id: str, keys: Sequence[str]) -> None:
     """Forget what has been put back."""
-    await connection.execute(sql("forget_images_of_stores"), import_id, list(store_ids))
+    await connection.execute(sql("forget_images_of_rows"), import_id, list(keys))
 
 
 def _told(text: str | None) -> Told:
@@ -180,4 +183,4 @@ async def forget_images(database: Database) -> None:
     """Forget what was there before imports that ended long ago."""
     async with database.connection() as connection:
         await connection.execute(sql("forget_images"), KEEP_IMAGES, timeout=_LONG_TIMEOUT_S)
-        await connection.execute(sql("forget_images_of_old_stores"), KEEP_IMAGES, timeout=_LONG_TIMEOUT_S)
+        await connection.execute(sql("forget_images_of_old_rows"), KEEP_IMAGES, timeout=_LONG_TIMEOUT_S)

@@ -1,11 +1,12 @@
 """A partner's items in the database, and the skus that are known."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import batched
 from typing import Final
 
 from dispatch.domain.items import Item
+from dispatch.storage.import_images import Told
 from dispatch.storage.pool import Connection, Database
 from dispatch.storage.sql import sql
 
@@ -44,6 +45,20 @@ async def put_items(connection: Connection, partner: str, items: Sequence[Item],
         status = await connection.execute(sql("remove_other_items"), partner, codes, timeout=_LONG_TIMEOUT_S)
         put.removed = int(status.split()[-1])
     return put
+
+
+async def told_items(connection: Connection, partner: str, codes: Sequence[str] | None = None) -> dict[str, Told]:
+    """A partner's items as they are kept of an import, by code: those of ``codes``, or all of them."""
+    rows = await connection.fetch(sql("partner_items"), partner)
+    wanted = None if codes is None else set(codes)
+    return {row["partner_code"]: dict(row) for row in rows if wanted is None or row["partner_code"] in wanted}
+
+
+async def put_items_back(connection: Connection, partner: str, before: Mapping[str, Told]) -> None:
+    """Make these codes what they were; None: drop the code."""
+    await connection.execute(sql("drop_items"), partner, [code for code, told in before.items() if told is None])
+    back = [Item(**told) for told in before.values() if told is not None]
+    await put_items(connection, partner, back, replace=False)
 
 
 async def items_of_partner(database: Database, partner: str) -> dict[str, Item]:

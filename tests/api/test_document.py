@@ -55,6 +55,8 @@ ROUTES: dict[tuple[str, str], set[str]] = {
     ("get", "/v1/imports"): {"kind", "partner", "status", "since", "limit", "cursor"},
     ("get", "/v1/imports/{import_id}"): set(),
     ("get", "/v1/imports/{import_id}/errors.csv"): set(),
+    ("post", "/v1/imports/{import_id}/apply"): set(),
+    ("post", "/v1/imports/{import_id}/undo"): set(),
     ("get", "/v1/imports/{import_id}/errors.xlsx"): set(),
     ("get", "/v1/uploads"): {"limit", "cursor"},
     ("get", "/v1/uploads/{partner}"): {"limit", "cursor"},
@@ -175,6 +177,8 @@ HEADERS = {
     ("post", "/v1/imports/stores", "202"): {"Location"},
     ("post", "/v1/imports/stock", "202"): {"Location"},
     ("post", "/v1/imports/items", "202"): {"Location"},
+    ("post", "/v1/imports/{import_id}/apply", "202"): {"Location"},
+    ("post", "/v1/imports/{import_id}/undo", "202"): {"Location"},
     ("get", "/v1/stores/nearby", "200"): {"ETag", "Cache-Control", "Vary"},
     ("get", "/v1/stores/nearby", "304"): {"ETag", "Cache-Control", "Vary"},
     **{
@@ -359,6 +363,15 @@ async def test_real_answers_of_every_route_are_as_the_document_says(small: Api) 
         await send("GET", begun.headers["location"])
         await send("GET", begun.headers["location"] + "/errors.csv")
         await send("GET", begun.headers["location"] + "/errors.xlsx")
+        await send("POST", begun.headers["location"] + "/apply")
+        await send("POST", begun.headers["location"] + "/undo")
+        await small.finished(begun.headers["location"])
+        await send("POST", begun.headers["location"] + "/undo")
+        dry = await send("POST", f"/v1/imports/{kind}?as_of=now&dry_run=true", content=text.encode())
+        await small.finished(dry.headers["location"])
+        applied = await send("POST", dry.headers["location"] + "/apply")
+        await small.finished(applied.headers["location"])
+        await send("GET", applied.headers["location"])
     sold = {"movement_id": "1", "store_id": "a", "sku": "tea", "delta": -1}
     await send("POST", "/v1/stock/movements", json={"movements": [sold, sold | {"delta": -2}]})
     await send("POST", "/v1/stock/movements", json={"movements": [sold | {"delta": 0}]})

@@ -155,13 +155,30 @@ async def test_codes_of_one_partner_mean_nothing_to_another(app_client: Api) -> 
     assert await _on_hand(app_client, "a") == {"T": 1}
 
 
-async def test_a_dry_run_is_applied_and_an_import_of_items_is_not_undone(app_client: Api) -> None:
-    dry = await app_client.import_file("items", TWO, dry_run="true")
+async def test_a_dry_run_is_applied_and_undone_to_what_was(app_client: Api) -> None:
+    await app_client.import_file("items", HEADER + "1001,tea,Tea,\nold,egg,Egg,\nsame,ink,Ink,\n")
+    before = await _items(app_client)
+    text = TWO + "same,ink,Ink,\n"
+    dry = await app_client.import_file("items", text, dry_run="true", mode="replace")
+    assert await _items(app_client) == before
     answer = await app_client.send("POST", f"/v1/imports/{dry['import_id']}/apply")
     assert answer.status_code == 202, answer.text
     done = await app_client.finished(answer.headers["Location"])
-    assert counts(done) == {"rows": 2, "created": 2}
-    answer = await app_client.send("POST", f"/v1/imports/{done['import_id']}/undo")
-    assert_problem(answer, 409)
-    assert "mode replace" in answer.json()["detail"]
-    assert set(await _items(app_client)) == {"1001", "1001C"}
+    assert counts(done) == counts(dry)
+    assert done["removed"] == 1
+    assert set(await _items(app_client)) == {"1001", "1001C", "same"}
+    again = await app_client.send("POST", f"/v1/imports/{dry['import_id']}/apply")
+    assert_problem(again, 409, "changed_since_dry_run")
+    await app_client.send("POST", f"/v1/imports/{done['import_id']}/undo")
+    undone = await app_client.finished(f"/v1/imports/{done['import_id']}")
+    assert (undone["status"], undone["report"]["undo"]["kept"]) == ("undone", 0)
+    assert await _items(app_client) == before
+
+
+async def test_a_code_that_was_changed_since_stays_and_is_named(app_client: Api) -> None:
+    done = await app_client.import_file("items", TWO)
+    await app_client.import_file("items", HEADER + "1001C,other,,\n")
+    await app_client.send("POST", f"/v1/imports/{done['import_id']}/undo")
+    undone = await app_client.finished(f"/v1/imports/{done['import_id']}")
+    assert undone["report"]["undo"]["samples"] == [{"store_id": None, "sku": "1001C"}]
+    assert set(await _items(app_client)) == {"1001C"}

@@ -12,7 +12,7 @@ WITHOUT_CELL: Final = {
     "skus": "a directory: one common code for all partners and places",
     "imports": "the record of a file, which names stores of any place; written by one worker, seldom",
     "import_errors": "belongs to imports",
-    "import_stores": "belongs to imports",
+    "import_rows": "belongs to imports",
     "partner_items": "a directory: a partner's codes are the same at all of its places",
     "alembic_version": "the migrations' own",
 }

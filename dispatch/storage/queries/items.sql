@@ -18,6 +18,10 @@ RETURNING partner_code, (xmax = 0) AS created
 -- Drops the codes of a partner that are not among $2.
 DELETE FROM partner_items WHERE partner = $1 AND partner_code <> ALL ($2::text[])
 
+-- name: drop_items
+-- Drops these codes of a partner.
+DELETE FROM partner_items WHERE partner = $1 AND partner_code = ANY ($2::text[])
+
 -- name: known_skus
 -- Every sku that a shelf has ever held, in one value: a million rows would take ten times as long to be read.
 SELECT array_agg(sku) FROM skus

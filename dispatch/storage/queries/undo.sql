@@ -157,21 +157,21 @@ SELECT d.store_id, to_jsonb(s) - ARRAY['cell', 'store_no', 'open_orders', 'count
 FROM store_directory d JOIN stores s ON s.cell = d.cell AND s.store_no = d.store_no
 WHERE d.store_id = ANY ($1::text[]) AND s.removed_at IS NULL
 
--- name: keep_stores
--- Writes down stores as they were before import $1, and as it left them; with $5 also those that have not changed.
-INSERT INTO import_stores (import_id, store_id, before, after)
-SELECT $1, u.store_id, u.before::jsonb, u.after::jsonb
-FROM unnest($2::text[], $3::text[], $4::text[]) AS u (store_id, before, after)
+-- name: keep_rows
+-- Writes down stores or items as they were before import $1, and as it left them; with $5 also what has not changed.
+INSERT INTO import_rows (import_id, row_key, before, after)
+SELECT $1, u.row_key, u.before::jsonb, u.after::jsonb
+FROM unnest($2::text[], $3::text[], $4::text[]) AS u (row_key, before, after)
 WHERE $5 OR u.before::jsonb IS DISTINCT FROM u.after::jsonb
-ON CONFLICT (import_id, store_id) DO UPDATE SET after = excluded.after
+ON CONFLICT (import_id, row_key) DO UPDATE SET after = excluded.after
 
--- name: images_of_stores
--- The stores that import $1 has changed and that were not put back yet, after store id $2, at most $3.
-SELECT store_id, before, after FROM import_stores WHERE import_id = $1 AND store_id > $2 ORDER BY store_id LIMIT $3
+-- name: images_of_rows
+-- What import $1 has changed of stores or items and was not put back yet, after key $2, at most $3.
+SELECT row_key, before, after FROM import_rows WHERE import_id = $1 AND row_key > $2 ORDER BY row_key LIMIT $3
 
--- name: forget_images_of_stores
+-- name: forget_images_of_rows
 -- What has been put back.
-DELETE FROM import_stores WHERE import_id = $1 AND store_id = ANY ($2::text[])
+DELETE FROM import_rows WHERE import_id = $1 AND row_key = ANY ($2::text[])
 
 -- name: begin_undo
 -- An import that is done, running again to be undone. The unique index refuses it beside another one of the partner.
@@ -188,6 +188,6 @@ WHERE import_id = $1 AND undoing
 -- What was there before imports that ended longer than $1 ago: they can no longer be undone, or applied.
 DELETE FROM import_shelves i USING imports m WHERE m.import_id = i.import_id AND m.ended_at < now() - $1::interval
 
--- name: forget_images_of_old_stores
+-- name: forget_images_of_old_rows
 -- As forget_images.
-DELETE FROM import_stores i USING imports m WHERE m.import_id = i.import_id AND m.ended_at < now() - $1::interval
+DELETE FROM import_rows i USING imports m WHERE m.import_id = i.import_id AND m.ended_at < now() - $1::interval

@@ -7,14 +7,14 @@ ALTER TABLE imports
     ADD COLUMN applies text REFERENCES imports (import_id),    -- the dry run whose file this is
     ADD COLUMN undoing boolean NOT NULL DEFAULT false;         -- running, to be undone
 
--- A store as it was before an import of stores and as that left it: rows of the table stores, without what orders and
--- counts write there. before: none where there was no such store; after: none where it was taken out of service.
-CREATE TABLE import_stores (
+-- A store or item as it was before an import of these and as that left it; of stores the row, without what orders and
+-- counts write there. row_key: store id or partner code. before, after: none where there was or is no such thing.
+CREATE TABLE import_rows (
     import_id text  NOT NULL REFERENCES imports ON DELETE CASCADE,
-    store_id  text  NOT NULL,
+    row_key   text  NOT NULL,
     before    jsonb,
     after     jsonb,
-    PRIMARY KEY (import_id, store_id)
+    PRIMARY KEY (import_id, row_key)
 );
 
 -- The shelf rows of a store that an import of stock has counted: one array a column, all of one length. was_*: before,
