@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from dispatch.domain.stores import KEEP, MAX_ON_HAND, MAX_PRICE_MINOR, Keep
 from dispatch.ingest.moments import Moment, moment_of, resolved
 from dispatch.ingest.values import (
+    NOTHING,
     BadValueError,
     Unreadable,
     currency_of,
@@ -38,7 +39,7 @@ def on_hand_reading(*, decimal_comma: bool, units: int = 1) -> Callable[[str], t
     def parse(text: str) -> tuple[int, str | None]:
         if isinstance(text, Unreadable):
             raise text.refusal()
-        if not trimmed(text):
+        if trimmed(text).casefold() in ("", _CLEAR):
             raise BadValueError("on_hand_missing", "no quantity on hand")
         quantity = decimal_of(text, decimal_comma=decimal_comma) * units
         if quantity > MAX_ON_HAND:
@@ -63,7 +64,7 @@ def price_reading(currency: str, default: str | None, *, decimal_comma: bool) ->
             return PRICE_KEPT
         if value.casefold() == _CLEAR:
             return _CLEARED
-        wanted = trimmed(currency) or default
+        wanted = default if trimmed(currency).casefold() in NOTHING else trimmed(currency)
         if not wanted:
             raise BadValueError("currency_required", "a price needs a currency: a column, or given with the import")
         code, decimals = currency_of(wanted)
@@ -96,7 +97,7 @@ def as_of_reading(timezone: str, *, default: datetime | None, now: datetime) -> 
     """Parser of the moment of a count; empty means the default."""
 
     def parse(text: str) -> Moment:
-        if trimmed(text):
+        if trimmed(text).casefold() not in NOTHING:
             return moment_of(text, timezone=timezone, now=now)
         if default is None:
             raise BadValueError("as_of_missing", "no moment of the count, and none was given with the import")

@@ -244,7 +244,7 @@ class _Reading:
         store_id = self._known_store(RawRow(row.row_no, row.cells))
         if store_id is not None:
             barcode, code = (row.cells[i] if 0 <= i < len(row.cells) else "" for i in self._sku_columns)
-            sku = self._barcode_of[barcode] if barcode.strip() else self._item_of[code]
+            sku = self._barcode_of[barcode] if barcode.strip() not in ("", "null") else self._item_of[code]
             batch.spared += product((store_id,), _skus_of(sku))
 
     def read(self, row: RawRow, batch: StockBatch) -> None:
@@ -254,6 +254,8 @@ class _Reading:
         at = self._at
         store = self._store_of[cells[at["store_id"]]]
         barcode = cells[at["barcode"]]
+        if barcode == "null":
+            barcode = ""
         sku = self._barcode_of[barcode] if barcode and not barcode.isspace() else self._item_of[cells[at["sku"]]]
         on_hand = self._on_hand_of[cells[at["on_hand"]]]
         price = self._price_of[cells[at["price"]], cells[at["currency"]]]

@@ -32,7 +32,7 @@ _ROW: Final = np.dtype(
         ("l7", ">i4"), ("currency", "S3"),
     ]
 )  # fmt: skip
-_COLUMNS: Final = ("cell", "store_no", "sku_no", "price_minor", "as_of", "on_hand", "currency")
+COPIED_COLUMNS: Final = ("cell", "store_no", "sku_no", "price_minor", "as_of", "on_hand", "currency")
 
 
 async def fill(url: str, world: World, *, now_s: int, progress: Progress) -> int:
@@ -52,8 +52,8 @@ async def fill(url: str, world: World, *, now_s: int, progress: Progress) -> int
         await connection.execute("SET session_replication_role = replica")
         await connection.copy_to_table(
             "shelves",
-            source=_binary(rows, numbers, now_s - _AS_OF_BACK_S, lambda count: progress.advance(task, count)),
-            columns=_COLUMNS,
+            source=binary_rows(rows, numbers, now_s - _AS_OF_BACK_S, lambda count: progress.advance(task, count)),
+            columns=COPIED_COLUMNS,
             format="binary",
             timeout=_TIMEOUT_S,
         )
@@ -100,14 +100,15 @@ def _rows(world: World, numbers: np.ndarray, sku_nos: np.ndarray) -> np.ndarray:
     return rows
 
 
-async def _binary(
+async def binary_rows(
     rows: np.ndarray, numbers: np.ndarray, as_of_s: int, advance: Callable[[int], None]
 ) -> AsyncIterator[bytes]:
+    """The rows (place, sku_no, on_hand, price) as COPY reads them; ``numbers``: cell and number of each place."""
     yield b"PGCOPY\n\xff\r\n\x00" + bytes(8)
     for start in range(0, len(rows), _ROWS_A_CHUNK):
         part = rows[start : start + _ROWS_A_CHUNK]
         out = np.empty(len(part), dtype=_ROW)
-        out["fields"] = len(_COLUMNS)
+        out["fields"] = len(COPIED_COLUMNS)
         for length, value in (("l1", 8), ("l2", 8), ("l3", 8), ("l4", 8), ("l5", 8), ("l6", 4), ("l7", 3)):
             out[length] = value
         out["cell"], out["store_no"] = numbers[part["place"], 0], numbers[part["place"], 1]

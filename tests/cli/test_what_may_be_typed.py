@@ -13,8 +13,8 @@ from dispatch.settings import Settings
 from tests.cli.conftest import Run
 
 COMMANDS = [
-    "serve", "import stores", "import stock", "import items", "imports", "imports show", "imports undo", "quote", "nearby",
-    "check", "migrate", "profiles", "settings",
+    "serve", "import stores", "import stock", "import items", "imports", "imports show", "imports undo", "quote",
+    "nearby", "check", "migrate", "profiles", "settings",
 ]  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from dispatch.ingest.formats.delimited import MAX_CELL_CHARS
 from dispatch.ingest.formats.headers import MAX_COLUMNS
 from dispatch.ingest.problems import FileProblem, RowProblem
 from dispatch.ingest.tables import Table
-from tests.ingest.tables import StoresRead, cells_of, dicts_of, open_any, problems_of, stock_batch, written
+from tests.ingest.tables import NOW, StoresRead, cells_of, dicts_of, open_any, problems_of, stock_batch, written
 
 ROWS = [{"store_id": "A1", "sku": "s", "on_hand": 3}, {"store_id": "007", "sku": "t", "on_hand": 4, "price": None}]
 
@@ -342,3 +342,11 @@ def test_records_say_what_the_json_module_reads(feed: list[dict[str, Any]], asci
             }
             for record in feed
         ]
+
+
+def test_a_null_is_no_value_but_of_a_price_or_safety_stock_it_clears(tmp_path: Path) -> None:
+    row = '{"store_id": "A1", "barcode": null, "sku": "s", "on_hand": 2, "price": null, "as_of": null}'
+    empty = '{"store_id": "A1", "barcode": null, "sku": "t", "on_hand": null, "price": 1.5, "currency": "TWD"}'
+    batch = stock_batch(open_any(written(tmp_path / "feed", f"[{row}, {empty}]")))
+    assert (batch.skus, batch.on_hands, batch.price_minors, batch.as_ofs) == (["s"], [2], [None], [NOW])
+    assert [problem.code for problem in batch.problems] == ["on_hand_missing", "price_too_precise"]

@@ -206,3 +206,28 @@ async def count_again(database: Database) -> None:
         except DatabaseUnavailable:
             await asyncio.sleep(0.05)
     raise AssertionError("the database did not come back")
+
+
+async def test_whoever_asks_while_shelves_are_read_sees_each_of_them_old_or_new(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores, skus = [f"s{n}" for n in range(30)], [f"sku{n}" for n in range(60)]
+    for n, store_id in enumerate(stores):
+        await put_store(database, a_store(store_id, LatLon(lat=LOW.lat + n / 1e4, lon=LOW.lon)))
+    follower = following(database)
+    await follower.step()
+    replica, seen, pauses = follower.replica, set(), 0
+    monkeypatch.setattr("dispatch.replica.replica.PAUSE_AFTER_S", 0.0)
+    for figure in (1, 2, 3):
+        for store_id in stores:
+            await count(database, store_id, **dict.fromkeys(skus, figure))
+        step = asyncio.create_task(follower.step())
+        while not step.done():
+            await asyncio.sleep(0)
+            pauses += 1
+            for store_id in stores:
+                figures = {has(replica, store_id, sku) for sku in skus}
+                assert len(figures) == 1, f"{store_id} shows {figures}"
+                seen |= figures
+    assert seen >= {1, 2, 3}
+    assert pauses > 3 * len(stores)
