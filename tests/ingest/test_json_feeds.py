@@ -349,4 +349,4 @@ def test_a_null_is_no_value_but_of_a_price_or_safety_stock_it_clears(tmp_path: P
     empty = '{"store_id": "A1", "barcode": null, "sku": "t", "on_hand": null, "price": 1.5, "currency": "TWD"}'
     batch = stock_batch(open_any(written(tmp_path / "feed", f"[{row}, {empty}]")))
     assert (batch.skus, batch.on_hands, batch.price_minors, batch.as_ofs) == (["s"], [2], [None], [NOW])
-    assert [problem.code for problem in batch.problems] == ["on_hand_missing", "price_too_precise"]
+    assert [problem.code for problem in batch.problems] == ["on_hand_missing"]
