@@ -48,29 +48,29 @@ async def import_stock(account: Account, table: Table) -> None:
                 "rows that the file does not name were left as they are, since some bad rows name no store: mend"
                 " them and send the file again"
             )
-        await _guard(account, staged, whole=whole)
         how = HowToApply(
             import_id=account.outcome.import_id, whole=whole, spared=by_number or {}, dry_run=request.dry_run
         )
+        await _guard(account, staged, how)
         await _apply(account, staged, how, max(1, stores))
 
 
-async def _guard(account: Account, staged: StagedCounts, *, whole: bool) -> None:
+async def _guard(account: Account, staged: StagedCounts, how: HowToApply) -> None:
     """Refuse whole shelves that would empty more than half of the chain's rows with stock; warn of counts that do.
 
     Raises FileProblem.
     """
-    emptying = await staged.emptying(whole=whole)
-    gone = emptying.stocked_before - emptying.stocked_after
-    if gone <= 0 or 2 * gone <= emptying.stocked_before:
+    emptying = await staged.emptying(how)
+    gone = emptying.emptied
+    if 2 * gone <= emptying.stocked:
         return
     # The file's own stores lose most of theirs. What the chain has in other stores counts as much of it as matters.
     elsewhere = await stocked_elsewhere(account.database, account.request.partner, staged.stores(), at_most=gone)
-    before = emptying.stocked_before + elsewhere
+    before = emptying.stocked + elsewhere
     if before < _LEAST_ROWS_GUARDED or 2 * gone <= before:
         return
     told = f"{gone:,} of the {before:,} shelf rows of {account.request.partner} that have stock would have none"
-    if not whole:
+    if not how.whole:
         account.warn_of_file("mostly_emptied", f"{told.replace('would have none', 'are counted as empty')}")
     elif account.request.force:
         account.warn_of_file("would_empty", f"{told}; forced")

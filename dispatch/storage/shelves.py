@@ -153,23 +153,23 @@ async def apply_waiting_counts(
     counted_whole_at: CountedWholeAt,
     *,
     whole: WholeShelves,
+    marked: WholeShelves | None = None,
     named: Sequence[ShelfKey] | None = None,
 ) -> dict[int, CountsApplied]:
     """Take over what waits in ``counts_to_apply``, as ``weigh_waiting_counts`` says; what came of it by store.
 
     In the caller's transaction, which has the stores locked. ``named`` are the rows that the counts name, where they
-    are few; else all are locked.
+    are few enough to be told one by one. ``marked`` are those of ``whole`` that count as counted whole; none: all.
     """
-    if named is None:
-        await connection.execute(sql("lock_shelves"), cell, list(counted_whole_at), None)
-    else:
-        await connection.execute(sql("lock_counted_shelves"), cell, list(whole))
+    await connection.execute(sql("lock_counted_shelves"), cell, list(whole))
     results = await weigh_waiting_counts(connection, cell, counted_whole_at, whole=whole)
     shortages = await connection.fetch(sql("shortages_of_counts"), cell)
     await connection.execute(sql("apply_counts"), cell)
     if shortages:
         await mark_short(connection, cell, [Shortage(*row) for row in shortages])
-    await connection.execute(sql("mark_counts"), cell, list(counted_whole_at), *_absent_arguments(whole)[:2])
+    await connection.execute(
+        sql("mark_counts"), cell, list(counted_whole_at), *_absent_arguments(whole if marked is None else marked)[:2]
+    )
     seq = await bump_head(connection, cell)
     await note_shelves(connection, cell, seq, named or (), whole=counted_whole_at if named is None else whole)
     for result in results.values():

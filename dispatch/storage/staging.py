@@ -77,7 +77,6 @@ class _FileStore:
     shelf_rows: int
     file_rows: int
     as_of: datetime
-    stocked: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,13 +92,13 @@ class HowToApply:
 
 @dataclass(frozen=True, slots=True)
 class Emptying:
-    """How many shelf rows of the file's stores have stock before an import, and how many it leaves or empties."""
+    """How many shelf rows of the file's stores have stock, and how many of them the file would leave without."""
 
-    stocked_before: int
-    stocked_after: int
+    stocked: int
+    emptied: int
 
     def __add__(self, other: "Emptying") -> "Emptying":
-        return Emptying(self.stocked_before + other.stocked_before, self.stocked_after + other.stocked_after)
+        return Emptying(self.stocked + other.stocked, self.emptied + other.emptied)
 
 
 @dataclass(slots=True)
@@ -128,18 +127,33 @@ class _Way:
         rows = await self.connection.fetch(sql("summed_stores"), timeout=_LONG_TIMEOUT_S)
         self.stores = [_FileStore(*row) for row in rows]
 
-    async def emptying(self, *, whole: bool) -> Emptying:
+    async def emptying(self, how: HowToApply) -> Emptying:
+        sizes = await self._sizes()
+        stocked = sum(of_store for _, of_store in sizes.values())
+        if not how.whole:
+            return Emptying(stocked, await self.connection.fetchval(sql("emptied_rows"), timeout=_LONG_TIMEOUT_S))
+        kept = {
+            row["store_no"]: row["stocked"]
+            for row in await self.connection.fetch(sql("still_stocked"), timeout=_LONG_TIMEOUT_S)
+        }
+        emptied = 0
+        for store_no, (_, of_store) in sizes.items():
+            spared = how.spared.get(store_no, frozenset())
+            # What a bad row speaks of stays; at most so many rows of it have stock.
+            emptied += 0 if spared is None else max(0, of_store - kept.get(store_no, 0) - len(spared))
+        return Emptying(stocked, emptied)
+
+    async def _sizes(self) -> dict[int, tuple[int, int]]:
+        """Shelf rows of each of the stores, and how many of these have stock; none of a store without a shelf."""
         places = [[store.cell for store in self.stores], [store.store_no for store in self.stores]]
-        before = await self.connection.fetchval(sql("stocked_rows"), *places, timeout=_LONG_TIMEOUT_S)
-        if whole:
-            return Emptying(before, sum(store.stocked for store in self.stores))
-        emptied = await self.connection.fetchval(sql("emptied_rows"), timeout=_LONG_TIMEOUT_S)
-        return Emptying(before, before - emptied)
+        rows = await self.connection.fetch(sql("shelf_sizes"), *places, timeout=_LONG_TIMEOUT_S)
+        return {row["store_no"]: (row["rows"], row["stocked"]) for row in rows}
 
     async def apply(self, how: HowToApply) -> AsyncIterator[tuple[int, CountsApplied]]:
         numbers = await self._numbers({sku for skus in how.spared.values() for sku in skus or ()})
+        sizes = await self._sizes() if how.whole else {}
         for cell, of_cell in groupby(self.stores, key=lambda store: store.cell):
-            for batch in _batches(list(of_cell)):
+            for batch in _batches(list(of_cell), sizes):
                 work = partial(self._apply_batch, cell, batch, how, numbers)
                 yield len(batch), await in_transaction(self.connection, work)
 
@@ -166,14 +180,14 @@ class _Way:
         counted_whole_at = {store.store_no: last_whole_at[store.store_no] for store in applying}
         await connection.execute(sql("take_counts"), cell, list(counted_whole_at))
         whole = _whole_shelves(applying, how, numbers)
+        # A shelf some of whose rows were bad was not counted whole: these rows, mended, are to count later.
+        marked = {store_no: shelf for store_no, shelf in whole.items() if store_no not in how.spared}
         if how.dry_run:
             applied = await weigh_waiting_counts(connection, cell, counted_whole_at, whole=whole)
         else:
-            applied = await apply_waiting_counts(connection, cell, counted_whole_at, whole=whole)
-        await keep_shelves(
-            connection, how.import_id, cell, counted_whole_at,
-            whole_at={store_no: as_of for store_no, (as_of, _) in whole.items()}, all_rows=how.dry_run,
-        )  # fmt: skip
+            applied = await apply_waiting_counts(connection, cell, counted_whole_at, whole=whole, marked=marked)
+        whole_at = {store_no: as_of for store_no, (as_of, _) in marked.items()}
+        await keep_shelves(connection, how.import_id, cell, counted_whole_at, whole_at=whole_at, all_rows=how.dry_run)
         if how.dry_run:
             await keep_new_skus(connection, how.import_id, cell, list(counted_whole_at))
         for of_store in applied.values():
@@ -218,11 +232,11 @@ class StagedCounts:
         await _together(way.close(self._skus, dry_run=dry_run) for way in self._ways)
         return sum(len(way.stores) for way in self._ways)
 
-    async def emptying(self, *, whole: bool) -> Emptying:
-        """What the file does to the rows of its stores that have stock; whole shelves, or the rows named."""
+    async def emptying(self, how: HowToApply) -> Emptying:
+        """What the file would do to the rows of its stores that have stock."""
         total = Emptying(0, 0)
         for way in self._ways:
-            total += await way.emptying(whole=whole)
+            total += await way.emptying(how)
         return total
 
     def stores(self) -> list[int]:
@@ -252,15 +266,17 @@ async def _together(works: Iterable[Coroutine[Any, Any, None]]) -> None:
         raise errors.exceptions[0] from None
 
 
-def _batches(stores: list[_FileStore]) -> Iterable[list[_FileStore]]:
+def _batches(stores: list[_FileStore], sizes: Mapping[int, tuple[int, int]]) -> Iterable[list[_FileStore]]:
+    """The stores in turn, with about _ROWS_A_TRANSACTION rows of the file, or of their whole shelves, together."""
     batch: list[_FileStore] = []
     rows = 0
     for store in stores:
-        if batch and rows + store.shelf_rows > _ROWS_A_TRANSACTION:
+        its = max(store.shelf_rows, sizes.get(store.store_no, (0, 0))[0])
+        if batch and rows + its > _ROWS_A_TRANSACTION:
             yield batch
             batch, rows = [], 0
         batch.append(store)
-        rows += store.shelf_rows
+        rows += its
     if batch:
         yield batch
 

@@ -1,6 +1,7 @@
 """POST /v1/imports/{id}/undo and …/apply: what was is put back, and a dry run is held to what it saw."""
 
 import random
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -241,3 +242,81 @@ async def test_a_set_of_stores_without_most_of_them_is_refused_unless_forced(sho
     refused = await shops.import_file("stores", few, mode="replace", partner="acme")
     assert (refused["status"], refused["report"]["code"]) == ("failed", "would_empty")
     assert (await shops.import_file("stores", few, mode="replace", partner="acme", force=True))["removed"] == 6
+
+
+async def test_whole_shelves_of_other_goods_empty_a_chain_all_the_same(shops: Api) -> None:
+    await _stocked(shops)
+    others = HEADER + "".join(f"{store_id},other{sku},5,,\n" for store_id in ("a", "b") for sku in range(10))
+    refused = await shops.import_file("stock", others, as_of="now", mode="snapshot")
+    assert (refused["status"], refused["report"]["code"]) == ("failed", "would_empty")
+
+
+async def test_what_bad_rows_speak_of_is_not_taken_for_empty(shops: Api) -> None:
+    await _stocked(shops)
+    rows = "".join(f"{store_id},{sku},{'x' if sku > 2 else 5},,\n" for store_id in ("a", "b") for sku in range(10))
+    done = await shops.import_file("stock", HEADER + rows, as_of="now", mode="snapshot")
+    assert (done["status"], done["failed"], done["removed"]) == ("done", 14, 0)
+
+
+# ── what undo must know of time ────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _sold(api: Api, movement_id: str, delta: int, *, minutes_ago: float) -> None:
+    at = api.clock.now - timedelta(minutes=minutes_ago)
+    move = {"movement_id": movement_id, "store_id": "a", "sku": "tea", "delta": delta, "at": at.isoformat(),
+            "reason": "sale"}  # fmt: skip
+    assert (await api.write("POST", "/v1/stock/movements", {"movements": [move]})).status_code == 200
+
+
+def _at(api: Api, minutes_ago: float) -> str:
+    return (api.clock.now - timedelta(minutes=minutes_ago)).isoformat()
+
+
+async def test_a_count_of_the_same_moment_is_another_count(shops: Api) -> None:
+    await shops.import_file("stock", HEADER + "a,tea,4,,\n", as_of=_at(shops, 90))
+    moment = _at(shops, 30)
+    first = await shops.import_file("stock", HEADER + "a,tea,10,,\n", as_of=moment)
+    await _sold(shops, "1", -1, minutes_ago=10)
+    await shops.import_file("stock", HEADER + "a,tea,20,,\n", as_of=moment)
+    undone = await _undone(shops, first["import_id"])
+    assert (undone["report"]["undo"]["restored"], undone["report"]["undo"]["kept"]) == (0, 1)
+    assert (await shops.shelf("a"))["tea"]["on_hand"] == 19
+
+
+async def test_a_sale_that_is_told_late_is_no_count(shops: Api) -> None:
+    await shops.import_file("stock", HEADER + "a,tea,10,,\n", as_of=_at(shops, 90))
+    await _sold(shops, "1", -1, minutes_ago=10)
+    done = await shops.import_file("stock", HEADER + "a,tea,20,,\n", as_of=_at(shops, 30))
+    await _sold(shops, "2", -1, minutes_ago=20)
+    undone = await _undone(shops, done["import_id"])
+    assert (undone["report"]["undo"]["restored"], undone["report"]["undo"]["kept"]) == (1, 0)
+    assert (await shops.shelf("a"))["tea"]["on_hand"] == 8
+
+
+async def test_a_sale_that_the_undone_count_had_in_it_is_subtracted_from_the_one_before(shops: Api) -> None:
+    await shops.import_file("stock", HEADER + "a,tea,10,,\n", as_of=_at(shops, 90))
+    done = await shops.import_file("stock", HEADER + "a,tea,6,,\n", as_of=_at(shops, 30))
+    await _sold(shops, "1", -4, minutes_ago=40)
+    assert (await shops.shelf("a"))["tea"]["on_hand"] == 6
+    await _undone(shops, done["import_id"])
+    assert (await shops.shelf("a"))["tea"]["on_hand"] == 6
+
+
+async def test_prices_of_two_currencies_are_not_mixed(shops: Api) -> None:
+    text = "store_id,sku,on_hand,price,currency\na,tea,1,35,TWD\na,tea,1,2.5,USD\na,egg,1,35,TWD\na,egg,1,36,TWD\n"
+    await shops.import_file("stock", text, as_of="now")
+    async with shops.app.state.service.database.connection() as connection:
+        rows = await connection.fetch("SELECT sku, price_minor, currency FROM shelves JOIN skus USING (sku_no)")
+    assert {row["sku"]: (row["price_minor"], row["currency"]) for row in rows} == {
+        "tea": (None, None), "egg": (3600, "TWD"),
+    }  # fmt: skip
+
+
+async def test_a_mended_row_of_a_whole_shelf_is_not_older_than_the_shelf_it_was_missing_in(shops: Api) -> None:
+    await shops.import_file("stock", HEADER + "a,tea,3,,\n", as_of=_at(shops, 600))
+    text = "store_id,sku,on_hand,as_of\na,tea,{},2026-11-20T08:00:00+08:00\na,egg,2,2026-11-20T09:00:00+08:00\n"
+    done = await shops.import_file("stock", text.format("x"), mode="snapshot")
+    assert (done["failed"], done["created"]) == (1, 1)
+    mended = await shops.import_file("stock", text.format(7))
+    assert (mended["updated"], mended["ignored"]) == (1, 0)
+    assert (await shops.shelf("a"))["tea"]["on_hand"] == 7

@@ -78,8 +78,13 @@ SELECT d.cell, s.store_no, coalesce(k.sku_no, -1) AS sku_no, s.on_hand, s.price_
        s.safety_stock, s.safety_set, s.as_of, s.n_rows, CASE WHEN k.sku_no IS NULL THEN n.sku END AS new_sku
 FROM (
     SELECT store_no, sku_n, least(sum(on_hand), 1000000000)::integer AS on_hand,
-           nullif(max(price_minor), -1) AS price_minor, max(currency) FILTER (WHERE price_minor >= 0) AS currency,
-           bool_or(price_set) AS price_set, max(safety_stock) AS safety_stock, bool_or(safety_set) AS safety_set,
+           -- Of prices in two currencies nobody knows which is meant, so none is taken.
+           CASE WHEN min(currency) FILTER (WHERE price_minor >= 0) = max(currency) FILTER (WHERE price_minor >= 0)
+                THEN nullif(max(price_minor), -1) END AS price_minor,
+           CASE WHEN min(currency) FILTER (WHERE price_minor >= 0) = max(currency) FILTER (WHERE price_minor >= 0)
+                THEN max(currency) FILTER (WHERE price_minor >= 0) END AS currency,
+           bool_or(price_set) AND NOT coalesce(min(currency) FILTER (WHERE price_minor >= 0)
+               <> max(currency) FILTER (WHERE price_minor >= 0), false) AS price_set, max(safety_stock) AS safety_stock, bool_or(safety_set) AS safety_set,
            max(as_of) AS as_of, count(*)::integer AS n_rows
     FROM staged_counts GROUP BY store_no, sku_n) AS s
 JOIN staged_skus n USING (sku_n)
@@ -96,16 +101,23 @@ CREATE INDEX ON summed_counts (cell, store_no)
 ANALYZE summed_counts
 
 -- name: summed_stores
--- The stores of the file, in the order they are applied: rows of the table and of the file, the oldest count of each, and
--- how many rows have stock.
-SELECT cell, store_no, count(*)::integer AS shelf_rows, sum(n_rows)::bigint AS file_rows, min(as_of) AS as_of,
-       count(*) FILTER (WHERE on_hand > 0)::integer AS stocked
+-- The stores of the file, in the order they are applied: rows of the table and of the file, the oldest count of each.
+SELECT cell, store_no, count(*)::integer AS shelf_rows, sum(n_rows)::bigint AS file_rows, min(as_of) AS as_of
 FROM summed_counts GROUP BY cell, store_no ORDER BY cell, store_no
 
--- name: stocked_rows
--- How many shelf rows of these stores have stock now. $1/$2: cell and number of each, one cell after the other.
-SELECT count(*) FROM unnest($1::bigint[], $2::bigint[]) AS u (cell, store_no)
-JOIN shelves s ON s.cell = u.cell AND s.store_no = u.store_no WHERE s.on_hand > 0
+-- name: shelf_sizes
+-- How many shelf rows these stores have, and how many of these have stock. $1/$2: cell and number of each.
+SELECT u.store_no, count(*)::integer AS rows, count(*) FILTER (WHERE s.on_hand > 0)::integer AS stocked
+FROM unnest($1::bigint[], $2::bigint[]) AS u (cell, store_no)
+JOIN shelves s ON s.cell = u.cell AND s.store_no = u.store_no
+GROUP BY u.store_no
+
+-- name: still_stocked
+-- How many shelf rows that have stock now the file says have some, by store.
+SELECT c.store_no, count(*)::integer AS stocked
+FROM summed_counts c JOIN shelves s ON s.cell = c.cell AND s.store_no = c.store_no AND s.sku_no = c.sku_no
+WHERE c.on_hand > 0 AND s.on_hand > 0
+GROUP BY c.store_no
 
 -- name: stocked_elsewhere
 -- How many shelf rows with stock the stores of partner $1 have that are not among $2; counts to $3 and no further.

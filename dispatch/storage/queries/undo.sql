@@ -2,7 +2,7 @@
 -- Writes down what the weighed counts found, so that it can be put back, or compared. $2: import; $3/$4: stores, and when
 -- each was last counted whole; $5/$6: stores whose whole shelf this is, and as of when; $7: rows that are kept out, too.
 INSERT INTO import_shelves
-SELECT c.cell, $2::text, c.store_no,
+SELECT c.cell, $2::text, c.store_no, clock_timestamp(),
        (SELECT w.at FROM unnest($3::bigint[], $4::timestamptz[]) AS w (store_no, at) WHERE w.store_no = c.store_no),
        (SELECT w.at FROM unnest($5::bigint[], $6::timestamptz[]) AS w (store_no, at) WHERE w.store_no = c.store_no),
        '{}', array_agg(c.sku_no), array_agg(c.on_hand), array_agg(c.price_minor), array_agg(c.currency),
@@ -16,7 +16,7 @@ GROUP BY c.cell, c.store_no
 -- name: keep_new_skus
 -- Of a dry run: the skus that no shelf has ever held, which have no number to be kept by. $1: import; $2: cell.
 INSERT INTO import_shelves
-SELECT s.cell, $1::text, s.store_no, t.counted_whole_at, NULL, array_agg(s.new_sku),
+SELECT s.cell, $1::text, s.store_no, clock_timestamp(), t.counted_whole_at, NULL, array_agg(s.new_sku),
        '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'
 FROM summed_counts s JOIN stores t ON t.cell = s.cell AND t.store_no = s.store_no
 WHERE s.cell = $2 AND s.store_no = ANY ($3::bigint[]) AND s.new_sku IS NOT NULL
@@ -67,16 +67,17 @@ CREATE TEMPORARY TABLE IF NOT EXISTS rows_to_undo (
 ) ON COMMIT DELETE ROWS
 
 -- name: weigh_undo
--- What each row that import $2 counted would be put back to, whose rows are locked: what was, and what has moved since.
--- A row that says something else than the import left there was counted since, and stays. One that was not there before
--- becomes as if never counted. What is withheld comes back where the import has ended that.
+-- What each row that import $2 counted would be put back to, whose rows are locked: what was, and what has moved since the
+-- import and after that count. A row that does not say what the import left there, less and more what has moved since and
+-- after its count, was counted since, and stays. One that was not there before becomes as if never counted. What is
+-- withheld comes back where the import has ended that.
 INSERT INTO rows_to_undo
 SELECT i.store_no, u.sku_no,
        s.sku_no IS NOT NULL
        AND (s.as_of, s.safety_stock) = (u.as_of, u.safety_stock)
        AND (s.price_minor, s.currency) IS NOT DISTINCT FROM (u.price_minor, u.currency)
-       AND (s.moved_at IS DISTINCT FROM u.was_moved_at OR s.on_hand = u.on_hand),
-       greatest(-1000000000, least(2147483647, coalesce(u.was_on_hand, 0)::bigint + s.on_hand - u.on_hand))::integer,
+       AND s.on_hand = u.on_hand + moved.since_its_count,
+       greatest(-1000000000, least(2147483647, coalesce(u.was_on_hand, 0) + moved.since_the_one_before))::integer,
        u.was_price_minor, u.was_currency, coalesce(u.was_safety_stock, 0),
        coalesce(u.was_as_of, '2000-01-01 00:00+00'),
        CASE WHEN ended.back THEN u.was_withheld ELSE s.withheld END,
@@ -90,6 +91,11 @@ CROSS JOIN LATERAL unnest(i.sku_no, i.on_hand, i.price_minor, i.currency, i.safe
           was_safety_stock, was_as_of, was_moved_at, was_withheld, was_withheld_until)
 LEFT JOIN LATERAL (
     SELECT * FROM shelves t WHERE t.cell = $1 AND t.store_no = i.store_no AND t.sku_no = u.sku_no OFFSET 0) AS s ON true
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(m.delta) FILTER (WHERE m.at > u.as_of), 0) AS since_its_count,
+           coalesce(sum(m.delta) FILTER (WHERE u.was_as_of IS NULL OR m.at > u.was_as_of), 0) AS since_the_one_before
+    FROM movements m
+    WHERE m.cell = $1 AND m.store_no = i.store_no AND m.sku_no = u.sku_no AND m.written_at > i.kept_at) AS moved
 CROSS JOIN LATERAL (
     SELECT u.was_withheld_until > now() AND s.moved_at IS NOT DISTINCT FROM u.was_moved_at
            AND coalesce(s.withheld_until, u.was_withheld_until) = u.was_withheld_until AS back) AS ended
@@ -134,9 +140,9 @@ WHERE i.cell = $1 AND i.import_id = $2 AND i.store_no = ANY ($3::bigint[]) AND s
 
 -- name: date_counts_back
 -- When these stores were last counted, after some of their counts are gone.
-UPDATE stores s SET counted_at = (
+UPDATE stores s SET counted_at = greatest(s.counted_whole_at, (
     SELECT max(h.as_of) FROM shelves h
-    WHERE h.cell = $1 AND h.store_no = s.store_no AND h.as_of > '2000-01-01 00:00+00')
+    WHERE h.cell = $1 AND h.store_no = s.store_no AND h.as_of > '2000-01-01 00:00+00'))
 WHERE s.cell = $1 AND s.store_no = ANY ($2::bigint[])
 
 -- name: images_of_gone_shelves

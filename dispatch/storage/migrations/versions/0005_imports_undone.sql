@@ -23,6 +23,7 @@ CREATE TABLE import_shelves (
     cell               bigint        NOT NULL,
     import_id          text          NOT NULL,
     store_no           bigint        NOT NULL,
+    kept_at            timestamptz   NOT NULL,                 -- with the store locked: what has moved later is known by it
     was_whole_at       timestamptz,                            -- the last whole count before
     whole_at           timestamptz,                            -- the whole count that this was
     new_skus           text[]        NOT NULL,                 -- of a dry run: skus that had no number yet
