@@ -147,7 +147,10 @@ Errors = Annotated[
 ]
 File = Annotated[
     str,
-    typer.Argument(metavar="FILE", help="CSV or TSV, or gzip of these, with a header row; or its address, https://…"),
+    typer.Argument(
+        metavar="FILE",
+        help="CSV, TSV, XLSX, JSON, JSON Lines, GeoJSON, XML, OSM PBF, or gzip of these; or its address.",
+    ),
 ]
 HeaderFrom = Annotated[
     list[str] | None,

@@ -132,7 +132,8 @@ async def _begin(request: Request, kind: str, asked: ImportAsked, service: Servi
             try:
                 await service.imports.run(service.database, import_id, wanted)
             finally:
-                if not wanted.dry_run:
+                ended = await read_import(service.database, import_id)
+                if not (wanted.dry_run and ended.status == "done"):
                     forget(wanted.path)
 
         service.background.start(work(), name=f"import {import_id}")

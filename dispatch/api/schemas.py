@@ -321,7 +321,7 @@ class ImportAsked(Asked):
     as_of: str | None = Field(None, max_length=64, description="RFC 3339, or now")
     partner: Partner = limits.DEFAULT_PARTNER
     timezone: Label | None = None
-    country: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = None
+    country: Label | None = None
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
     encoding: Label | None = None
     sheet: Text | None = Field(None, description="Of a workbook: the name of the sheet; none: the first that is shown")

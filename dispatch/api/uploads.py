@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from dispatch.api.bodies import check_declared_size, too_large
 from dispatch.api.problems import Problem
+from dispatch.api.schemas import ImportAsked
 
 _log = structlog.get_logger(__name__)
 
@@ -73,6 +74,9 @@ async def _save_part(request: Request, path: Path, boundary: bytes, most_bytes: 
             raise Problem(400, "malformed", "the form is broken") from error
     if not form.ended:
         raise Problem(400, "malformed", "the form is cut short: its last boundary is missing")
+    if form.fields:
+        detail = f"the form has {', '.join(form.fields[:20])}, which is not read there: give them in the address, as ?{form.fields[0]}=…"
+        raise Problem(422, "invalid_input", detail, errors=[("", detail)])
     if form.files != 1:
         detail = f"the form holds {form.files} files; send exactly one"
         raise Problem(422, "invalid_input", detail, errors=[("", detail)])
@@ -80,7 +84,7 @@ async def _save_part(request: Request, path: Path, boundary: bytes, most_bytes: 
 
 
 class _Form:
-    """Writes the parts that are files; fields of a form are parameters of the URL instead, and are left out."""
+    """Writes the part that is a file, and notes fields that are parameters, which belong into the URL."""
 
     def __init__(self, write: object) -> None:
         self._write = write
@@ -88,6 +92,7 @@ class _Form:
         self._value = b""
         self._in_file = False
         self.files = 0
+        self.fields: list[str] = []
         self.ended = False
         self.filename: str | None = None
 
@@ -121,6 +126,8 @@ class _Form:
                 self._in_file = True
                 self.files += 1
                 self.filename = _plain_name(name)
+            elif (field := _plain_name(options.get(b"name", b""))) in ImportAsked.model_fields:
+                self.fields.append(str(field))
         self._header = self._value = b""
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:

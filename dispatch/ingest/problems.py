@@ -79,6 +79,7 @@ ROW_CODES: Final[dict[str, str]] = {
     "partner_code_missing": "No partner code.",
     "partner_invalid": "Not 1 to 64 printable characters without a slash.",
     "price_too_precise": "The price has more decimals than its currency has.",
+    "quote_doubtful": "A value in quotes runs over several lines, one of which may be a whole row.",
     "quote_misplaced": "A closing quote is followed by more text; a quote inside quotes is written twice.",
     "quote_unclosed": "A quote is opened and not closed before the next rows.",
     "record_invalid": "The line or the item of the list is no object of JSON, or of GeoJSON no Feature.",

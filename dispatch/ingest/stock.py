@@ -348,17 +348,17 @@ class _Reading:
         """The store's id, the time zone that local times of its rows are in, and the warning if zeros were lost."""
         store_id = identifier_of(text, field="store_id", max_chars=MAX_STORE_ID_CHARS)
         padded = None
-        if store_id not in self._stores:
+        if store_id not in self._stores or not self._is_ours(store_id):
             found = [one for one in self._zeros_of_stores.found(store_id) if self._is_ours(one)]
             if len(found) > 1:
                 message = f"but for leading zeros {shown(store_id)} may be {' or '.join(map(shown, found[:5]))}"
                 raise BadValueError("store_id_ambiguous", f"{message}; write it in full", candidates=tuple(found))
+            if not found and store_id in self._stores:
+                message = f"store {shown(store_id)} is not of {shown(self._options.partner or '')}"
+                raise BadValueError("store_of_other_partner", message)
             if not found:
                 raise BadValueError("unknown_store", f"there is no store {shown(store_id)}")
             store_id, padded = found[0], _padded(store_id, found[0])
-        if not self._is_ours(store_id):
-            message = f"store {shown(store_id)} is not of {shown(self._options.partner or '')}"
-            raise BadValueError("store_of_other_partner", message)
         return store_id, self._options.timezone or self._stores[store_id].timezone, padded
 
     def _is_ours(self, store_id: str) -> bool:

@@ -28,7 +28,7 @@ _LEAST_PAUSE_S = 0.004
 _RETRY_FIRST_S = 0.1
 _RETRY_MOST_S = 0.25
 # Shelves read at once when many stores of a cell have changed.
-_STORES_A_READING = 16
+_STORES_A_READING = 64
 
 
 class Follower:

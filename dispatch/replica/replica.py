@@ -27,6 +27,7 @@ type Progress = Callable[[str, int], None]
 
 # Long work pauses after so long, so that requests are answered meanwhile.
 PAUSE_AFTER_S: Final = 0.005
+_ROWS_TRIED: Final = 32
 _FIRST_ROWS: Final = 1 << 16
 _AT_HOME_M: Final = 1.0
 _LOW_HALF: Final = (1 << 32) - 1
@@ -153,7 +154,7 @@ class Replica:
     async def write_shelves(self, rows: ShelfColumns) -> None:
         """Take in whole shelves of stores in the catalogue, pausing between two of them; rows of others are left out.
 
-        A pause in the middle of a shelf would let a quote see half of it.
+        A pause in the middle of a shelf would let a quote see half of it. New rows are made beforehand, empty.
         """
         slots = self.catalogue.slots_of_numbers(rows.store_no)
         known = np.flatnonzero(slots != MISSING)
@@ -161,23 +162,34 @@ class Replica:
             return
         known = known[np.argsort(slots[known], kind="stable")]
         slots, rows = slots[known], rows.where(known)
+        numbers = self.sku_numbering.find_all(rows.sku_no)
+        await asyncio.sleep(0)
+        price_ids = self.price_ids(rows.price_minor, rows.currency)
+        if self._mostly_new(numbers, slots):
+            await _paused(self.stock.make_room(row_keys(numbers, slots)))
+        await _paused(self._written(slots, rows, numbers, price_ids))
+
+    def _mostly_new(self, numbers: IntArray, slots: IntArray) -> bool:
+        """Whether most rows are new, going by a few of them."""
+        few = np.linspace(0, len(slots) - 1, _ROWS_TRIED, dtype=np.int64)
+        there = sum(self.stock.has_row(int(numbers[i]), int(slots[i])) for i in few)
+        return 2 * there < _ROWS_TRIED
+
+    def _written(self, slots: IntArray, rows: ShelfColumns, numbers: IntArray, price_ids: IntArray) -> Iterator[None]:
+        """Write the rows, which are in order of slot, a store at a step."""
         stores, newest_s = _newest(slots, rows.fresh_s)
         keeps = self.stock.keeps_scale(stores, newest_s, self.columns.stale_after_s[stores].astype(np.int64))
-        numbers = self.sku_numbering.find_all(rows.sku_no)
-        price_ids = self.price_ids(rows.price_minor, rows.currency)
-        began = time.perf_counter()
-        for slot, keeps_scale, upto in zip(
-            stores.tolist(), keeps.tolist(), np.searchsorted(slots, stores, side="right").tolist(), strict=True
-        ):
-            its = slice(int(np.searchsorted(slots, slot)), upto)
+        ends = np.searchsorted(slots, stores, side="right").tolist()
+        start = 0
+        for slot, keeps_scale, end in zip(stores.tolist(), keeps.tolist(), ends, strict=True):
+            its = slice(start, end)
             if not keeps_scale:
                 self.scale_freshness(slots[its], rows.fresh_s[its])
             columns = (numbers[its], rows.available[its], rows.fresh_s[its], price_ids[its])
             for number, available, fresh_s, price_id in zip(*(column.tolist() for column in columns), strict=True):
                 self.stock.put_one(number, slot, available, fresh_s, price_id)
-            if time.perf_counter() - began > PAUSE_AFTER_S:
-                await asyncio.sleep(0)
-                began = time.perf_counter()
+            start = end
+            yield
 
     def scale_freshness(self, slots: IntArray, fresh_s: IntArray) -> None:
         """Set each store's scale by its newest row; before its rows are written."""
@@ -196,6 +208,15 @@ class Replica:
         ids = np.array([self.stock.price_id(_unpacked(value)) for value in distinct.tolist()], dtype=np.int64)
         found: IntArray = ids[which]
         return found
+
+
+async def _paused(steps: Iterator[None]) -> None:
+    """Take the steps, pausing between two of them every few milliseconds."""
+    began = time.perf_counter()
+    for _ in steps:
+        if time.perf_counter() - began > PAUSE_AFTER_S:
+            await asyncio.sleep(0)
+            began = time.perf_counter()
 
 
 def _newest(slots: IntArray, fresh_s: IntArray) -> tuple[IntArray, IntArray]:

@@ -87,7 +87,8 @@ def _gone(account: Account, before: Sequence[StoreKey], named: set[str]) -> list
         )
         return []
     gone = [store for store in before if store.store_id not in named]
-    if len(before) >= _LEAST_STORES_GUARDED and 2 * len(gone) > len(before) and not account.request.force:
+    most = len(before) >= _LEAST_STORES_GUARDED and 2 * len(gone) > len(before)
+    if (most or (gone and not named)) and not account.request.force:
         message = (
             f"the file would take {len(gone):,} of the {len(before):,} stores of {account.request.partner} out of"
             " service; if that is meant, say force"

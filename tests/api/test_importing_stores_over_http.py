@@ -64,7 +64,9 @@ async def test_a_dry_run_tells_what_the_run_would_do_and_does_nothing(app_client
         assert dry["dry_run"] is True
         assert await _tables(app_client) == before
     real = await app_client.import_file("stores", text, mode="replace")
-    assert counts(dry) == counts(real) == {"rows": 4, "created": 1, "updated": 1, "unchanged": 1, "failed": 1}
+    told = {"rows": 4, "created": 1, "updated": 1, "unchanged": 1, "failed": 1, "warnings": 1}
+    assert counts(dry) == counts(real) == told
+    assert dry["report"]["warnings_by_code"] == {"moved_far": 1}
     assert dry["report"] == real["report"]
     good = text.replace("d,31.2,2000,x\n", "").replace("a,25.03,121.56,one\n", "")
     dry = await app_client.import_file("stores", good, dry_run="true", mode="replace")

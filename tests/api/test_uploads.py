@@ -164,3 +164,12 @@ async def test_a_disk_that_takes_no_more_is_503(small: Api, tmp_path: Path) -> N
     assert answer.headers["retry-after"]
     uploads.unlink()
     uploads.mkdir()
+
+
+async def test_a_parameter_in_a_form_is_not_passed_over(app_client: Api) -> None:
+    answer = await app_client.send(
+        "POST", "/v1/imports/stores", files={"file": ("a.csv", TEXT)}, data={"dry_run": "true", "comment": "x"}
+    )
+    problem = assert_problem(answer, 422, "invalid_input")
+    assert "?dry_run=" in problem["detail"]
+    assert (await app_client.send("GET", "/v1/imports")).json()["imports"] == []

@@ -81,6 +81,7 @@ STORE_FILES: dict[str, str | bytes] = {
     "number_out_of_range": f"{STORE},prepare_s\nA1,25,121,86401\n",
     "opening_hours_invalid": f"{STORE},opening_hours\nA1,25,121.5,Mo-Fr 25:99\n",
     "partner_invalid": f"{STORE},partner\nA1,25,121.5,a/b\n",
+    "quote_doubtful": f'{STORE},name\na,25,121,"x\nb,26,121,y"\n',
     "quote_misplaced": f'{STORE}\n"A"1,25,121.5\n',
     "quote_unclosed": f'{STORE}\n"A1,25,121.5\n',
     "row_too_long": f"{STORE}\nA1,25,121.5,9\n",

@@ -131,13 +131,13 @@ def test_a_store_id_without_its_leading_zeros_is_the_store_that_exists(tmp_path:
     rows = ["12", "'0034", "34", "56", "056", "0078", "78.0", "９", "90"]
     text = "\n".join(["門市編號,sku,on_hand", *(f"{store},s,1" for store in rows)])
     batch = _batch(opened(tmp_path, text), stores=stores, items={})
-    assert batch.store_ids == ["0012", "034", "056", "78", "78"]
+    assert batch.store_ids == ["0012", "034", "034", "056", "78", "78"]
     problems, warnings = _told(batch)
     assert problems == [
-        *((4, "門市編號", "store_of_other_partner"), (5, "門市編號", "store_id_ambiguous")),
+        (5, "門市編號", "store_id_ambiguous"),
         *((9, "門市編號", "unknown_store"), (10, "門市編號", "unknown_store")),
     ]
-    assert warnings == [(row, "門市編號", "store_id_padded") for row in (2, 3, 7)]
+    assert warnings == [(row, "門市編號", "store_id_padded") for row in (2, 3, 4, 7)]
     assert batch.spared == [("0056", "s"), ("056", "s")]
 
 

@@ -72,12 +72,19 @@ def test_a_header_over_two_lines_is_one_header(tmp_path: Path) -> None:
     assert cells_of(table) == [(3, ["1", "2", "3"])]
 
 
+def test_a_value_may_run_over_lines_with_any_delimiters_in_it(tmp_path: Path) -> None:
+    address = "Unit\n5, A, B"
+    table = opened(tmp_path, f'{HEADER}\n1,"{address}",2,3\n2,"x\n,\ny,",2,3\n')
+    assert cells_of(table) == [(2, ["1", address, "2", "3"]), (4, ["2", "x\n,\ny,", "2", "3"])]
+    assert problems_of(table) == []
+
+
 @pytest.mark.parametrize(
     ("rows", "good", "bad"),
     [
         ('1,"open,2,3\n2,b,2,3\n3,c,2,3\n', [3, 4], [(2, "quote_unclosed")]),
         ('1,"open,2,3\n2,"b",2,3\n3,c,2,3\n', [3, 4], [(2, "quote_unclosed")]),
-        ('1,"open,2,3\n2,b",2,3\n3,c,2,3\n', [3, 4], [(2, "quote_unclosed")]),
+        ('1,2,3,"open\n2,b,2,3"\n3,c,2,3\n', [4], [(2, "quote_doubtful")]),
         ('1,"open\n2,shut"\n3,c,2,3\n', [3, 4], [(2, "quote_unclosed")]),
         ('1,a,2,3\n2,"b,2,3', [2], [(3, "quote_unclosed")]),
         ('1,"a"b,2,3\n2,b,2,3\n', [3], [(2, "quote_misplaced")]),

@@ -173,7 +173,8 @@ def _records(path: Path, codec: str, delimiter: str, width: int | None, *, skip:
     """Rows after ``skip`` lines. A line without a quote is split as it stands; others go to the csv module.
 
     When a quoted value does not end as it should, only the line where it began is a bad row: the lines after it
-    are read again, each on its own, so that a stray quote never eats good rows.
+    are read again, each on its own, so that a stray quote never eats good rows. A record that ends as it should, but
+    may have eaten some, is a bad row as a whole.
     """
     blank = _BLANK + delimiter
     again: list[str] = []
@@ -209,19 +210,21 @@ def _records(path: Path, codec: str, delimiter: str, width: int | None, *, skip:
                 if not any(map(str.strip, taken)):
                     continue
                 cells = taken
-            problem = _refused(line, cells, width)
+            problem = _refused(line, cells, delimiter, width)
             if problem is None:
                 yield RawRow(row_no, cells)
             else:
                 yield RowProblem(row_no, None, *problem, tuple(cells))
 
 
-def _refused(line: str, cells: list[str], width: int | None) -> tuple[str, str] | None:
+def _refused(line: str, cells: list[str], delimiter: str, width: int | None) -> tuple[str, str] | None:
     """Code and message when a row taken apart cannot be used; drops empty values beyond the header's columns."""
     if "\0" in line:
         return "nul_in_row", "the row holds a NUL character"
     if len(line) > MAX_CELL_CHARS and any(len(cell) > MAX_CELL_CHARS for cell in cells):
         return "cell_too_long", f"a value is longer than {MAX_CELL_CHARS} characters"
+    if "\n" in line[:-1] and _holds_rows(cells, delimiter, width):
+        return "quote_doubtful", "a value over several lines holds what may be whole rows; nothing of it is taken"
     if width is not None and len(cells) > width:
         if any(cell.strip() for cell in cells[width:]):
             return "row_too_long", f"the row has {len(cells)} values, the header {width} columns"
@@ -247,7 +250,8 @@ def _quoted(
                     'a closing quote is followed by more text; inside quotes a quote is written ""',
                 )
         else:
-            return _unclosed(lines) if len(lines) > 1 and _looks_like_rows(cells, delimiter, width) else cells
+            # Of another width than the header, a record over several lines is none: a stray quote has joined rows.
+            return _unclosed(lines) if len(lines) > 1 and width not in (None, len(cells)) else cells
         # Only a line with a quote can end the value, so the others need no new try.
         while True:
             room = len(lines) < MAX_RECORD_LINES and sum(map(len, lines)) < MAX_LINE_CHARS
@@ -263,18 +267,8 @@ def _unclosed(lines: list[str]) -> tuple[str, str]:
     return "quote_unclosed", f"a quote is opened and not closed as it should be ({len(lines)} lines looked at)"
 
 
-def _looks_like_rows(cells: list[str], delimiter: str, width: int | None) -> bool:
-    """Whether a value over several lines has swallowed rows: the count of values is wrong, or a line is a whole row.
-
-    Delimiters in quoted values that begin on its last line, such as the message in a file of bad rows, do not count.
-    """
-    if width is None:
+def _holds_rows(cells: list[str], delimiter: str, width: int | None) -> bool:
+    """Whether a line inside a value over several lines may be a whole row, which a stray quote has swallowed."""
+    if width is None or width < 3:
         return False
-    if len(cells) != width:
-        return True
-    over_lines = [k for k, cell in enumerate(cells) if "\n" in cell]
-    for k, following in zip(over_lines, [*over_lines[1:], width - 1], strict=False):
-        *inner, last = (part.count(delimiter) for part in cells[k].split("\n")[1:])
-        if width >= 3 and max([*inner, last + following - k]) >= width - 1:
-            return True
-    return False
+    return any(line.count(delimiter) >= width - 1 for cell in cells for line in cell.split("\n")[1:])

@@ -8,9 +8,9 @@ VALUES ($1, $2, $3, 'running', $4, $5, $6, $7::jsonb, $8, now(), now())
 -- are told or begun; imports_running has the few rows that it looks at.
 UPDATE imports SET status = CASE WHEN undoing THEN 'done' ELSE 'failed' END, ended_at = now(), undoing = false,
     report = report || CASE WHEN undoing THEN jsonb_build_object('undo', jsonb_build_object('code', 'interrupted', 'message',
-        'the service stopped while this import was undone; undo it again, and it goes on where it was'))
+        'its process ended while this import was undone; undo it again, and it goes on where it was'))
     ELSE jsonb_build_object('code', 'interrupted', 'message',
-        'the service stopped during this import; every store was applied whole or not at all, so send the file again: '
+        'its process ended in the middle of this import; every store was applied whole or not at all, so send the file again: '
         'rows that are right already count as unchanged') END
 WHERE status = 'running' AND alive_at < now() - $1::interval
 
