@@ -75,7 +75,8 @@ async def _save_part(request: Request, path: Path, boundary: bytes, most_bytes: 
     if not form.ended:
         raise Problem(400, "malformed", "the form is cut short: its last boundary is missing")
     if form.fields:
-        detail = f"the form has {', '.join(form.fields[:20])}, which is not read there: give them in the address, as ?{form.fields[0]}=…"
+        told = ", ".join(form.fields[:20])
+        detail = f"the form has {told}, which is not read there: give it in the address, as ?{form.fields[0]}=…"
         raise Problem(422, "invalid_input", detail, errors=[("", detail)])
     if form.files != 1:
         detail = f"the form holds {form.files} files; send exactly one"
