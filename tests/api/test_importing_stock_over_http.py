@@ -259,3 +259,14 @@ async def test_a_store_named_in_rows_not_for_sale_is_left_alone_where_it_must_be
     done = await shops.import_file("stock", SAP + "b,tea,07,,5\n,egg,01,,5\n", **NOW, mode="snapshot")
     assert "not_zeroed" in done["report"]
     assert await on_hand(shops, "b") == {"tea": 5, "egg": 6}
+
+
+async def test_a_store_with_rows_of_its_own_is_as_of_these_whatever_was_left_out(shops: Api) -> None:
+    header = SAP.replace("\n", ",as_of\n")
+    between, older = ((START - timedelta(minutes=minutes)).isoformat() for minutes in (10, 30))
+    await shops.import_file("stock", "store_id,sku,on_hand\nb,egg,7\nc,egg,7\n", as_of=between)
+    text = f"{header}b,tea,01,,5,{START.isoformat()}\nb,egg,07,,6,{older}\nc,tea,07,,5,{older}\n"
+    done = await shops.import_file("stock", text, mode="snapshot")
+    assert counts(done) == {"rows": 3, "unchanged": 1, "removed": 2, "ignored": 2}
+    assert await on_hand(shops, "b") == {"tea": 5, "egg": 0}
+    assert await on_hand(shops, "c") == {"tea": 0, "egg": 7}, "the egg was counted later than the row was"
