@@ -436,6 +436,7 @@ class ImportReport(TypedDict, total=False):
     warnings_by_code: dict[str, Count]
     not_removed: str
     not_zeroed: str
+    read_as_part: str
     undo: UndoNote
     code: str
     message: str

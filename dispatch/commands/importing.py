@@ -232,6 +232,6 @@ def print_account(console: Console, counts: ImportCounts, report: Mapping[str, A
             for sample in samples[:_SAMPLES]:
                 column = f", {sample['column']}" if sample["column"] else ""
                 console.print(f"    row {sample['row']}{column}: {sample['message']}", soft_wrap=True)
-    for note in ("not_removed", "not_zeroed"):
+    for note in ("not_removed", "not_zeroed", "read_as_part"):
         if note in report:
             console.print(report[note], soft_wrap=True)

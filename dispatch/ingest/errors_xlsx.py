@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from html import escape
@@ -20,26 +21,41 @@ MAX_LINES: Final = 1_048_576
 MAX_COLUMNS: Final = 16_384
 MAX_CELL_UNITS: Final = 32_767  # of UTF-16
 
+# Source: Excel, Rename a worksheet; "History" is its own as well.
+_SHEET_NAME: Final = re.compile(r"(?!')[^\[\]:*?/\\\x00-\x1f\ud800-\udfff\ufffe\uffff]+(?<!')")
+_MAX_SHEET_NAME_UNITS: Final = 31  # of UTF-16
+
 _TEXT: Final = {"num_format": 49}  # @
 
 
 class ErrorsWorkbook:
     """A workbook of bad rows that grows row by row, in memory of a row; ``close`` makes it whole.
 
-    One sheet: a header, bold and frozen, of the file's own columns and ``row, column, code, message``, then a line for
+    One sheet, of the name that the file's own had where it may have it, so that it can be sent again with the same
+    parameters: a header, bold and frozen, of the file's own columns and ``row, column, code, message``, then a line for
     each bad row, as in the CSV. Where there are more rows than lines, the last line says how many are in errors.csv
     alone; it has nothing in the file's own columns, so that it is no row when the workbook is sent again. A value that
     is too long for a cell is cut, and its message says so.
     """
 
     def __init__(
-        self, out: BinaryIO, *, columns: Sequence[str], at: datetime, tmp_dir: Path, max_lines: int = MAX_LINES
+        self,
+        out: BinaryIO,
+        *,
+        columns: Sequence[str],
+        at: datetime,
+        tmp_dir: Path,
+        sheet: str | None = None,
+        max_lines: int = MAX_LINES,
     ) -> None:
-        """``at``: when it was made, as its properties tell. Unfinished parts of it lie in ``tmp_dir``."""
+        """``at``: when it was made, as its properties tell. Unfinished parts of it lie in ``tmp_dir``.
+
+        ``sheet``: the file's own; None if it has none.
+        """
         options = {"constant_memory": True, "tmpdir": str(tmp_dir), "use_zip64": True}
         self._book = xlsxwriter.Workbook(out, options)
         self._book.set_properties({"created": at.astimezone(UTC).replace(tzinfo=None)})
-        self._sheet = self._book.add_worksheet("errors")
+        self._sheet = self._book.add_worksheet(_sheet_name(sheet))
         self._text = self._book.add_format(_TEXT)
         self._width = len(columns)
         self._columns = tuple(columns)
@@ -99,6 +115,13 @@ class ErrorsWorkbook:
             if text:
                 self._sheet.write_string(self._line, i, _inline(text), text_format)
         self._line += 1
+
+
+def _sheet_name(name: str | None) -> str:
+    """The name if Excel lets a sheet have it, which other programs do not ask, else ``Data``."""
+    if name is None or not _SHEET_NAME.fullmatch(name) or name.casefold() == "history":
+        return "Data"
+    return name if len(name.encode("utf-16-le")) <= 2 * _MAX_SHEET_NAME_UNITS else "Data"
 
 
 def _is_too_long(text: str) -> bool:

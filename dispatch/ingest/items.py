@@ -8,12 +8,15 @@ from typing import Final
 
 from dispatch.domain.items import MAX_PARTNER_CODE_CHARS, MAX_UNITS_PER_CASE, Item
 from dispatch.domain.stores import MAX_SKU_CHARS
-from dispatch.ingest.problems import RowProblem, RowWarning
+from dispatch.ingest.problems import FileProblem, RowProblem, RowWarning
 from dispatch.ingest.profiles import MatchedColumns, missing_columns
 from dispatch.ingest.shaping import matched_columns
 from dispatch.ingest.stores import RowProblems
 from dispatch.ingest.tables import RawRow, RowIgnored, Table, short_row
 from dispatch.ingest.values import NOTHING, BadValueError, identifier_of, shown, text_of, trimmed, whole_of
+
+MAX_ITEMS: Final = 1_000_000
+"""Of one file: they are compared with each other, and written in one transaction, so all are in memory at once."""
 
 _REQUIRED: Final = ("partner_code", "sku")
 
@@ -51,7 +54,7 @@ def read_items(table: Table, *, options: ItemOptions) -> Iterator[ReadItem]:
 
     Of two rows with one partner code the first stands: the second is bad when it says another sku or another number
     of pieces. Raises FileProblem at once when the columns cannot be; a problem of the file while it is read comes
-    from the iterator.
+    from the iterator, and so does ``file_too_large`` at more than MAX_ITEMS codes.
     """
     return _rows(table, match_item_columns(table, options=options))
 
@@ -73,6 +76,10 @@ def _rows(table: Table, matched: MatchedColumns) -> Iterator[ReadItem]:
         item = _item_of(row, matched, decimal_comma=table.decimal_comma)
         if isinstance(item, Item):
             first_row, first = firsts.setdefault(item.partner_code, (row.row_no, item))
+            if len(firsts) > MAX_ITEMS:
+                raise FileProblem(
+                    "file_too_large", f"there are more than {MAX_ITEMS:,} items; send them in several files"
+                )
             if (first.sku, first.units_per_case) == (item.sku, item.units_per_case):
                 yield ItemRow(row.row_no, first, (short,) if short else ())
                 continue

@@ -19,7 +19,7 @@ FILE_CODES: Final[dict[str, str]] = {
     "field_unknown": "A column is mapped to a field that does not exist.",
     "file_damaged": "The file cannot be read to its end, such as a gzip cut short.",
     "file_empty": "The file has no text in it, or no rows and no header.",
-    "file_too_large": "The file, unpacked, is larger than an import may be, or the workbook than one may be.",
+    "file_too_large": "The file, unpacked, is larger than an import may be, or the workbook, or it has more items.",
     "header_missing": "The first row is not a header: no column of it is known and it holds numbers.",
     "json_invalid": "The file is JSON that is broken, cut off, too deep or not in UTF-8.",
     "layout_refused": "A layout of a known format that cannot be read; the message says which one can.",

@@ -11,6 +11,9 @@ from typing import Final
 REPORT_COLUMNS: Final = ("row", "column", "code", "message")
 """What a file of bad rows has at its end; a table that ends with exactly these is one, and they are not read."""
 
+BAD_ROWS: Final = "bad_rows_of_an_import"
+"""What a table tells of itself, as true, if it is such a file: a part of what was sent first."""
+
 # What a spreadsheet takes for the start of a formula, also in full width, or leaves out before one. A plain number
 # such as -5 is none. Source: OWASP, CSV Injection.
 _FORMULA: Final = frozenset("=+-@\t\r\n＝＋－＠")

@@ -24,6 +24,8 @@ from dispatch.ingest.values import BadValueError, currency_of, identifier_of, sh
 
 BATCH_ROWS: Final = 5000
 _NO_ITEMS: Final[Mapping[str, Item]] = {}
+# A sum over stores, or a header, speaks of no store's shelf.
+_OF_NO_STORE: Final = frozenset({"header_again", "total_row"})
 
 type Note = tuple[str, str, str]
 """A warning of a row: its field, code and message."""
@@ -43,7 +45,7 @@ class StockOptions:
 
     ``now`` carries an offset. ``as_of`` may carry none: it is then local in ``timezone``, else in each store's own,
     as the values of the as_of column are. ``partner`` None: stores of any partner. ``mapping`` is source column to
-    field.
+    field. ``whole``: the rows are whole shelves; without it a batch tells of nothing ``spared`` or ``named``.
     """
 
     now: datetime
@@ -52,6 +54,7 @@ class StockOptions:
     partner: str | None = None
     timezone: str | None = None
     mapping: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = True
 
 
 @dataclass(slots=True)
@@ -64,6 +67,8 @@ class StockBatch:
     ``spared`` tells of each bad row, as far as it can be known, whose shelf it spoke of, so that a snapshot does not
     take that shelf as absent: (store_id, sku); sku None: any shelf of the store; store_id None: of any store. A row
     that may be of several shelves spares each of them.
+    ``named`` are stores of rows that are ignored and spare nothing: such a row tells that the file speaks of the store,
+    with its moment, of several the oldest, at which nothing of that row was on hand.
     ``ignored`` counts the rows that by the rule of their format say nothing here, by reason.
     """
 
@@ -78,6 +83,7 @@ class StockBatch:
     problems: list[RowProblem] = field(default_factory=list)
     warnings: list[RowWarning] = field(default_factory=list)
     spared: list[tuple[str | None, str | None]] = field(default_factory=list)
+    named: dict[str, datetime] = field(default_factory=dict)
     bad_rows: int = 0
     ignored: Counter[str] = field(default_factory=Counter)
 
@@ -166,7 +172,7 @@ def _batches(table: Table, width: int, reading: _Reading, batch_rows: int) -> It
         else:
             batch.problems.append(row)
             batch.bad_rows += 1
-            batch.spared.append((None, None))
+            reading.spare((None,), (None,), batch)
         room -= 1
         if not room:
             yield batch
@@ -229,7 +235,7 @@ class _Reading:
         if isinstance(short, RowProblem):
             batch.problems.append(short)
             batch.bad_rows += 1
-            batch.spared.append((self._known_store(row), None))
+            self.spare((self._known_store(row),), (None,), batch)
             return
         if short is not None:
             batch.warnings.append(short)
@@ -237,15 +243,30 @@ class _Reading:
         self.read(RawRow(row.row_no, row.cells + [""] * lacking), batch)
 
     def ignore(self, row: RowIgnored, batch: StockBatch) -> None:
-        """Count the row, and spare the shelf row that it names, if it does."""
+        """Count the row, and spare the shelf row that it names, if it does; else tell of the store that it names."""
         batch.ignored[row.reason] += 1
-        if not row.spares:
+        if not self._options.whole or row.reason in _OF_NO_STORE:
             return
         store_id = self._known_store(RawRow(row.row_no, row.cells))
-        if store_id is not None:
-            barcode, code = (row.cells[i] if 0 <= i < len(row.cells) else "" for i in self._sku_columns)
+        if store_id is None:
+            return
+        if row.spares:
+            barcode, code = (self._cell(row, i) for i in self._sku_columns)
             sku = self._barcode_of[barcode] if barcode.strip() not in ("", "null") else self._item_of[code]
-            batch.spared += product((store_id,), _skus_of(sku))
+            self.spare((store_id,), _skus_of(sku), batch)
+            return
+        zone = self._options.timezone or self._stores[store_id].timezone
+        moment = self._as_of_of[self._cell(row, self._at["as_of"]), zone]
+        if isinstance(moment, Moment):
+            batch.named[store_id] = min(moment.at, batch.named.get(store_id, moment.at))
+
+    def spare(self, stores: Iterable[str | None], skus: Iterable[str | None], batch: StockBatch) -> None:
+        """Note that a row may speak of these skus of these stores."""
+        if self._options.whole:
+            batch.spared += product(stores, skus)
+
+    def _cell(self, row: RowIgnored, index: int) -> str:
+        return row.cells[index] if 0 <= index < len(row.cells) else ""
 
     def read(self, row: RawRow, batch: StockBatch) -> None:
         """Add the row to the batch, as a count or with all its problems."""
@@ -290,7 +311,7 @@ class _Reading:
                 self._sku_field(barcode): sku,
             }
             self._refuse(row, values, batch)
-            batch.spared += product(_stores_of(store), _skus_of(sku))
+            self.spare(_stores_of(store), _skus_of(sku), batch)
             return
         if on_hand[1] is not None or moment.ambiguous or store[2] is not None or notes:
             self._warn(row_no, (*self._notes(store[2], on_hand[1], moment), *notes), batch)

@@ -56,7 +56,8 @@ class StoreOptions:
 
     ``id_from`` names source columns or fields that make the id of each row; with it, an id column is not read.
     ``country`` (ISO 3166, or a usual name) is the one in which every store lies. ``mapping`` is source column to
-    field. ``force`` takes a file although most of its stores have moved alike.
+    field. ``force`` takes a file although most of its stores have moved alike. A row that names another partner is
+    bad, unless ``partner`` is the default one, whose files may be of anyone.
     """
 
     partner: str = DEFAULT_PARTNER
@@ -284,6 +285,9 @@ class _Reading:
         fields: dict[str, Any] = {name: take(name, parse) for name, parse in self._plain}
         zone = take("delivery_zone", lambda text: zone_of(text, datum))
         partner = take("partner", partner_of) or self._options.partner
+        if self._options.partner not in (DEFAULT_PARTNER, partner):
+            message = f"the row is of partner {shown(partner)}, the import of {shown(self._options.partner)}"
+            fault("partner", "store_of_other_partner", message)
         timezone = take("timezone", timezone_name) or self._options.timezone
         active = take("active", flag_of)
         if problems or place is None or store_id is None:

@@ -65,7 +65,10 @@ class Table(Protocol):
 
     @property
     def about(self) -> Mapping[str, Any]:
-        """What the report says of the file, in JSON's types: ``format``, and ``encoding`` of a text."""
+        """What the report says of the file, in JSON's types: ``format``, and ``encoding`` of a text.
+
+        A file of bad rows has ``bad_rows_of_an_import`` true.
+        """
         ...
 
     def __iter__(self) -> Iterator[RawRow | RowProblem | RowIgnored]:

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from dispatch.domain.versions import Version
 from dispatch.ingest.problems import FileProblem, RowProblem, RowWarning
+from dispatch.ingest.report_columns import BAD_ROWS
+from dispatch.ingest.tables import Table
 from dispatch.services.import_requests import ImportRequest
 from dispatch.storage.imports import ErrorRow, ImportCounts, add_errors, note_progress
 from dispatch.storage.pool import Database
@@ -14,6 +16,7 @@ from dispatch.storage.pool import Database
 _SAMPLES: Final = 20
 _PROGRESS_EVERY_S: Final = 1.0
 _READING_SHARE: Final = 0.5
+_WHOLE_MODES: Final = ("replace", "snapshot")
 
 type Progress = Callable[[float], None]
 
@@ -49,6 +52,21 @@ class Account:
     @property
     def report(self) -> dict[str, Any]:
         return self.outcome.report
+
+    def is_whole(self, table: Table) -> bool:
+        """Whether the file is to be taken for the whole set, or the whole shelves: the mode says it, and it can be.
+
+        A file of bad rows is a part of the one it came from, whatever the mode; then the report says so.
+        """
+        if self.request.effective_mode not in _WHOLE_MODES:
+            return False
+        if not table.about.get(BAD_ROWS):
+            return True
+        self.report["read_as_part"] = (
+            "what the file does not name was left as it is, whatever the mode, since it is a file of bad rows (row,"
+            " column, code and message are its last columns)"
+        )
+        return False
 
     async def file_errors(self, problems: Sequence[RowProblem]) -> None:
         """Write bad rows down, each whole; the counting of rows is the caller's."""

@@ -25,7 +25,8 @@ async def bad_rows_csv(database: Database, record: ImportRecord) -> AsyncIterato
 async def bad_rows_workbook(database: Database, record: ImportRecord, out: BinaryIO, *, tmp_dir: Path) -> None:
     """The same rows as a workbook, written to ``out``; made in threads, its unfinished parts in ``tmp_dir``."""
     with tempfile.TemporaryDirectory(dir=tmp_dir, ignore_cleanup_errors=True) as parts:
-        book = ErrorsWorkbook(out, columns=record.columns, at=record.created_at, tmp_dir=Path(parts))
+        sheet = record.report.get("file", {}).get("sheet")
+        book = ErrorsWorkbook(out, columns=record.columns, at=record.created_at, tmp_dir=Path(parts), sheet=sheet)
         async for rows in _whole_rows(database, record):
             await asyncio.to_thread(book.add, _problems(rows))
         await asyncio.to_thread(book.close)

@@ -28,30 +28,29 @@ async def import_items(account: Account, table: Table) -> None:
     Raises FileProblem before anything is applied.
     """
     request, counts = account.request, account.counts
-    good = await _read(account, table)
-    whole = request.effective_mode == "replace"
+    items, repeats = await _read(account, table)
+    whole = account.is_whole(table)
     if whole and counts.failed:
         whole = False
         account.report["not_removed"] = (
             "codes that the file does not name were left as they are, since some of its rows are bad: mend them and"
             " send the file again"
         )
-    items = list({row.item.partner_code: row.item for row in good}.values())
     put, before, after = await in_transaction(
-        account.database, partial(_put, request.partner, items, whole), undo=request.dry_run
+        account.database, partial(_put, request.partner, list(items.values()), whole), undo=request.dry_run
     )
     async with account.database.connection() as connection:
-        named = {item.partner_code for item in items}
-        kept = {code: told for code, told in before.items() if code in named or code not in after}
-        left = {code: after[code] for code in named}
+        kept = {code: told for code, told in before.items() if code in items or code not in after}
+        left = {code: after[code] for code in items}
         await keep_rows(connection, account.outcome.import_id, kept, left, same=request.dry_run)
-    for row in good:
-        if row.item.partner_code in put.created:
-            counts.created += 1
-        elif row.item.partner_code in put.updated:
-            counts.updated += 1
+    for code in items:
+        rows = 1 + repeats[code]
+        if code in put.created:
+            counts.created += rows
+        elif code in put.updated:
+            counts.updated += rows
         else:
-            counts.unchanged += 1
+            counts.unchanged += rows
     counts.removed += put.removed
     await account.note(1.0)
 
@@ -65,18 +64,23 @@ async def _put(
     return put, before, await told_items(connection, partner)
 
 
-async def _read(account: Account, table: Table) -> list[ItemRow]:
-    """The good rows, once all others are accounted for."""
+async def _read(account: Account, table: Table) -> tuple[dict[str, Item], Counter[str]]:
+    """The items of the good rows by code, and how often each came again, once all other rows are accounted for."""
     rows = await asyncio.to_thread(read_items, table, options=item_options(account.request))
-    good: list[ItemRow] = []
+    items: dict[str, Item] = {}
+    repeats: Counter[str] = Counter()
     async for batch in in_batches(rows, _ROWS_A_BATCH):
         bad = [row for row in batch if isinstance(row, RowProblems)]
         taken = [row for row in batch if isinstance(row, ItemRow)]
-        good += taken
+        for row in taken:
+            if row.item.partner_code in items:
+                repeats[row.item.partner_code] += 1
+            else:
+                items[row.item.partner_code] = row.item
         account.counts.rows += len(batch)
         account.counts.failed += len(bad)
         account.note_ignored(Counter(row.reason for row in batch if isinstance(row, RowIgnored)))
         await account.file_errors([problem for row in bad for problem in row.problems])
         account.note_warnings([warning for row in taken for warning in row.warnings])
         await account.note(0.0)
-    return good
+    return items, repeats

@@ -1,6 +1,7 @@
 """The good rows of a stock file on their way to the shelves, and the shelves that its bad rows speak of."""
 
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -12,6 +13,9 @@ from dispatch.storage.staging import POSTGRES_EPOCH, StagedColumns
 from dispatch.storage.stores import StoreKey
 
 _MICROSECOND: Final = timedelta(microseconds=1)
+
+MOST_SPARED: Final = 20_000
+"""Skus of one store that are spared each by itself; where there are more, its whole shelf is."""
 
 
 def staged_columns(batch: StockBatch, keys: Mapping[str, StoreKey]) -> StagedColumns:
@@ -39,20 +43,56 @@ def staged_columns(batch: StockBatch, keys: Mapping[str, StoreKey]) -> StagedCol
     )
 
 
-def spared_by_number(
-    spared: Sequence[tuple[str | None, str | None]], keys: Mapping[str, StoreKey]
-) -> dict[int, frozenset[str] | None] | None:
-    """What bad rows speak of, by store number; None when some speak of no store that could be told."""
-    by_number: dict[int, set[str] | None] = {}
-    for store_id, sku in spared:
-        if store_id is None:
-            return None
-        key = keys.get(store_id)
-        if key is None:
-            continue
-        skus = by_number.setdefault(key.store_no, set())
-        if sku is None:
-            by_number[key.store_no] = None
-        elif skus is not None:
-            skus.add(sku)
-    return {number: None if skus is None else frozenset(skus) for number, skus in by_number.items()}
+class SparedShelves(Mapping[int, frozenset[str] | None]):
+    """What bad rows speak of, by store number: skus, None for any of the store. ``anywhere``: some tell no store.
+
+    A bad row takes four bytes, and a sku is kept once, since a file may have no good rows. A store's skus are made anew
+    each time they are asked for.
+    """
+
+    def __init__(self, keys: Mapping[str, StoreKey]) -> None:
+        self.anywhere = False
+        self._keys = keys
+        self._number_of_sku: dict[str, int] = {}
+        self._skus: list[str] = []
+        self._by_store: dict[int, array[int] | None] = {}
+
+    def add(self, spared: Iterable[tuple[str | None, str | None]]) -> None:
+        """Add pairs of a StockBatch's ``spared``."""
+        for store_id, sku in spared:
+            if store_id is None:
+                self.anywhere = True
+                continue
+            key = self._keys.get(store_id)
+            if key is None:
+                continue
+            numbers = self._by_store.setdefault(key.store_no, array("I"))
+            if sku is None:
+                self._by_store[key.store_no] = None
+            elif numbers is not None:
+                numbers.append(self._number(sku))
+                if len(numbers) >= 2 * MOST_SPARED:
+                    self._by_store[key.store_no] = _distinct(numbers)
+
+    def __getitem__(self, store_no: int) -> frozenset[str] | None:
+        numbers = self._by_store[store_no]
+        numbers = None if numbers is None else _distinct(numbers)
+        return None if numbers is None else frozenset(self._skus[n] for n in numbers)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._by_store)
+
+    def __len__(self) -> int:
+        return len(self._by_store)
+
+    def _number(self, sku: str) -> int:
+        number = self._number_of_sku.setdefault(sku, len(self._skus))
+        if number == len(self._skus):
+            self._skus.append(sku)
+        return number
+
+
+def _distinct(numbers: array[int]) -> array[int] | None:
+    """Each number once; None if there are more than MOST_SPARED."""
+    found = set(numbers)
+    return None if len(found) > MOST_SPARED else array("I", found)

@@ -1,6 +1,8 @@
 """A file of stock into the database: read to its end, staged, guarded, then applied, whole shelves at a time."""
 
 import asyncio
+from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from dispatch.ingest.problems import FileProblem, PlaceProblem
@@ -8,12 +10,12 @@ from dispatch.ingest.stock import StoreRef, read_stock
 from dispatch.ingest.tables import Table
 from dispatch.services.import_account import Account
 from dispatch.services.import_requests import stock_options
-from dispatch.services.import_staging import spared_by_number, staged_columns
+from dispatch.services.import_staging import SparedShelves, staged_columns
 from dispatch.services.threads import in_batches
 from dispatch.storage.items import items_of_partner, known_skus
 from dispatch.storage.shelves import CountsApplied
 from dispatch.storage.staging import HowToApply, StagedCounts, staged_counts
-from dispatch.storage.stores import all_stores, stocked_elsewhere
+from dispatch.storage.stores import StoreKey, all_stores, stocked_elsewhere
 
 # Of a chain with fewer rows that have stock, a file that empties most of them is no sign of a mistake.
 _LEAST_ROWS_GUARDED: Final = 10
@@ -22,34 +24,37 @@ _LEAST_ROWS_GUARDED: Final = 10
 async def import_stock(account: Account, table: Table) -> None:
     """Import a file of stock. Raises FileProblem before anything is applied."""
     request, counts = account.request, account.counts
+    whole = account.is_whole(table)
+    options = replace(stock_options(request), whole=whole)
     keys = {key.store_id: key for key in await all_stores(account.database)}
     refs = {key.store_id: StoreRef(key.timezone, key.partner) for key in keys.values()}
     items, known = await items_of_partner(account.database, request.partner), await known_skus(account.database)
-    batches = await asyncio.to_thread(
-        read_stock, table, options=stock_options(request), stores=refs, items=items, known_skus=known
-    )
-    spared: set[tuple[str | None, str | None]] = set()
+    batches = await asyncio.to_thread(read_stock, table, options=options, stores=refs, items=items, known_skus=known)
+    spared = SparedShelves(keys)
+    named: dict[StoreKey, datetime] = {}
     async with staged_counts(account.database) as staged:
         async for [batch] in in_batches(batches, 1):
             counts.rows += len(batch) + batch.bad_rows + batch.ignored.total()
             counts.failed += batch.bad_rows
-            spared.update(batch.spared)
+            spared.add(batch.spared)
+            for store_id, at in batch.named.items():
+                named[keys[store_id]] = min(at, named.get(keys[store_id], at))
             await staged.add(staged_columns(batch, keys))
             account.note_ignored(batch.ignored)
             await account.file_errors(batch.problems)
             account.note_warnings(batch.warnings)
             await account.note(0.0)
         stores = await staged.close(dry_run=request.dry_run)
-        by_number = spared_by_number(sorted(spared, key=str), keys)
-        whole = request.effective_mode == "snapshot"
-        if whole and by_number is None:
+        if whole and spared.anywhere:
             whole = False
             account.report["not_zeroed"] = (
                 "rows that the file does not name were left as they are, since some bad rows name no store: mend"
                 " them and send the file again"
             )
+        if whole:
+            stores += staged.name_stores(named)
         how = HowToApply(
-            import_id=account.outcome.import_id, whole=whole, spared=by_number or {}, dry_run=request.dry_run
+            import_id=account.outcome.import_id, whole=whole, spared=spared if whole else {}, dry_run=request.dry_run
         )
         await _guard(account, staged, how)
         await _apply(account, staged, how, max(1, stores))

@@ -40,7 +40,7 @@ async def import_stores(account: Account, table: Table) -> None:
     request, counts = account.request, account.counts
     options = store_options(request)
     id_column = match_store_columns(table, options=options).name_of("store_id")
-    whole = request.effective_mode == "replace"
+    whole = account.is_whole(table)
     before = await _stores_in_service(account) if whole else []
     named: set[str] = set()
     async with staged_stores(account.database) as staged:

@@ -21,6 +21,7 @@ from dispatch.storage.pool import Connection, Database
 from dispatch.storage.retrying import in_transaction
 from dispatch.storage.shelves import CountsApplied, WholeShelves, apply_waiting_counts, weigh_waiting_counts
 from dispatch.storage.sql import sql
+from dispatch.storage.stores import StoreKey
 
 WAYS: Final = 2
 """Connections that an import of stock stages and applies on."""
@@ -49,6 +50,8 @@ POSTGRES_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 # One transaction holds the locks of at most about so many rows, so that orders wait for a fraction of a second.
 _ROWS_A_TRANSACTION: Final = 20_000
+# Of the shelf of a store that the file has no rows of, for the same purpose.
+_ROWS_SUPPOSED: Final = 2_000
 _LONG_TIMEOUT_S: Final = 1800.0
 
 
@@ -231,6 +234,19 @@ class StagedCounts:
         """Sum what was staged; how many stores there are. A dry run makes no new skus."""
         await _together(way.close(self._skus, dry_run=dry_run) for way in self._ways)
         return sum(len(way.stores) for way in self._ways)
+
+    def name_stores(self, named: Mapping[StoreKey, datetime]) -> int:
+        """Once it is closed: these stores are of the file too, counted at that moment; how many have no rows in it."""
+        known = set(self.stores())
+        added = 0
+        for key, as_of in named.items():
+            if key.store_no not in known:
+                store = _FileStore(key.cell, key.store_no, _ROWS_SUPPOSED, 0, as_of)
+                self._ways[key.store_no % len(self._ways)].stores.append(store)
+                added += 1
+        for way in self._ways:
+            way.stores.sort(key=lambda store: (store.cell, store.store_no))
+        return added
 
     async def emptying(self, how: HowToApply) -> Emptying:
         """What the file would do to the rows of its stores that have stock."""

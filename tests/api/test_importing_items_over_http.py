@@ -182,3 +182,19 @@ async def test_a_code_that_was_changed_since_stays_and_is_named(app_client: Api)
     undone = await app_client.finished(f"/v1/imports/{done['import_id']}")
     assert undone["report"]["undo"]["samples"] == [{"store_id": None, "sku": "1001C"}]
     assert set(await _items(app_client)) == {"1001C"}
+
+
+async def test_a_file_of_bad_rows_is_no_whole_set_whatever_the_mode(app_client: Api) -> None:
+    await app_client.import_file("items", TWO)
+    done = await app_client.import_file("items", HEADER + "9,,,\n", mode="replace")
+    answer = await app_client.send("GET", f"/v1/imports/{done['import_id']}/errors.csv")
+    done = await app_client.import_file("items", answer.content.replace(b"9,,", b"9,new,"), mode="replace")
+    assert counts(done) == {"rows": 1, "created": 1}
+    assert "read_as_part" in done["report"]
+    assert set(await _items(app_client)) == {"1001", "1001C", "9"}
+
+
+async def test_a_code_that_comes_again_shares_the_fate_of_its_first_row(app_client: Api) -> None:
+    await app_client.import_file("items", TWO)
+    text = HEADER + "7,s,,\n1001,4710018000109,tea,1\n7,s,,\n1001,4710018000109,tea,1\n7,s,,\n"
+    assert counts(await app_client.import_file("items", text)) == {"rows": 5, "created": 3, "unchanged": 2}

@@ -214,3 +214,59 @@ async def _tables(api: Api) -> list[Any]:
             [tuple(row) for row in await connection.fetch(f"SELECT * FROM {table} ORDER BY 1, 2")]
             for table in ("stores", "shelves", "cell_heads", "changes", "skus")
         ]
+
+
+async def test_a_file_of_bad_rows_is_no_whole_shelf_whatever_the_mode(shops: Api) -> None:
+    done = await shops.import_file("stock", "store_id,sku,on_hand\na,tea,many\na,egg,6\n", **NOW, mode="snapshot")
+    answer = await shops.send("GET", f"/v1/imports/{done['import_id']}/errors.csv")
+    mended = answer.content.replace(b"many", b"8")
+    dry = await shops.import_file("stock", mended, **NOW, mode="snapshot", dry_run="true")
+    applied = await shops.send("POST", f"/v1/imports/{dry['import_id']}/apply")
+    real = await shops.finished(applied.headers["Location"])
+    assert counts(dry) == counts(real) == {"rows": 1, "updated": 1}
+    assert dry["report"] == real["report"]
+    assert real["report"]["read_as_part"].startswith("what the file does not name was left as it is")
+    assert real["report"]["file"]["bad_rows_of_an_import"] is True
+    assert await on_hand(shops, "a") == {"tea": 8, "egg": 6}
+    partial = await shops.import_file("stock", mended, **NOW)
+    assert "read_as_part" not in partial["report"]
+
+
+SAP = "Plant,Material,InventoryStockType,InventorySpecialStockType,MatlWrhsStkQtyInMatlBaseUnit\n"
+
+
+async def test_a_snapshot_empties_a_store_that_it_names_in_rows_not_for_sale_alone(shops: Api) -> None:
+    text = SAP + "a,tea,07,,5\na,egg,07,,6\nb,tea,01,,5\nb,egg,07,,6\n"
+    dry = await shops.import_file("stock", text, **NOW, mode="snapshot", dry_run="true")
+    real = await shops.import_file("stock", text, **NOW, mode="snapshot")
+    assert counts(dry) == counts(real) == {"rows": 4, "unchanged": 1, "removed": 3, "ignored": 3}
+    assert await on_hand(shops, "a") == {"tea": 0, "egg": 0}
+    assert await on_hand(shops, "b") == {"tea": 5, "egg": 0}
+    assert await on_hand(shops, "c") == {"tea": 5, "egg": 6}
+    undone = await shops.send("POST", f"/v1/imports/{real['import_id']}/undo")
+    assert (await shops.finished(undone.headers["Location"]))["status"] == "undone"
+    assert await on_hand(shops, "a") == {"tea": 5, "egg": 6}
+
+
+async def test_a_store_named_in_rows_not_for_sale_is_left_alone_where_it_must_be(shops: Api) -> None:
+    older = {"as_of": (START - timedelta(hours=2)).isoformat()}
+    row = SAP + "a,tea,07,,5\n"
+    assert counts(await shops.import_file("stock", row, **NOW)) == {"rows": 1, "ignored": 1}
+    assert counts(await shops.import_file("stock", row, **older, mode="snapshot")) == {"rows": 1, "ignored": 1}
+    done = await shops.import_file("stock", row + "a,egg,01,,many\n", **NOW, mode="snapshot")
+    assert counts(done) == {"rows": 2, "failed": 1, "removed": 1, "ignored": 1}
+    assert await on_hand(shops, "a") == {"tea": 0, "egg": 6}
+    done = await shops.import_file("stock", SAP + "b,tea,07,,5\n,egg,01,,5\n", **NOW, mode="snapshot")
+    assert "not_zeroed" in done["report"]
+    assert await on_hand(shops, "b") == {"tea": 5, "egg": 6}
+
+
+async def test_a_store_with_rows_of_its_own_is_as_of_these_whatever_was_left_out(shops: Api) -> None:
+    header = SAP.replace("\n", ",as_of\n")
+    between, older = ((START - timedelta(minutes=minutes)).isoformat() for minutes in (10, 30))
+    await shops.import_file("stock", "store_id,sku,on_hand\nb,egg,7\nc,egg,7\n", as_of=between)
+    text = f"{header}b,tea,01,,5,{START.isoformat()}\nb,egg,07,,6,{older}\nc,tea,07,,5,{older}\n"
+    done = await shops.import_file("stock", text, mode="snapshot")
+    assert counts(done) == {"rows": 3, "unchanged": 1, "removed": 2, "ignored": 2}
+    assert await on_hand(shops, "b") == {"tea": 5, "egg": 0}
+    assert await on_hand(shops, "c") == {"tea": 0, "egg": 7}, "the egg was counted later than the row was"

@@ -170,3 +170,25 @@ async def _tables(api: Api) -> list[Any]:
             [tuple(row) for row in await connection.fetch(f"SELECT * FROM {table} ORDER BY 1, 2")]
             for table in ("stores", "store_directory", "shelves", "cell_heads", "changes", "skus")
         ]
+
+
+async def test_a_file_of_bad_rows_is_no_whole_set_whatever_the_mode(app_client: Api) -> None:
+    await app_client.import_file("stores", TWO)
+    done = await app_client.import_file("stores", "store_id,lat,lon,name\nc,x,121.56,three\n", mode="replace")
+    answer = await app_client.send("GET", f"/v1/imports/{done['import_id']}/errors.csv")
+    mended = answer.content.replace(b"c,x", b"c,25.05")
+    done = await app_client.import_file("stores", mended, mode="replace")
+    assert counts(done) == {"rows": 1, "created": 1}
+    assert "read_as_part" in done["report"]
+    assert set(await _world(app_client)) == {"a", "b", "c"}
+
+
+async def test_a_partners_import_makes_no_stores_of_another(app_client: Api) -> None:
+    text = "store_id,lat,lon,name,partner\na,25.03,121.56,one,other\nb,25.04,121.56,two,\n"
+    done = await app_client.import_file("stores", text, partner="acme")
+    assert counts(done) == {"rows": 2, "created": 1, "failed": 1}
+    assert done["report"]["errors_by_code"] == {"store_of_other_partner": 1}
+    assert counts(await app_client.import_file("stores", text.splitlines()[0] + "\na,25.03,121.56,one,other\n")) == {
+        "rows": 1,
+        "created": 1,
+    }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import xlsxwriter
 from python_calamine import CalamineWorkbook
 
 from dispatch.ingest.report_columns import REPORT_COLUMNS
@@ -119,6 +120,20 @@ async def test_the_bad_rows_come_as_a_workbook_too_and_leave_no_file(app_client:
     assert await _workbook(app_client, refused["import_id"]) == [[*REPORT_COLUMNS]]
     assert list((tmp_path / "uploads").iterdir()) == []
     assert_problem(await app_client.send("GET", "/v1/imports/00/errors.xlsx"), 404, "import_not_found")
+
+
+async def test_the_bad_rows_of_a_workbook_are_found_by_the_same_sheet(app_client: Api) -> None:
+    content = io.BytesIO()
+    book = xlsxwriter.Workbook(content)
+    for name, rows in (("Cover", [["Shops"]]), ("門市", [["store_id", "lat", "lon"], ["a", "x", 121.5]])):
+        sheet = book.add_worksheet(name)
+        for index, row in enumerate(rows):
+            sheet.write_row(index, 0, row)
+    book.close()
+    done = await app_client.import_file("stores", content.getvalue(), sheet="門市")
+    errors = (await app_client.send("GET", f"/v1/imports/{done['import_id']}/errors.xlsx")).content
+    again = await app_client.import_file("stores", errors, sheet="門市")
+    assert (again["status"], again["failed"], again["report"]["file"]["sheet"]) == ("done", 1, "門市")
 
 
 async def test_a_row_whose_problems_lie_on_two_pages_is_one_line(

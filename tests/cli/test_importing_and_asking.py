@@ -1,12 +1,16 @@
 """import, quote, nearby, check and migrate, each as a person types it, on a database of the test's own."""
 
+import io
 import json
 import re
 from pathlib import Path
 
 import pytest
 from python_calamine import CalamineWorkbook
+from rich.console import Console
 
+from dispatch.commands.importing import print_account
+from dispatch.storage.imports import ImportCounts
 from tests.cli.conftest import Run
 
 # South and west, so that every coordinate is negative. B is nearer to the door than A, and lacks milk.
@@ -261,3 +265,10 @@ def test_a_whole_set_of_items_with_bad_rows_drops_nothing(run_here: Run, tmp_pat
     (tmp_path / "whole.csv").write_text("partner_code,sku\nA,a\nC,c\n")
     ran = run_here("import", "items", "whole.csv", "--partner", "acme", "--mode", "replace")
     assert (_counts(ran.out)["removed"], _counts(ran.out)["unchanged"]) == (1, 2)
+
+
+@pytest.mark.parametrize("note", ["not_removed", "not_zeroed", "read_as_part"])
+def test_what_was_left_as_it_was_is_told(note: str) -> None:
+    console = Console(record=True, file=io.StringIO())
+    print_account(console, ImportCounts(), {note: "some were left as they were"})
+    assert "some were left as they were" in console.export_text()

@@ -32,6 +32,7 @@ from dispatch.domain import errors, orders
 from dispatch.domain.movements import MovementStatus
 from dispatch.domain.orders import ASKED, WITH_ATTEMPT, Action, DeclineReason, Status, allowed_in
 from dispatch.domain.question import Reason
+from dispatch.ingest import items
 from dispatch.ingest.formats import (
     delimited,
     headers,
@@ -119,6 +120,7 @@ def test_the_limits_of_files_are_those_that_are_held() -> None:
         "an object of JSON": [json_feed.MAX_RECORD_BYTES // mib, json_feed.MAX_RECORD_VALUES],
         "a record of XML": [xml_feed.MAX_RECORD_CHARS, xml_feed.MAX_RECORD_LEAVES],
         "OpenStreetMap: nodes of shops drawn as areas": [osm_pbf.MAX_NODES],
+        "items of one file, which are all in memory at once": [items.MAX_ITEMS],
     }
     prose = UPLOAD.prose
     assert f"Up to {headers.MAX_TITLE_ROWS} rows" in prose

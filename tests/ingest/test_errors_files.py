@@ -135,3 +135,10 @@ def test_a_row_that_is_too_long_is_guarded_and_given_back_whole(tmp_path: Path) 
     first = stock_batch(table).problems
     again = stock_batch(open_table(_errors_file(tmp_path, table, first))).problems
     assert [one.raw for one in again] == [("A1", "=t", "1", "=9", "'")]
+
+
+def test_the_file_tells_of_itself_that_it_is_one(tmp_path: Path) -> None:
+    first = opened(tmp_path, "store_id,lat,lon\nA1,x,121.5\n")
+    again = open_table(_errors_file(tmp_path, first, StoresRead(first).problems))
+    assert "bad_rows_of_an_import" not in first.about
+    assert again.about["bad_rows_of_an_import"] is True

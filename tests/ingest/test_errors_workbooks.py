@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
@@ -16,11 +17,12 @@ from python_calamine import CalamineWorkbook
 from dispatch.ingest.errors_xlsx import MAX_CELL_UNITS, MAX_COLUMNS, ErrorsWorkbook
 from dispatch.ingest.problems import RowProblem
 from dispatch.ingest.report_columns import REPORT_COLUMNS, own_names, unguarded
+from tests.ingest.tables import open_any
 
 AT = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 
 
-def _made(columns: tuple[str, ...], problems: Iterable[RowProblem], **options: int) -> bytes:
+def _made(columns: tuple[str, ...], problems: Iterable[RowProblem], **options: Any) -> bytes:
     out = io.BytesIO()
     with tempfile.TemporaryDirectory() as folder:
         book = ErrorsWorkbook(out, columns=columns, at=AT, tmp_dir=Path(folder), **options)
@@ -99,3 +101,24 @@ def test_a_value_or_row_that_is_too_long_is_cut_and_says_so() -> None:
     assert rows[2][5] == "no sku; zone is cut here, errors.csv has it whole"
     assert rows[3][:3] == ["v"] * 3
     assert rows[3][-4:] == ["3", "sku", "sku_invalid", "no sku; 10 values more are in errors.csv alone"]
+
+
+def test_the_sheet_has_the_name_of_the_files_own_so_that_it_is_found_again(tmp_path: Path) -> None:
+    path = tmp_path / "errors.xlsx"
+    path.write_bytes(_made(("store_id", "sku", "on_hand"), [_bad(2, "A1", "", "1")], sheet="門市 库存"))
+    table = open_any(path, sheet="門市 库存")
+    assert (table.about["sheet"], table.about["bad_rows_of_an_import"]) == ("門市 库存", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        *((None, "Data"), ("", "Data"), ("x" * 31, "x" * 31), ("x" * 32, "Data")),
+        *(("🍵" * 15, "🍵" * 15), ("🍵" * 16, "Data")),
+        *(("a/b", "Data"), ("[a]", "Data"), ("a\\b", "Data"), ("'a", "Data"), ("a'", "Data"), ("a'b", "a'b")),
+        *(("History", "Data"), ("a\x01", "Data"), ("<&\">", "<&\">")),
+    ],
+)  # fmt: skip
+def test_a_name_that_no_sheet_may_have_is_data(name: str | None, given: str) -> None:
+    book = _made(("sku",), [], sheet=name)
+    assert CalamineWorkbook.from_filelike(io.BytesIO(book)).sheet_names == [given]

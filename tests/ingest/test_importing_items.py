@@ -89,3 +89,12 @@ def test_the_required_columns_must_be_there_by_name_or_by_hand(tmp_path: Path) -
         _read(tmp_path, "Kode,ean\n")
     good, _ = _read(tmp_path, "Kode,ean\n7,s\n", Kode="partner_code")
     assert good[0].item == Item(partner_code="7", sku="s")
+
+
+def test_more_items_than_a_file_may_have_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dispatch.ingest.items.MAX_ITEMS", 2)
+    rows = "partner_code,sku\n1,a\n2,b\n1,a\n"
+    assert len(list(read_items(opened(tmp_path, rows), options=ItemOptions()))) == 3
+    with pytest.raises(FileProblem) as caught:
+        list(read_items(opened(tmp_path, rows + "3,c\n"), options=ItemOptions()))
+    assert caught.value.code == "file_too_large"

@@ -7,8 +7,9 @@ import pytest
 
 from dispatch.domain.stores import KEEP, ShelfCount
 from dispatch.ingest.problems import FileProblem
+from dispatch.ingest.shaping import shape
 from dispatch.ingest.stock import StockOptions, read_stock
-from tests.ingest.tables import NOW, STORES, opened, stock_batch
+from tests.ingest.tables import NOW, STORES, ListTable, opened, stock_batch
 
 COUNTED = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 AT_TEN = "2026-11-21T10:00:00+08:00"
@@ -209,3 +210,41 @@ def test_forgetting_what_was_parsed_changes_nothing(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("dispatch.ingest.memos.MEMO_SIZE", 2)
     assert stock_batch(table, options) == remembered
     assert len(remembered) == 400
+
+
+def test_a_row_that_is_left_out_and_spares_nothing_names_its_store() -> None:
+    table = ListTable(
+        (
+            "Plant",
+            "Material",
+            "InventoryStockType",
+            "InventorySpecialStockType",
+            "MatlWrhsStkQtyInMatlBaseUnit",
+            "as_of",
+        ),
+        [
+            ["A1", "s", "07", "", "5", "2026-11-21T10:00:00Z"],
+            ["A1", "t", "07", "", "5", "2026-11-21T09:00:00Z"],
+            ["NY", "s", "07", "", "5", ""],
+            ["007", "s", "01", "", "5", ""],
+            ["B1", "s", "07", "", "5", ""],
+            ["ghost", "s", "07", "", "5", ""],
+            ["0042", "s", "07", "", "5", "2036-11-21T10:00:00Z"],
+        ],
+    )
+    sap = shape(table, kind="stock", profile=None)
+    batch = stock_batch(sap, StockOptions(now=NOW, as_of=NOW, partner="default"))
+    assert batch.named == {"A1": datetime(2026, 11, 21, 9, 0, tzinfo=UTC), "NY": NOW}
+    assert (batch.store_ids, batch.spared) == (["007"], [])
+    assert stock_batch(sap, StockOptions(now=NOW, as_of=NOW, whole=False)).named == {}
+
+
+def test_where_shelves_are_not_whole_nothing_is_spared_or_named(tmp_path: Path) -> None:
+    table = opened(tmp_path, "store_id,sku,on_hand\nA1,s,x\n,s,1\nA1\n")
+    assert len(stock_batch(table).spared) == 3
+    parts = stock_batch(table, StockOptions(now=NOW, as_of=NOW, whole=False))
+    assert (parts.bad_rows, parts.spared) == (3, [])
+
+
+def test_a_sum_names_no_store(tmp_path: Path) -> None:
+    assert stock_batch(opened(tmp_path, "store_id,sku,on_hand\nA1,小计,1\n")).named == {}

@@ -96,7 +96,7 @@ def test_what_the_row_does_not_say_comes_from_the_options_then_from_the_place(tm
     options = StoreOptions(partner="acme", timezone="Asia/Tokyo")
     store = _store(tmp_path, "timezone,partner", ",", options)
     assert (store.timezone, store.partner) == ("Asia/Tokyo", "acme")
-    store = _store(tmp_path, "timezone,partner", "Asia/Seoul,other", options)
+    store = _store(tmp_path, "timezone,partner", "Asia/Seoul,other", StoreOptions(timezone="Asia/Tokyo"))
     assert (store.timezone, store.partner) == ("Asia/Seoul", "other")
     assert store.active
     assert store.opening_hours is None
@@ -244,3 +244,17 @@ def test_shops_of_tokyo_are_read_by_their_osm_id(shared_file: Callable[[str], Pa
     assert read.problems == []
     assert len(read.stores) == 204
     assert sum(store.opening_hours is not None for store in read.stores) == 88
+
+
+def test_an_import_of_a_partner_takes_no_row_of_another(tmp_path: Path) -> None:
+    table = opened(
+        tmp_path, "store_id,lat,lon,合作方\nA,25,121.5,other\nB,25,121.6,acme\nC,25,121.7,\nD,25,121.8,default\n"
+    )
+    of_acme = StoresRead(table, StoreOptions(partner="acme"))
+    assert [store.store_id for store in of_acme.stores] == ["B", "C"]
+    assert [(one.row_no, one.column, one.code) for one in of_acme.problems] == [
+        (2, "合作方", "store_of_other_partner"),
+        (5, "合作方", "store_of_other_partner"),
+    ]
+    assert of_acme.problems[0].message == "the row is of partner 'other', the import of 'acme'"
+    assert [store.partner for store in StoresRead(table).stores] == ["other", "acme", "default", "default"]

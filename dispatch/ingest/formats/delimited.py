@@ -15,7 +15,7 @@ from dispatch.ingest.formats.encodings import TextEncoding, find_encoding
 from dispatch.ingest.formats.headers import MAX_TITLE_ROWS, Names, RowsOfNone, find_header, header_of, names_of
 from dispatch.ingest.formats.sources import open_bytes
 from dispatch.ingest.problems import FileProblem, PlaceProblem, RowProblem
-from dispatch.ingest.report_columns import unguarded
+from dispatch.ingest.report_columns import BAD_ROWS, unguarded
 from dispatch.ingest.tables import RawRow, RowIgnored
 
 DELIMITERS: Final = (",", ";", "\t", "|")
@@ -68,6 +68,8 @@ class CsvTable:
             "encoding": self.encoding,
             "header_row": self.header_row,
         }
+        if len(self.columns) < self.width:
+            about[BAD_ROWS] = True
         if self.text.samples:
             about["encoding_samples"] = list(self.text.samples)
         return about

@@ -17,7 +17,7 @@ from dispatch.ingest.formats.records import checked, decimal_text
 from dispatch.ingest.formats.sources import PlainFile, ScratchFile
 from dispatch.ingest.formats.workbook_parts import SheetName, Workbook
 from dispatch.ingest.problems import FileProblem, PlaceProblem, RowProblem
-from dispatch.ingest.report_columns import unguarded
+from dispatch.ingest.report_columns import BAD_ROWS, unguarded
 from dispatch.ingest.tables import RawRow, RowIgnored
 
 # A double holds every whole number of fifteen digits, and spreadsheets keep no more of any.
@@ -127,6 +127,8 @@ def open_xlsx(path: Path, *, sheet: str | None, names: Names) -> XlsxTable:
     index, cells = first[find_header([cells for _, cells in first], names.is_known)]
     header = header_of(cells, place=f"row {index + 1}", is_known=names.is_known)
     about["header_row"] = index + 1
+    if len(header.columns) < header.width:
+        about[BAD_ROWS] = True
     rows_of_none = RowsOfNone.of(header.columns, names.is_id)
     return XlsxTable(file, header.columns, header.width, index, rows_of_none, about)
 
