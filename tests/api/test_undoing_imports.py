@@ -188,6 +188,109 @@ async def test_a_dry_run_is_not_applied_to_stores_that_have_changed(shops: Api) 
         assert {"pointer": "", "detail": f"store {store_id}"} in problem["errors"]
 
 
+async def _dry(api: Api, kind: str, text: str, **asked: Any) -> dict[str, Any]:
+    dry = await api.import_file(kind, text, dry_run=True, **asked)
+    assert dry["status"] == "done", dry
+    return dry
+
+
+async def _not_applied(api: Api, dry: dict[str, Any]) -> list[str]:
+    """What has changed since the dry run, as the refusal to apply it names that."""
+    answer = await api.send("POST", f"/v1/imports/{dry['import_id']}/apply")
+    return [error["detail"] for error in assert_problem(answer, 409, "changed_since_dry_run")["errors"]]
+
+
+async def test_a_whole_set_of_stores_does_not_remove_those_that_came_after_its_dry_run(shops: Api) -> None:
+    text = "store_id,lat,lon\na,25.03,121.56\nb,25.04,121.57\n"
+    dry = await _dry(shops, "stores", text, mode="replace")
+    merging = await _dry(shops, "stores", text)
+    await shops.put_store("late", 25.0, 121.4)
+    assert await _not_applied(shops, dry) == ["store late"]
+    assert (await _applied(shops, merging["import_id"]))["removed"] == 0, "which removes none"
+    unsure = await _dry(shops, "stores", text + "bad,95,121\n", mode="replace")
+    assert (await _applied(shops, unsure["import_id"]))["removed"] == 0, "nor one with bad rows"
+
+
+async def test_a_dry_run_of_stock_is_not_applied_once_an_unknown_store_is_known(shops: Api) -> None:
+    text = HEADER + "a,tea,5,,\nlate,tea,5,,\n007,tea,1,,\n"
+    dry = await _dry(shops, "stock", text, as_of="now")
+    assert dry["report"]["errors_by_code"] == {"unknown_store": 2}
+    await shops.put_store("other", 25.0, 121.4)
+    for store_id, named in (("late", ["store late"]), ("7", ["store 7", "store late"])):
+        await shops.put_store(store_id, 25.0, 121.4)
+        assert await _not_applied(shops, dry) == named
+    await shops.send("DELETE", "/v1/stores/late")
+    await shops.send("DELETE", "/v1/stores/7")
+    assert (await _applied(shops, dry["import_id"]))["failed"] == 2
+
+
+async def test_a_store_whose_id_a_dry_run_has_padded_may_not_be_made_before_it_is_applied(shops: Api) -> None:
+    await shops.put_store("007", 25.0, 121.4)
+    dry = await _dry(shops, "stock", HEADER + "7,tea,5,,\n", as_of="now")
+    assert dry["report"]["warnings_by_code"] == {"store_id_padded": 1}
+    await shops.put_store("7", 25.0, 121.4)
+    assert await _not_applied(shops, dry) == ["store 7"]
+
+
+async def test_a_dry_run_of_stock_is_not_applied_once_the_partners_items_are_others(shops: Api) -> None:
+    items = "partner_code,sku,units_per_case\n1001,tea,1\n"
+    await shops.import_file("items", items)
+    dry = await _dry(shops, "stock", HEADER + "a,1001,5,,\n", as_of="now")
+    await shops.import_file("items", items.replace("tea", "other"), partner="acme")
+    await shops.import_file("items", items)
+    assert (await _applied(shops, dry["import_id"]))["created"] == 1, "they are the same"
+    dry = await _dry(shops, "stock", HEADER + "b,1001,5,,\n", as_of="now")
+    await shops.import_file("items", items.replace("tea,1", "tea,12"))
+    assert await _not_applied(shops, dry) == ["some of the partner's items"]
+
+
+async def test_a_dry_run_of_stock_is_not_applied_once_an_unmapped_code_is_known(shops: Api) -> None:
+    await shops.import_file("items", "partner_code,sku\n1001,tea\n")
+    dry = await _dry(shops, "stock", HEADER + "a,1001,5,,\na,ink,5,,\n", as_of="now")
+    assert dry["report"]["errors_by_code"] == {"unmapped_item": 1}
+    await shops.put_stock("b", other=1)
+    await shops.put_stock("b", ink=1)
+    assert await _not_applied(shops, dry) == ["item ink"]
+
+
+async def test_a_dry_run_of_items_is_not_applied_to_items_that_have_changed(shops: Api) -> None:
+    header = "partner_code,sku\n"
+    await shops.import_file("items", header + "1,tea\n2,egg\n3,ink\n")
+    merging = await _dry(shops, "items", header + "1,tea\n2,egg\n")
+    whole = await _dry(shops, "items", header + "1,tea\n2,egg\n", mode="replace")
+    await shops.import_file("items", header + "late,pen\n")
+    assert await _not_applied(shops, whole) == ["item late"]
+    whole = await _dry(shops, "items", header + "1,tea\n2,egg\n", mode="replace")
+    await shops.import_file("items", header + "3,pen\n")
+    assert await _not_applied(shops, whole) == ["item 3"], "which it would drop"
+    assert (await _applied(shops, merging["import_id"]))["unchanged"] == 2, "it names neither"
+    merging = await _dry(shops, "items", header + "1,tea\n2,egg\n")
+    await shops.import_file("items", header + "2,pen\n")
+    assert await _not_applied(shops, merging) == ["item 2"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("stores", "store_id,lat,lon\nnew,25.0,121.5\n"),
+        ("stock", HEADER + "a,tea,1,,\n"),
+        ("items", "partner_code,sku\n1,tea\n"),
+    ],
+)
+async def test_a_dry_run_of_a_new_partner_does_not_make_it(shops: Api, kind: str, text: str) -> None:
+    asked = {"as_of": "now"} if kind == "stock" else {}
+    dry = await _dry(shops, kind, text, partner="novel", **asked)
+    told = (await shops.get("/v1/uploads")).json()["uploads"]
+    assert [one["partner"] for one in told] == ["default"]
+    listed = (await shops.get("/v1/imports", partner="novel")).json()["imports"]
+    assert [one["import_id"] for one in listed] == [dry["import_id"]]
+    assert (await shops.get("/v1/partners/novel")).status_code == 404
+    done = await _applied(shops, dry["import_id"])
+    assert (done["status"], done["created"]) == ("done", dry["created"])
+    told = (await shops.get("/v1/uploads")).json()["uploads"]
+    assert [one["partner"] for one in told] == ["default", "novel"]
+
+
 async def test_only_a_dry_run_whose_file_is_there_can_be_applied(shops: Api) -> None:
     done = await shops.import_file("stock", HEADER + "a,tea,1,,\n", as_of="now")
     assert_problem(await shops.send("POST", f"/v1/imports/{done['import_id']}/apply"), 409, "cannot_be_applied")
