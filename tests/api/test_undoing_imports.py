@@ -1,10 +1,16 @@
 """POST /v1/imports/{id}/undo and …/apply: what was is put back, and a dry run is held to what it saw."""
 
+import asyncio
 import random
+from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg
 import pytest
 
+from dispatch.services import import_undo
+from dispatch.storage import import_images
+from dispatch.storage.imports import read_import
 from tests.api.client import Api, assert_problem
 
 PLACES = {"a": (25.03, 121.56), "b": (25.04, 121.57), "far": (22.63, 120.30)}
@@ -108,6 +114,42 @@ async def test_a_store_changed_since_stays_and_is_named(shops: Api) -> None:
     assert undone["report"]["undo"]["samples"] == [{"store_id": "b", "sku": None}]
     names = [(await shops.get(f"/v1/stores/{one}")).json()["name"] for one in "ab"]
     assert names == ["a", "by hand"]
+
+
+async def test_the_share_of_stores_that_is_put_back_is_told(shops: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = await shops.import_file("stores", "store_id,lat,lon\n" + "".join(f"s{n},25.0{n},121\n" for n in range(4)))
+    shares: list[float] = []
+
+    async def note(_database: Any, _import_id: str, share: float, _counts: None) -> None:
+        shares.append(share)
+
+    monkeypatch.setattr(import_undo, "note_progress", note)
+    monkeypatch.setattr(import_images, "_ROWS_A_PAGE", 1)
+    database = shops.app.state.service.database
+    record = await read_import(database, done["import_id"])
+    await import_undo.open_undo(database, record, now=datetime.now(UTC))
+    await import_undo.run_undo(database, record)
+    assert shares == [0.25, 0.5, 0.75, 1.0]
+
+
+async def test_a_store_that_somebody_else_took_out_meanwhile_stays_out_after_an_undo(
+    shops: Api, database_url: str
+) -> None:
+    connection = await asyncpg.connect(database_url)
+    async with connection.transaction():
+        await connection.execute("SELECT FROM store_directory WHERE store_id = 'b' FOR NO KEY UPDATE")
+        await connection.execute("UPDATE stores SET removed_at = now() WHERE store_id = 'b'")
+        text = "store_id,lat,lon,name\na,25.03,121.56,renamed\nfar,22.63,120.30,far\n"
+        begun = await shops.send("POST", "/v1/imports/stores", params={"mode": "replace"}, content=text)
+        async with asyncio.timeout(20):
+            while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.02)
+    await connection.close()
+    done = await shops.finished(begun.headers["location"])
+    assert (done["updated"], done["removed"]) == (1, 0)
+    assert (await _undone(shops, done["import_id"]))["report"]["undo"]["restored"] == 1
+    async with shops.app.state.service.database.connection() as connection:
+        assert await connection.fetchval("SELECT removed_at IS NOT NULL FROM stores WHERE store_id = 'b'")
 
 
 async def test_only_what_has_changed_something_can_be_undone(shops: Api) -> None:
