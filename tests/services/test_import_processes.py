@@ -33,13 +33,14 @@ async def _until_asleep() -> None:
 async def test_a_process_that_starts_while_its_caller_is_cancelled_is_ended(
     processes: ImportProcesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    starting = threading.Event()
+    starting, started = threading.Event(), threading.Event()
     start = ForkServerProcess.start
 
     def start_slowly(process: ForkServerProcess) -> None:
         starting.set()
         time.sleep(0.2)
         start(process)
+        started.set()
 
     monkeypatch.setattr(ForkServerProcess, "start", start_slowly)
     asked = asyncio.create_task(processes._answer_of(time.sleep, 60))
@@ -48,7 +49,8 @@ async def test_a_process_that_starts_while_its_caller_is_cancelled_is_ended(
     asked.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asked
-    await asyncio.sleep(0.3)
+    while not started.is_set():
+        await asyncio.sleep(0.005)
     assert not _asleep()
 
 
