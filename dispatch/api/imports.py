@@ -186,7 +186,7 @@ async def post_apply(import_id: ImportId, _asked: Annotated[NothingAsked, Query(
 
 def _place_told(store_id: str | None, sku: str | None) -> str:
     if store_id is None:
-        return f"item {sku}"
+        return "some of the partner's items" if sku is None else f"item {sku}"
     return f"store {store_id}" if sku is None else f"store {store_id}, sku {sku}"
 
 

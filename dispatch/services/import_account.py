@@ -32,6 +32,7 @@ class ImportOutcome:
     report: dict[str, Any] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
     delimiter: str = ","
+    saw: dict[str, Any] = field(default_factory=dict)
 
 
 class Account:

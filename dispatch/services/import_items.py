@@ -14,7 +14,7 @@ from dispatch.services.import_account import Account
 from dispatch.services.import_requests import item_options
 from dispatch.services.threads import in_batches
 from dispatch.storage.import_images import Told, keep_rows
-from dispatch.storage.items import ItemsPut, put_items, told_items
+from dispatch.storage.items import ItemsPut, add_partner, put_items, told_items
 from dispatch.storage.pool import Connection
 from dispatch.storage.retrying import in_transaction
 
@@ -37,12 +37,11 @@ async def import_items(account: Account, table: Table) -> None:
             " send the file again"
         )
     put, before, after = await in_transaction(
-        account.database, partial(_put, request.partner, list(items.values()), whole), undo=request.dry_run
+        account.database, partial(_put, account, list(items.values()), whole), undo=request.dry_run
     )
-    async with account.database.connection() as connection:
-        kept = {code: told for code, told in before.items() if code in items or code not in after}
-        left = {code: after[code] for code in items}
-        await keep_rows(connection, account.outcome.import_id, kept, left, same=request.dry_run)
+    if request.dry_run:
+        async with account.database.connection() as connection:
+            await keep_rows(connection, account.outcome.import_id, before, after, same=True)
     for code in items:
         rows = 1 + repeats[code]
         if code in put.created:
@@ -56,12 +55,20 @@ async def import_items(account: Account, table: Table) -> None:
 
 
 async def _put(
-    partner: str, items: Sequence[Item], whole: bool, connection: Connection
+    account: Account, items: Sequence[Item], whole: bool, connection: Connection
 ) -> tuple[ItemsPut, dict[str, Told], dict[str, Told]]:
-    """What came of the items, and all of the partner's before and after."""
+    """What came of the items, and before and after those that are named or dropped; kept, unless it is a dry run."""
+    partner, dry_run = account.request.partner, account.request.dry_run
     before = await told_items(connection, partner)
+    await add_partner(connection, partner)
     put = await put_items(connection, partner, items, replace=whole)
-    return put, before, await told_items(connection, partner)
+    after = await told_items(connection, partner)
+    named = {item.partner_code for item in items}
+    kept = {code: told for code, told in before.items() if code in named or code not in after}
+    left = {code: after[code] for code in named}
+    if not dry_run:
+        await keep_rows(connection, account.outcome.import_id, kept, left, same=False)
+    return put, kept, left
 
 
 async def _read(account: Account, table: Table) -> tuple[dict[str, Item], Counter[str]]:

@@ -82,20 +82,45 @@ class ImportProcesses:
         process = self._context.Process(
             target=_child, args=(theirs, self._prepare, work, arguments), daemon=True, name=work.__name__
         )
+        # A thread cannot be called off: one who is cancelled waits for its end, to end the process that it starts.
+        starting = asyncio.create_task(asyncio.to_thread(process.start), name=f"start of {work.__name__}")
         answered = False
         try:
-            await asyncio.to_thread(process.start)
+            await asyncio.shield(starting)
             theirs.close()
-            answer = await asyncio.to_thread(ours.recv)
+            answer = await _received(ours)
             answered = True
             return answer
         except EOFError:
             raise RuntimeError("the process of an import ended before its work") from None
         finally:
-            await asyncio.shield(asyncio.to_thread(_end, process, ours, stop=not answered))
+            await asyncio.shield(_ended(starting, process, (ours, theirs), stop=not answered))
 
 
-def _end(process: Any, connection: Connection, *, stop: bool) -> None:
+async def _received(connection: Connection) -> Any:
+    """What the process sends, waited for without a thread. Raises EOFError if it ends without a word."""
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(connection.fileno(), readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(connection.fileno())
+    return connection.recv()
+
+
+async def _ended(
+    starting: "asyncio.Task[None]", process: Any, pipe: tuple[Connection, Connection], *, stop: bool
+) -> None:
+    await asyncio.wait([starting])
+    try:
+        await asyncio.to_thread(_end, process, stop=stop)
+    finally:
+        for end in pipe:
+            end.close()
+
+
+def _end(process: Any, *, stop: bool) -> None:
     """Wait for the process, which is told to ``stop``, or is at its end; it closes its record first."""
     if process.pid is not None:
         if stop:
@@ -105,7 +130,6 @@ def _end(process: Any, connection: Connection, *, stop: bool) -> None:
             process.kill()
             process.join()
         process.close()
-    connection.close()
 
 
 # ── in the process ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,6 @@
 """What is asked of an import, and a first look at it that tells at once what is wrong with the request."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -8,15 +8,22 @@ from typing import Any, Final
 
 from dispatch.domain.errors import InvalidInput
 from dispatch.domain.stores import DEFAULT_PARTNER
+from dispatch.ingest.formats.recognition import Format, format_of
+from dispatch.ingest.formats.sources import is_packed
 from dispatch.ingest.items import ItemOptions, read_items
 from dispatch.ingest.opening import OpenOptions, open_table
-from dispatch.ingest.problems import FileProblem
+from dispatch.ingest.problems import FileProblem, RowProblem
+from dispatch.ingest.profiles import choose_profile
 from dispatch.ingest.stock import StockOptions, read_stock
 from dispatch.ingest.stores import StoreOptions, read_stores
+from dispatch.ingest.tables import RawRow, RowIgnored, Table
 from geo.datums import Datum
 
 # How the reading of files names the place of a fault that is no fault of the file.
 _PARAMETER: Final = "parameter "
+# A feed of so many bytes is read through in a tenth of a second or two; gzip takes it for some times as many.
+_SMALL_BYTES: Final = 1_000_000
+_UNPACKED: Final = 20
 _ASKED: Final = ("timezone", "country", "currency", "encoding", "sheet", "profile", "force")
 
 
@@ -59,27 +66,88 @@ class ImportRequest:
         return self.mode or modes[0]
 
 
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """A table of no rows, whose columns are all that its kind must have."""
+
+    columns: tuple[str, ...]
+    decimal_comma: bool = False
+    delimiter: str = ","
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def own_columns(self) -> int:
+        return len(self.columns)
+
+    def __iter__(self) -> Iterator[RawRow | RowProblem | RowIgnored]:
+        return iter(())
+
+
+_HEADERS: Final = {
+    "stores": _Header(("store_id", "lat", "lon")),
+    "stock": _Header(("store_id", "sku", "on_hand", "as_of")),
+    "items": _Header(("partner_code", "sku")),
+}
+
+
 def look_over(request: ImportRequest) -> None:
     """Look into the file, to tell at once what is wrong with the request; what is wrong with the file the import tells.
 
+    The columns of a feed (JSON, XML, PBF) are known once it is read to its end. Of one that is not small only the
+    parameters are judged that no column can be looked up for; of the others the import tells.
     Raises InvalidInput when a parameter is wrong or lacks (``as_of_required``), with the parameter's pointer.
     """
+    small = _reads_in_a_moment(request)
+    for look in (_look_at_rows,) if small else (_look_at_profile, _look_at_parameters):
+        try:
+            look(request)
+        except FileProblem as problem:
+            _tell_of_parameters(problem)
+
+
+def _reads_in_a_moment(request: ImportRequest) -> bool:
+    """Whether the file is small, or its columns stand at its beginning."""
+    with request.path.open("rb") as file:
+        packed = is_packed(file)
+    if request.path.stat().st_size * (_UNPACKED if packed else 1) <= _SMALL_BYTES:
+        return True
     try:
-        table = open_table(request.path, open_options(request))
-        if request.kind == "stores":
-            read_stores(table, options=store_options(request))
-        elif request.kind == "items":
-            read_items(table, options=item_options(request))
-        else:
-            read_stock(table, options=stock_options(request), stores={})
-    except FileProblem as problem:
-        errors = [
-            (f"/query/{place.removeprefix(_PARAMETER)}", detail)
-            for place, detail in problem.errors
-            if place.startswith(_PARAMETER)
-        ]
-        if errors:
-            raise InvalidInput(errors, code=problem.code) from problem
+        return format_of(request.path, encoding=request.encoding) in (Format.DELIMITED, Format.XLSX)
+    except FileProblem:
+        return False
+
+
+def _look_at_rows(request: ImportRequest) -> None:
+    _open_rows(open_table(request.path, open_options(request)), request)
+
+
+def _look_at_profile(request: ImportRequest) -> None:
+    if request.profile is not None:
+        choose_profile(_HEADERS[request.kind].columns, kind=request.kind, asked=request.profile)
+
+
+def _look_at_parameters(request: ImportRequest) -> None:
+    _open_rows(_HEADERS[request.kind], replace(request, mapping={}, id_from=()))
+
+
+def _open_rows(table: Table, request: ImportRequest) -> None:
+    if request.kind == "stores":
+        read_stores(table, options=store_options(request))
+    elif request.kind == "items":
+        read_items(table, options=item_options(request))
+    else:
+        read_stock(table, options=stock_options(request), stores={})
+
+
+def _tell_of_parameters(problem: FileProblem) -> None:
+    """Raises InvalidInput if a parameter is what is wrong."""
+    errors = [
+        (f"/query/{place.removeprefix(_PARAMETER)}", detail)
+        for place, detail in problem.errors
+        if place.startswith(_PARAMETER)
+    ]
+    if errors:
+        raise InvalidInput(errors, code=problem.code) from problem
 
 
 def asked_of(request: ImportRequest) -> dict[str, Any]:

@@ -160,9 +160,12 @@ async def _remove(account: Account, gone: Sequence[StoreKey]) -> None:
 async def _remove_some(
     import_id: str, cell: int, stores: Sequence[StoreKey], dry_run: bool, connection: Connection
 ) -> tuple[int, Version]:
-    before = await told_stores(connection, [store.store_id for store in stores])
-    removed, version = len(before), Version()
+    locked = await lock_directory(connection, [store.store_id for store in stores])
+    # What has moved to another cell meanwhile was changed since the file was read, and stays.
+    here = {key.store_id: key.store_no for key in locked if key.cell == cell}
+    before = await told_stores(connection, list(here))
+    version = Version()
     if not dry_run:
-        removed, version = await remove_stores_of_cell(connection, cell, [store.store_no for store in stores])
+        _, version = await remove_stores_of_cell(connection, cell, [here[store_id] for store_id in before])
     await keep_rows(connection, import_id, before, {}, same=False)
-    return removed, version
+    return len(before), version

@@ -1,7 +1,7 @@
 """Put back what was before an import, unless it was changed since; and compare that before a dry run is applied."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import batched, groupby
@@ -15,11 +15,15 @@ from dispatch.storage.import_images import (
     KEEP_IMAGES,
     Told,
     Undone,
+    count_images_of_rows,
     forget_images_of_rows,
     images_of_rows,
+    meant_otherwise_now,
     put_shelves_back,
     shelves_changed_since,
+    stores_come_since,
     told_stores,
+    what_is_seen,
 )
 from dispatch.storage.imports import ImportRecord, begin_undo, end_undo, note_progress
 from dispatch.storage.items import put_items_back, told_items
@@ -49,13 +53,14 @@ async def open_undo(database: Database, record: ImportRecord, *, now: datetime) 
     """Note that the import is being undone. Raises CannotBeUndone, ImportRunning."""
     if record.status == "undone":
         raise CannotBeUndone(f"the import {record.import_id} is undone already")
-    if record.dry_run or record.status != "done":
-        what = "was a dry run" if record.dry_run else f"is {record.status}"
-        raise CannotBeUndone(f"the import {record.import_id} {what}; only one that is done has changed anything")
+    if record.dry_run or record.status not in ("done", "failed"):
+        what = "was a dry run, which has changed nothing" if record.dry_run else f"is {record.status}"
+        raise CannotBeUndone(f"the import {record.import_id} {what}")
     if record.ended_at is None or now - record.ended_at > KEEP_IMAGES:
         raise CannotBeUndone(f"what was before an import is kept for {KEEP_IMAGES.days} days; this one ended earlier")
     if not await begin_undo(database, record):
-        raise CannotBeUndone(f"the import {record.import_id} is being undone")
+        why = "is being undone" if record.status == "done" else "has failed and left nothing to put back"
+        raise CannotBeUndone(f"the import {record.import_id} {why}")
 
 
 async def run_undo(database: Database, record: ImportRecord) -> None:
@@ -63,7 +68,7 @@ async def run_undo(database: Database, record: ImportRecord) -> None:
     before: dict[str, Any] = record.report.get("undo", {})
     total = Undone(before.get("restored", 0), before.get("kept", 0))
     total.samples = [(entry["store_id"], entry["sku"]) for entry in before.get("samples", [])]
-    status = "done"
+    whole = False
     told: dict[str, Any] = {}
     try:
         async with signs_of_life(database, record.import_id):
@@ -75,7 +80,7 @@ async def run_undo(database: Database, record: ImportRecord) -> None:
                 async for share, undone in put_shelves_back(database, record.import_id):
                     total.add(undone)
                     await note_progress(database, record.import_id, share, None)
-        status = "undone"
+        whole = True
     except BaseException as error:
         told = {"code": "interrupted", "message": "the undo stopped before its end; undo it again, and it goes on"}
         if isinstance(error, Exception):
@@ -85,11 +90,21 @@ async def run_undo(database: Database, record: ImportRecord) -> None:
         samples = [{"store_id": store_id, "sku": sku} for store_id, sku in total.samples]
         told |= {"restored": total.restored, "kept": total.kept, "samples": samples}
         version = total.version.encode() if total.version else None
-        await asyncio.shield(end_undo(database, record.import_id, status=status, told=told, version=version))
+        await asyncio.shield(end_undo(database, record.import_id, whole=whole, told=told, version=version))
+
+
+async def _pages_to_undo(database: Database, record: ImportRecord) -> AsyncIterator[list[Image]]:
+    """The images of stores or items, a page at a time; the share of them that was used is noted after each."""
+    count = await count_images_of_rows(database, record.import_id)
+    done = 0
+    async for page in images_of_rows(database, record.import_id):
+        yield page
+        done += len(page)
+        await note_progress(database, record.import_id, min(1.0, done / max(1, count)), None)
 
 
 async def _undo_stores(database: Database, record: ImportRecord, total: Undone) -> None:
-    async for page in images_of_rows(database, record.import_id):
+    async for page in _pages_to_undo(database, record):
         async with database.connection() as connection:
             cells = {key.store_id: key.cell for key in await find_stores(connection, [image[0] for image in page])}
         placed = sorted(((_cell_to_write(image, cells), image) for image in page), key=lambda pair: pair[0])
@@ -97,13 +112,11 @@ async def _undo_stores(database: Database, record: ImportRecord, total: Undone) 
             for images in batched((image for _, image in pairs), _STORES_A_BATCH):
                 work = partial(_put_stores_back, record.import_id, cell, images)
                 total.add(await in_transaction(database, work))
-        await note_progress(database, record.import_id, 0.5, None)
 
 
 async def _undo_items(database: Database, record: ImportRecord, total: Undone) -> None:
-    async for page in images_of_rows(database, record.import_id):
+    async for page in _pages_to_undo(database, record):
         total.add(await in_transaction(database, partial(_put_items_back, record, page)))
-        await note_progress(database, record.import_id, 0.5, None)
 
 
 async def _put_items_back(record: ImportRecord, images: Sequence[Image], connection: Connection) -> Undone:
@@ -142,13 +155,14 @@ async def _put_stores_back(import_id: str, cell: int, images: Sequence[Image], c
 
 
 async def changed_since(database: Database, record: ImportRecord) -> list[Place]:
-    """What the file of a dry run names that is not any more as that found it: store and sku, at most 20.
+    """What the file of a dry run names, or goes by, that is not any more as that found it: store and sku, at most 20.
 
-    sku None: the store itself; store None: the partner's item of that code.
+    sku None: the store itself; store None: the partner's item of that code, or the sku if it is stock; both None: some
+    of the partner's items, by which the codes of its stock are read.
     """
     if record.kind == "stock":
-        return await shelves_changed_since(database, record.import_id)
-    changed: list[Place] = []
+        return await _stock_changed_since(database, record)
+    changed = await _come_since(database, record)
     async for page in images_of_rows(database, record.import_id):
         keys = [key for key, _, _ in page]
         async with database.connection() as connection:
@@ -161,3 +175,26 @@ async def changed_since(database: Database, record: ImportRecord) -> list[Place]
         if len(changed) >= _SAMPLES:
             break
     return changed[:_SAMPLES]
+
+
+async def _stock_changed_since(database: Database, record: ImportRecord) -> list[Place]:
+    changed: list[Place] = []
+    if (await what_is_seen(database, record.partner))["items"] != record.saw["items"]:
+        changed.append((None, None))
+    last = {name: record.saw[name] for name in ("last_store_no", "last_sku_no")}
+    changed += await meant_otherwise_now(database, record.import_id, **last)
+    changed += await shelves_changed_since(database, record.import_id)
+    return changed[:_SAMPLES]
+
+
+async def _come_since(database: Database, record: ImportRecord) -> list[Place]:
+    """What the partner has that a dry run of its whole set has not found, and its file would take away unseen."""
+    if record.mode != "replace" or "not_removed" in record.report:
+        return []
+    if record.kind == "stores":
+        return [(store_id, None) for store_id in await stores_come_since(database, record.import_id, record.partner)]
+    async with database.connection() as connection:
+        codes = set(await told_items(connection, record.partner))
+    async for page in images_of_rows(database, record.import_id):
+        codes -= {code for code, _, _ in page}
+    return [(None, code) for code in sorted(codes)[:_SAMPLES]]

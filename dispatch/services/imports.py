@@ -22,6 +22,7 @@ from dispatch.services.import_items import import_items
 from dispatch.services.import_requests import ImportRequest, asked_of, look_over, open_options
 from dispatch.services.import_stock import import_stock
 from dispatch.services.import_stores import import_stores
+from dispatch.storage.import_images import what_is_seen
 from dispatch.storage.imports import SIGN_OF_LIFE_EVERY, begin_import, end_import, note_alive
 from dispatch.storage.pool import Database
 
@@ -78,6 +79,9 @@ async def run_import(
             account.report["file"] = dict(table.about)
             outcome.columns = tuple(map(storable, table.columns[: table.own_columns]))
             outcome.delimiter = table.delimiter
+            if request.kind == "stock" and request.dry_run:
+                # Told before anything is read: what comes meanwhile then counts as come since.
+                outcome.saw = await what_is_seen(database, request.partner)
             if request.kind == "stores":
                 await import_stores(account, table)
             elif request.kind == "items":
@@ -127,4 +131,5 @@ async def _close(database: Database, outcome: ImportOutcome) -> None:
         delimiter=outcome.delimiter,
         report=outcome.report,
         version=outcome.version.encode() if outcome.version else None,
+        saw=outcome.saw,
     )

@@ -88,6 +88,25 @@ async def shelves_changed_since(database: Database, import_id: str) -> list[tupl
     return [(row["store_id"], row["sku"]) for row in rows]
 
 
+async def what_is_seen(database: Database, partner: str) -> dict[str, Any]:
+    """What an import of the partner's stock judges its rows by, beside the shelves: a row of ``imports.saw``."""
+    async with database.connection() as connection:
+        told = await connection.fetchval(sql("what_is_seen"), partner, timeout=_LONG_TIMEOUT_S)
+    saw: dict[str, Any] = json.loads(told)
+    return saw
+
+
+async def meant_otherwise_now(
+    database: Database, import_id: str, *, last_store_no: int, last_sku_no: int
+) -> list[tuple[str | None, str | None]]:
+    """Stores and skus that rows of a dry run of stock may mean now, and did not mean then; at most 20."""
+    async with database.connection() as connection:
+        rows = await connection.fetch(
+            sql("meant_otherwise_now"), import_id, last_store_no, last_sku_no, _SAMPLES, timeout=_LONG_TIMEOUT_S
+        )
+    return [(row["store_id"], row["sku"]) for row in rows]
+
+
 async def put_shelves_back(database: Database, import_id: str) -> AsyncIterator[tuple[float, Undone]]:
     """Put back the rows that an import of stock has counted, a few stores in a transaction; the share done, what came.
 
@@ -168,6 +187,19 @@ async def images_of_rows(database: Database, import_id: str) -> AsyncIterator[li
             return
         yield [(row["row_key"], _told(row["before"]), _told(row["after"])) for row in rows]
         last = rows[-1]["row_key"]
+
+
+async def count_images_of_rows(database: Database, import_id: str) -> int:
+    """How many stores or items an import has changed that were not put back yet."""
+    async with database.connection() as connection:
+        return int(await connection.fetchval(sql("count_images_of_rows"), import_id))
+
+
+async def stores_come_since(database: Database, import_id: str, partner: str) -> list[str]:
+    """Stores of the partner in service that a dry run of its whole set has not found, at most 20, in order."""
+    async with database.connection() as connection:
+        rows = await connection.fetch(sql("stores_come_since"), import_id, partner, _SAMPLES)
+    return [row["store_id"] for row in rows]
 
 
 async def forget_images_of_rows(connection: Connection, import_id: str, keys: Sequence[str]) -> None:

@@ -56,6 +56,7 @@ class ImportRecord:
     version: str | None = None
     asked: dict[str, Any] = field(default_factory=dict)
     applies: str | None = None
+    saw: dict[str, Any] = field(default_factory=dict)
 
 
 async def begin_import(
@@ -70,9 +71,10 @@ async def begin_import(
     asked: Mapping[str, Any],
     applies: str | None,
 ) -> None:
-    """Open the record. Raises ImportRunning while another import of the partner runs."""
+    """Open the record; a dry run makes no partner. Raises ImportRunning while another import of the partner runs."""
     async with database.connection() as connection:
-        await connection.execute(sql("add_partners"), [partner])
+        if not dry_run:
+            await connection.execute(sql("add_partners"), [partner])
         await connection.execute(sql("fail_dead_imports"), DEAD_AFTER)
         try:
             await connection.execute(
@@ -87,7 +89,7 @@ def _running(partner: str) -> ImportRunning:
 
 
 async def begin_undo(database: Database, record: "ImportRecord") -> bool:
-    """Open the record again, to be undone; False if it is not done any more. Raises ImportRunning."""
+    """Open the record again, to be undone; False if it has left nothing, or is being undone. Raises ImportRunning."""
     async with database.connection() as connection:
         await connection.execute(sql("fail_dead_imports"), DEAD_AFTER)
         try:
@@ -97,11 +99,11 @@ async def begin_undo(database: Database, record: "ImportRecord") -> bool:
 
 
 async def end_undo(
-    database: Database, import_id: str, *, status: str, told: Mapping[str, Any], version: str | None
+    database: Database, import_id: str, *, whole: bool, told: Mapping[str, Any], version: str | None
 ) -> None:
-    """Close the record again: ``undone``, or ``done`` where the undo stopped before its end."""
+    """Close the record again: ``undone``, or as it was where the undo stopped before its end, not ``whole``."""
     async with database.connection() as connection:
-        await connection.execute(sql("end_undo"), import_id, status, json.dumps(told), version)
+        await connection.execute(sql("end_undo"), import_id, whole, json.dumps(told), version)
 
 
 async def note_alive(database: Database, import_id: str) -> None:
@@ -127,6 +129,7 @@ async def end_import(
     delimiter: str = ",",
     report: dict[str, Any],
     version: str | None = None,
+    saw: Mapping[str, Any],
 ) -> None:
     """Close the record, as ``done`` or ``failed``."""
     async with database.connection() as connection:
@@ -147,6 +150,7 @@ async def end_import(
             delimiter,
             json.dumps(report),
             version,
+            json.dumps(saw),
         )
 
 
@@ -234,4 +238,5 @@ def _record(row: asyncpg.Record) -> ImportRecord:
         version=row["version"],
         asked=json.loads(row["asked"]),
         applies=row["applies"],
+        saw=json.loads(row["saw"]),
     )

@@ -23,6 +23,11 @@ class ItemsPut:
     removed: int = 0
 
 
+async def add_partner(connection: Connection, partner: str) -> None:
+    """Make the partner, unless there is one of this name."""
+    await connection.execute(sql("add_partners"), [partner])
+
+
 async def put_items(connection: Connection, partner: str, items: Sequence[Item], *, replace: bool) -> ItemsPut:
     """Write items of a partner, whose codes are all different, in the transaction of ``connection``.
 

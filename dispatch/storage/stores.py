@@ -108,9 +108,10 @@ async def put_stores_of_cell(connection: Connection, cell: int, stores: Sequence
     return result
 
 
-async def lock_directory(connection: Connection, store_ids: Sequence[str]) -> None:
-    """Lock the directory rows of those of these ids that are known, as every write of stores does first."""
-    await connection.fetch(sql("lock_directory"), list(store_ids))
+async def lock_directory(connection: Connection, store_ids: Sequence[str]) -> list[StoreKey]:
+    """Lock the directory rows of these ids, as every write of stores does first; where those lie that are known."""
+    rows = await connection.fetch(sql("lock_directory"), list(store_ids))
+    return [StoreKey(row["store_id"], row["store_no"], row["cell"], row["partner"]) for row in rows]
 
 
 async def _lock_rows(

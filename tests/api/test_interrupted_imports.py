@@ -3,6 +3,8 @@
 import asyncio
 import sys
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -108,6 +110,79 @@ async def test_an_import_is_ended_with_its_worker_and_told_as_interrupted(
     async with worker(database_url, tmp_path, clock=clock) as api:
         ended = (await api.send("GET", begun.headers["location"])).json()
         assert (ended["status"], ended["report"]["code"]) == ("failed", "interrupted")
+
+
+@pytest.mark.parametrize("kind", ["stores", "stock"])
+async def test_what_an_import_has_changed_that_stopped_half_way_can_be_undone(
+    database_url: str, tmp_path: Path, clock: Clock, kind: str
+) -> None:
+    """As can one whose undo has stopped as well: it is a failed import again until that comes to its end."""
+    text = {
+        "stores": "store_id,lat,lon,name\nnorth,25.03,121.56,new\nsouth,22.63,120.30,new\n",
+        "stock": "store_id,sku,on_hand\nnorth,tea,9\nsouth,tea,9\n",
+    }[kind]
+    connection = await asyncpg.connect(database_url)
+    async with worker(database_url, tmp_path, clock=clock) as api:
+        await api.put_store("north", 25.03, 121.56, name="old")
+        await api.put_store("south", 22.63, 120.30, name="old")
+        for store_id in ("north", "south"):
+            await api.put_stock(store_id, tea=1)
+        clock.advance(hours=1)
+        async with _head_held(connection, "max"):
+            begun = await api.send("POST", f"/v1/imports/{kind}", params={"as_of": "now"}, content=text.encode())
+            await _waited_for(connection)
+            images = "SELECT (SELECT count(*) FROM import_rows) + (SELECT count(*) FROM import_shelves)"
+            async with asyncio.timeout(20):
+                while not await connection.fetchval(images):
+                    await asyncio.sleep(0.02)
+            await api.app.state.service.background.stop()
+    location = begun.headers["location"]
+    async with worker(database_url, tmp_path, clock=clock) as api:
+        failed = (await api.send("GET", location)).json()
+        assert (failed["status"], failed["report"]["code"]) == ("failed", "interrupted")
+        assert len({await _told(api, kind, store_id) for store_id in ("north", "south")}) == 2, "one is applied"
+        async with _head_held(connection, "min"):
+            assert (await api.send("POST", f"{location}/undo")).status_code == 202
+            await _waited_for(connection)
+            await api.app.state.service.background.stop()
+    async with worker(database_url, tmp_path, clock=clock) as api:
+        failed = (await api.send("GET", location)).json()
+        assert (failed["status"], failed["report"]["undo"]["code"]) == ("failed", "interrupted")
+        assert (await api.send("POST", f"{location}/undo")).status_code == 202
+        undone = await api.finished(location)
+        assert (undone["status"], undone["report"]["undo"]["restored"]) == ("undone", 1)
+        assert {await _told(api, kind, store_id) for store_id in ("north", "south")} == {
+            {"stores": "old", "stock": 1}[kind]
+        }
+    await connection.close()
+
+
+@asynccontextmanager
+async def _head_held(connection: asyncpg.Connection, which: str) -> AsyncIterator[None]:
+    async with connection.transaction():
+        await connection.execute(
+            f"SELECT FROM cell_heads WHERE cell = (SELECT {which}(cell) FROM cell_heads) FOR UPDATE"
+        )
+        yield
+
+
+async def _told(api: Api, kind: str, store_id: str) -> object:
+    if kind == "stores":
+        return (await api.get(f"/v1/stores/{store_id}")).json()["name"]
+    return (await api.shelf(store_id))["tea"]["on_hand"]
+
+
+async def test_a_worker_killed_in_mid_undo_leaves_a_failed_import_as_it_was(app_client: Api, database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(
+        "INSERT INTO imports"
+        " (import_id, kind, partner, status, dry_run, mode, created_at, alive_at, undoing, rows, report) VALUES"
+        " ('half', 'stock', 'default', 'running', false, 'partial', now(), now() - interval '31 s', true, 5, $1)",
+        '{"code": "interrupted"}',
+    )
+    await connection.close()
+    told = (await app_client.send("GET", "/v1/imports/half")).json()
+    assert (told["status"], told["report"]["undo"]["code"]) == ("failed", "interrupted")
 
 
 async def test_the_dead_do_not_keep_their_partner_from_the_next_import(app_client: Api, database_url: str) -> None:

@@ -1,11 +1,16 @@
 """POST /v1/imports/{id}/undo and …/apply: what was is put back, and a dry run is held to what it saw."""
 
+import asyncio
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
+from dispatch.services import import_undo
+from dispatch.storage import import_images
+from dispatch.storage.imports import read_import
 from tests.api.client import Api, assert_problem
 
 PLACES = {"a": (25.03, 121.56), "b": (25.04, 121.57), "far": (22.63, 120.30)}
@@ -111,6 +116,42 @@ async def test_a_store_changed_since_stays_and_is_named(shops: Api) -> None:
     assert names == ["a", "by hand"]
 
 
+async def test_the_share_of_stores_that_is_put_back_is_told(shops: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = await shops.import_file("stores", "store_id,lat,lon\n" + "".join(f"s{n},25.0{n},121\n" for n in range(4)))
+    shares: list[float] = []
+
+    async def note(_database: Any, _import_id: str, share: float, _counts: None) -> None:
+        shares.append(share)
+
+    monkeypatch.setattr(import_undo, "note_progress", note)
+    monkeypatch.setattr(import_images, "_ROWS_A_PAGE", 1)
+    database = shops.app.state.service.database
+    record = await read_import(database, done["import_id"])
+    await import_undo.open_undo(database, record, now=datetime.now(UTC))
+    await import_undo.run_undo(database, record)
+    assert shares == [0.25, 0.5, 0.75, 1.0]
+
+
+async def test_a_store_that_somebody_else_took_out_meanwhile_stays_out_after_an_undo(
+    shops: Api, database_url: str
+) -> None:
+    connection = await asyncpg.connect(database_url)
+    async with connection.transaction():
+        await connection.execute("SELECT FROM store_directory WHERE store_id = 'b' FOR NO KEY UPDATE")
+        await connection.execute("UPDATE stores SET removed_at = now() WHERE store_id = 'b'")
+        text = "store_id,lat,lon,name\na,25.03,121.56,renamed\nfar,22.63,120.30,far\n"
+        begun = await shops.send("POST", "/v1/imports/stores", params={"mode": "replace"}, content=text)
+        async with asyncio.timeout(20):
+            while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.02)
+    await connection.close()
+    done = await shops.finished(begun.headers["location"])
+    assert (done["updated"], done["removed"]) == (1, 0)
+    assert (await _undone(shops, done["import_id"]))["report"]["undo"]["restored"] == 1
+    async with shops.app.state.service.database.connection() as connection:
+        assert await connection.fetchval("SELECT removed_at IS NOT NULL FROM stores WHERE store_id = 'b'")
+
+
 async def test_only_what_has_changed_something_can_be_undone(shops: Api) -> None:
     dry = await shops.import_file("stock", HEADER + "a,tea,1,,\n", as_of="now", dry_run=True)
     failed = await shops.import_file("stock", "nothing\n1\n", as_of="now")
@@ -187,6 +228,109 @@ async def test_a_dry_run_is_not_applied_to_stores_that_have_changed(shops: Api) 
             await shops.send("POST", f"/v1/imports/{dry['import_id']}/apply"), 409, "changed_since_dry_run"
         )
         assert {"pointer": "", "detail": f"store {store_id}"} in problem["errors"]
+
+
+async def _dry(api: Api, kind: str, text: str, **asked: Any) -> dict[str, Any]:
+    dry = await api.import_file(kind, text, dry_run=True, **asked)
+    assert dry["status"] == "done", dry
+    return dry
+
+
+async def _not_applied(api: Api, dry: dict[str, Any]) -> list[str]:
+    """What has changed since the dry run, as the refusal to apply it names that."""
+    answer = await api.send("POST", f"/v1/imports/{dry['import_id']}/apply")
+    return [error["detail"] for error in assert_problem(answer, 409, "changed_since_dry_run")["errors"]]
+
+
+async def test_a_whole_set_of_stores_does_not_remove_those_that_came_after_its_dry_run(shops: Api) -> None:
+    text = "store_id,lat,lon\na,25.03,121.56\nb,25.04,121.57\n"
+    dry = await _dry(shops, "stores", text, mode="replace")
+    merging = await _dry(shops, "stores", text)
+    await shops.put_store("late", 25.0, 121.4)
+    assert await _not_applied(shops, dry) == ["store late"]
+    assert (await _applied(shops, merging["import_id"]))["removed"] == 0, "which removes none"
+    unsure = await _dry(shops, "stores", text + "bad,95,121\n", mode="replace")
+    assert (await _applied(shops, unsure["import_id"]))["removed"] == 0, "nor one with bad rows"
+
+
+async def test_a_dry_run_of_stock_is_not_applied_once_an_unknown_store_is_known(shops: Api) -> None:
+    text = HEADER + "a,tea,5,,\nlate,tea,5,,\n007,tea,1,,\n"
+    dry = await _dry(shops, "stock", text, as_of="now")
+    assert dry["report"]["errors_by_code"] == {"unknown_store": 2}
+    await shops.put_store("other", 25.0, 121.4)
+    for store_id, named in (("late", ["store late"]), ("7", ["store 7", "store late"])):
+        await shops.put_store(store_id, 25.0, 121.4)
+        assert await _not_applied(shops, dry) == named
+    await shops.send("DELETE", "/v1/stores/late")
+    await shops.send("DELETE", "/v1/stores/7")
+    assert (await _applied(shops, dry["import_id"]))["failed"] == 2
+
+
+async def test_a_store_whose_id_a_dry_run_has_padded_may_not_be_made_before_it_is_applied(shops: Api) -> None:
+    await shops.put_store("007", 25.0, 121.4)
+    dry = await _dry(shops, "stock", HEADER + "7,tea,5,,\n", as_of="now")
+    assert dry["report"]["warnings_by_code"] == {"store_id_padded": 1}
+    await shops.put_store("7", 25.0, 121.4)
+    assert await _not_applied(shops, dry) == ["store 7"]
+
+
+async def test_a_dry_run_of_stock_is_not_applied_once_the_partners_items_are_others(shops: Api) -> None:
+    items = "partner_code,sku,units_per_case\n1001,tea,1\n"
+    await shops.import_file("items", items)
+    dry = await _dry(shops, "stock", HEADER + "a,1001,5,,\n", as_of="now")
+    await shops.import_file("items", items.replace("tea", "other"), partner="acme")
+    await shops.import_file("items", items)
+    assert (await _applied(shops, dry["import_id"]))["created"] == 1, "they are the same"
+    dry = await _dry(shops, "stock", HEADER + "b,1001,5,,\n", as_of="now")
+    await shops.import_file("items", items.replace("tea,1", "tea,12"))
+    assert await _not_applied(shops, dry) == ["some of the partner's items"]
+
+
+async def test_a_dry_run_of_stock_is_not_applied_once_an_unmapped_code_is_known(shops: Api) -> None:
+    await shops.import_file("items", "partner_code,sku\n1001,tea\n")
+    dry = await _dry(shops, "stock", HEADER + "a,1001,5,,\na,ink,5,,\n", as_of="now")
+    assert dry["report"]["errors_by_code"] == {"unmapped_item": 1}
+    await shops.put_stock("b", other=1)
+    await shops.put_stock("b", ink=1)
+    assert await _not_applied(shops, dry) == ["item ink"]
+
+
+async def test_a_dry_run_of_items_is_not_applied_to_items_that_have_changed(shops: Api) -> None:
+    header = "partner_code,sku\n"
+    await shops.import_file("items", header + "1,tea\n2,egg\n3,ink\n")
+    merging = await _dry(shops, "items", header + "1,tea\n2,egg\n")
+    whole = await _dry(shops, "items", header + "1,tea\n2,egg\n", mode="replace")
+    await shops.import_file("items", header + "late,pen\n")
+    assert await _not_applied(shops, whole) == ["item late"]
+    whole = await _dry(shops, "items", header + "1,tea\n2,egg\n", mode="replace")
+    await shops.import_file("items", header + "3,pen\n")
+    assert await _not_applied(shops, whole) == ["item 3"], "which it would drop"
+    assert (await _applied(shops, merging["import_id"]))["unchanged"] == 2, "it names neither"
+    merging = await _dry(shops, "items", header + "1,tea\n2,egg\n")
+    await shops.import_file("items", header + "2,pen\n")
+    assert await _not_applied(shops, merging) == ["item 2"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("stores", "store_id,lat,lon\nnew,25.0,121.5\n"),
+        ("stock", HEADER + "a,tea,1,,\n"),
+        ("items", "partner_code,sku\n1,tea\n"),
+    ],
+)
+async def test_a_dry_run_of_a_new_partner_does_not_make_it(shops: Api, kind: str, text: str) -> None:
+    asked = {"as_of": "now"} if kind == "stock" else {}
+    dry = await _dry(shops, kind, text, partner="novel", **asked)
+    told = (await shops.get("/v1/uploads")).json()["uploads"]
+    assert [one["partner"] for one in told] == ["default"]
+    listed = (await shops.get("/v1/imports", partner="novel")).json()["imports"]
+    assert [one["import_id"] for one in listed] == [dry["import_id"]]
+    assert (await shops.get("/v1/partners/novel")).status_code == 404
+    done = await _applied(shops, dry["import_id"])
+    assert (done["status"], done["created"]) == ("done", dry["created"])
+    told = (await shops.get("/v1/uploads")).json()["uploads"]
+    assert [one["partner"] for one in told] == ["default", "novel"]
 
 
 async def test_only_a_dry_run_whose_file_is_there_can_be_applied(shops: Api) -> None:

@@ -6,7 +6,8 @@ VALUES ($1, $2, $3, 'running', $4, $5, $6, $7::jsonb, $8, now(), now())
 -- name: fail_dead_imports
 -- Imports whose worker has given no sign of life for $1: it died, or lost the database for good. Asked before imports
 -- are told or begun; imports_running has the few rows that it looks at.
-UPDATE imports SET status = CASE WHEN undoing THEN 'done' ELSE 'failed' END, ended_at = now(), undoing = false,
+UPDATE imports SET ended_at = now(), undoing = false,
+    status = CASE WHEN undoing AND report ->> 'code' IS DISTINCT FROM 'interrupted' THEN 'done' ELSE 'failed' END,
     report = report || CASE WHEN undoing THEN jsonb_build_object('undo', jsonb_build_object('code', 'interrupted', 'message',
         'its process ended while this import was undone; undo it again, and it goes on where it was'))
     ELSE jsonb_build_object('code', 'interrupted', 'message',
@@ -32,8 +33,8 @@ WHERE import_id = $1 AND status = 'running'
 -- What came of an import; also of one that was taken for dead and was not.
 UPDATE imports SET status = $2, ended_at = now(), done_share = $3, rows = $4, created = $5, updated = $6,
     unchanged = $7, removed = $8, failed = $9, ignored = $10, warnings = $11, columns = $12, delimiter = $13,
-    report = $14::jsonb, version = $15
-WHERE import_id = $1 AND NOT undoing AND (status = 'running' OR report ->> 'code' = 'interrupted')
+    report = $14::jsonb, version = $15, saw = $16::jsonb
+WHERE import_id = $1 AND NOT undoing AND (status = 'running' OR status = 'failed' AND report ->> 'code' = 'interrupted')
 
 -- name: read_import
 -- One import as it stands.

@@ -175,18 +175,72 @@ ON CONFLICT (import_id, row_key) DO UPDATE SET after = excluded.after
 -- What import $1 has changed of stores or items and was not put back yet, after key $2, at most $3.
 SELECT row_key, before, after FROM import_rows WHERE import_id = $1 AND row_key > $2 ORDER BY row_key LIMIT $3
 
+-- name: count_images_of_rows
+-- How many stores or items import $1 has changed that were not put back yet.
+SELECT count(*) FROM import_rows WHERE import_id = $1
+
+-- name: stores_come_since
+-- Stores of partner $2 in service that dry run $1 neither named nor took out, at most $3: they came after it.
+SELECT d.store_id FROM store_directory d JOIN stores s ON s.cell = d.cell AND s.store_no = d.store_no
+WHERE d.partner = $2 AND s.removed_at IS NULL
+  AND NOT EXISTS (SELECT FROM import_rows i WHERE i.import_id = $1 AND i.row_key = d.store_id)
+ORDER BY d.store_id LIMIT $3
+
+-- name: what_is_seen
+-- What an import of stock of partner $1 judges its rows by beside the shelves: a digest of the partner's items, and the
+-- highest number of a store and of a sku. Read before the file is.
+SELECT jsonb_build_object(
+    'items', (SELECT md5(coalesce(string_agg(to_jsonb(i)::text, E'\n' ORDER BY i.partner_code), ''))
+              FROM partner_items i WHERE i.partner = $1),
+    'last_store_no', (SELECT coalesce(max(store_no), 0) FROM store_directory),
+    'last_sku_no', (SELECT coalesce(max(sku_no), 0) FROM skus)) AS saw
+
+-- name: meant_otherwise_now
+-- What rows of dry run $1 may mean by now: stores of the partner in service where there was none, those made after number
+-- $2 that differ in leading zeros alone from one that it counted, and skus after number $3 where the code was none; at most
+-- $4, by name. Where a profile makes the store id of other columns, bare is null, and any store made since may be meant.
+WITH bad AS MATERIALIZED (
+    SELECT DISTINCT e.code, ltrim(btrim(e.cells[array_position(m.columns, e.column_name)]), '0') AS bare
+    FROM import_errors e JOIN imports m USING (import_id)
+    WHERE e.import_id = $1 AND e.code IN ('unknown_store', 'unmapped_item')),
+counted AS MATERIALIZED (
+    SELECT ltrim(d.store_id, '0') AS bare FROM import_shelves i JOIN store_directory d USING (store_no)
+    WHERE i.import_id = $1)
+SELECT found.store_id, found.sku FROM (
+    SELECT d.store_id, NULL::text AS sku
+    FROM store_directory d JOIN stores s ON s.cell = d.cell AND s.store_no = d.store_no
+    JOIN imports m ON m.import_id = $1
+    WHERE s.removed_at IS NULL
+      AND (d.partner = m.partner AND ltrim(d.store_id, '0') IN (
+               SELECT bare FROM bad WHERE code = 'unknown_store' AND bare IS NOT NULL)
+           OR d.store_no > $2 AND d.partner = m.partner AND EXISTS (
+               SELECT FROM bad WHERE code = 'unknown_store' AND bare IS NULL)
+           OR d.store_no > $2 AND ltrim(d.store_id, '0') IN (SELECT bare FROM counted))
+    UNION ALL
+    SELECT NULL, k.sku FROM skus k
+    WHERE k.sku_no > $3 AND ltrim(k.sku, '0') IN (SELECT bare FROM bad WHERE code = 'unmapped_item' AND bare IS NOT NULL)
+    LIMIT $4) AS found
+ORDER BY found.store_id, found.sku
+
 -- name: forget_images_of_rows
 -- What has been put back.
 DELETE FROM import_rows WHERE import_id = $1 AND row_key = ANY ($2::text[])
 
 -- name: begin_undo
--- An import that is done, running again to be undone. The unique index refuses it beside another one of the partner.
-UPDATE imports SET status = 'running', undoing = true, ended_at = NULL, done_share = 0, alive_at = now()
-WHERE import_id = $1 AND status = 'done' AND NOT dry_run
+-- An import that is done, or that stopped half way and left something, running again to be undone. The unique index
+-- refuses it beside another one of the partner.
+UPDATE imports m SET status = 'running', undoing = true, ended_at = NULL, done_share = 0, alive_at = now()
+WHERE import_id = $1 AND NOT dry_run
+  AND (status = 'done'
+       OR status = 'failed' AND report ->> 'code' = 'interrupted'
+          AND (report ? 'undo'
+               OR EXISTS (SELECT FROM import_rows i WHERE i.import_id = m.import_id)
+               OR EXISTS (SELECT FROM import_shelves i WHERE i.import_id = m.import_id)))
 
 -- name: end_undo
--- The end of an undo: $2 is undone, or done if it stopped before its end.
-UPDATE imports SET status = $2, undoing = false, ended_at = now(), done_share = 1, version = coalesce($4, version),
+-- The end of an undo. $2: whether it came to its end; else the import is again what it was.
+UPDATE imports SET undoing = false, ended_at = now(), done_share = 1, version = coalesce($4, version),
+    status = CASE WHEN $2 THEN 'undone' WHEN report ->> 'code' = 'interrupted' THEN 'failed' ELSE 'done' END,
     report = report || jsonb_build_object('undo', $3::jsonb)
 WHERE import_id = $1 AND undoing
 

@@ -1,11 +1,13 @@
 -- What was there before an import, so that it can be put back, and so that a dry run's file is applied to what it saw.
 
 ALTER TABLE imports
+    DROP CONSTRAINT imports_partner_fkey,                      -- a dry run of a new partner does not make it
     DROP CONSTRAINT imports_status_check,
     ADD CONSTRAINT imports_status_check CHECK (status IN ('running', 'done', 'failed', 'undone')),
     ADD COLUMN asked   jsonb NOT NULL DEFAULT '{}',            -- the parameters, to apply the file of a dry run with
     ADD COLUMN applies text REFERENCES imports (import_id),    -- the dry run whose file this is
-    ADD COLUMN undoing boolean NOT NULL DEFAULT false;         -- running, to be undone
+    ADD COLUMN undoing boolean NOT NULL DEFAULT false,         -- running, to be undone
+    ADD COLUMN saw     jsonb NOT NULL DEFAULT '{}';            -- what the rows of a dry run were judged by (what_is_seen)
 
 -- A store or item as it was before an import of these and as that left it; of stores the row, without what orders and
 -- counts write there. row_key: store id or partner code. before, after: none where there was or is no such thing.
