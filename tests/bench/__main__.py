@@ -26,12 +26,12 @@ from rich.table import Table
 
 from dispatch.postgres import acquire
 from dispatch.storage.migrate import migrate
-from tests.bench import order_http, order_writes, roads, zones
+from tests.bench import imports, order_http, order_writes, roads, zones
 from tests.bench.database import fill
 from tests.bench.world import World
 
 READY_TIMEOUT_S: Final = 600
-PARTS: Final = ("quotes", "zones", "orders", "roads")
+PARTS: Final = ("quotes", "zones", "orders", "imports", "roads")
 console = Console()
 
 
@@ -43,6 +43,7 @@ def main() -> None:
     asked.add_argument("--data-dir", type=Path, help="keep the database here, and use it again; default: thrown away")
     asked.add_argument("--only", choices=PARTS, action="append", help="a part of it; repeatable; default: all")
     asked.add_argument("--compared", type=int, default=300, help="questions by road answered by the full matrix, too")
+    asked.add_argument("--imported", type=int, default=5_000_000, help="rows of the stock file that is imported")
     asked.add_argument("--json", type=Path, help="write the figures here, too")
     options = asked.parse_args()
     figures: dict[str, Any] = {"machine": machine()}
@@ -59,6 +60,10 @@ def main() -> None:
     if "orders" in parts:
         figures["orders"] = run_orders()
         show_orders(figures["orders"])
+    if "imports" in parts:
+        with _folder(None) as folder:
+            figures["imports"] = imports.measure(folder, stores=options.stores, rows=options.imported)
+        show_imports(figures["imports"])
     if "roads" in parts and (by_road := run_roads(options.compared)) is not None:
         figures["roads"] = by_road
         show_roads(by_road)
@@ -219,6 +224,22 @@ def show_orders(figures: dict[str, Any]) -> None:
     console.print(
         f"group commit ÷ one by one: {storage['ratio']:.1f}; orders ÷ nothing, over HTTP: {http['share']:.2f}"
     )
+
+
+def show_imports(figures: dict[str, Any]) -> None:
+    table = Table(title=f"Imports over HTTP, with {imports.QUOTES_A_S} quotes a second meanwhile")
+    for name in ("what", "seconds", "of COPY", "more MB", "quotes p50 ms", "p99 ms", "statuses"):
+        table.add_column(name)
+    table.add_row(f"{figures['stores']:,} stores, no quotes", f"{figures['stores_s']:.1f}", "", "", "", "", "")
+    table.add_row(f"COPY of {figures['stock_rows']:,} rows", f"{figures['copy_s']:.1f}", "1", "", "", "", "")
+    for name, entry in (("quotes alone", None), ("all rows new", figures["new"]), ("all there", figures["again"])):
+        quotes = figures["quiet"] if entry is None else entry["quotes"]
+        told = ("", "", "") if entry is None else (
+            f"{entry['seconds']:.1f}", f"{entry['ratio']:.2f}", f"{entry['more_mb']:.0f}"
+        )  # fmt: skip
+        statuses = ", ".join(f"{status} {count}" for status, count in sorted(quotes["statuses"].items()))
+        table.add_row(name, *told, f"{quotes['p50_ms']:.1f}", f"{quotes['p99_ms']:.1f}", statuses)
+    console.print(table)
 
 
 def show_roads(figures: dict[str, Any]) -> None:
