@@ -195,7 +195,9 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
             metrics=metrics,
             writers=writers,
             background=background,
-            imports=ImportProcesses(url, prepare=partial(configure_logs, settings.log_level)),
+            imports=ImportProcesses(
+                url, prepare=partial(configure_logs, settings.log_level), lag_s=lambda: follower.lag_s
+            ),
             clock=clock,
             uploads=settings.data_dir / "uploads",
             limits=Limits(

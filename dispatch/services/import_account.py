@@ -1,7 +1,7 @@
 """The account of one import: what became of every row, how far it is, and the samples that its report shows."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,6 +19,8 @@ _READING_SHARE: Final = 0.5
 _WHOLE_MODES: Final = ("replace", "snapshot")
 
 type Progress = Callable[[float], None]
+type Pace = Callable[[], Awaitable[None]]
+"""Waited for after each piece of work, so that it may be held up."""
 
 
 @dataclass(slots=True)
@@ -38,11 +40,19 @@ class ImportOutcome:
 class Account:
     """One import at work, and its outcome so far."""
 
-    def __init__(self, database: Database, import_id: str, request: ImportRequest, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        import_id: str,
+        request: ImportRequest,
+        progress: Progress | None,
+        pace: Pace | None = None,
+    ) -> None:
         self.database = database
         self.request = request
         self.outcome = ImportOutcome(import_id)
         self._progress = progress
+        self._pace = pace
         self._errors = 0
         self._noted_at = 0.0
 
@@ -121,6 +131,8 @@ class Account:
         if at - self._noted_at >= _PROGRESS_EVERY_S:
             self._noted_at = at
             await note_progress(self.database, self.outcome.import_id, share, self.counts)
+        if self._pace is not None and applied_share:
+            await self._pace()
 
     def _sample(self, name: str, notes: Sequence[RowProblem | RowWarning]) -> None:
         by_code = self.report.setdefault(f"{name}_by_code", {})

@@ -10,8 +10,11 @@ import contextlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from functools import partial
 from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Event
 from typing import Any, Final
 
 import structlog
@@ -32,6 +35,10 @@ _CONNECTIONS: Final = WAYS + 3
 _SETTINGS: Final = {"statement_timeout": "900s", "lock_timeout": "10s"}
 _AT_ONCE: Final = 2
 _LONGEST_END_S: Final = 10.0
+# A replica this far behind has enough to do; one much farther is not so for the sake of an import.
+_BEHIND_S: Final = 1.0
+_LOST_S: Final = 30.0
+_PACED_EVERY_S: Final = 0.05
 
 type Prepare = Callable[[], None]
 type Refusal = tuple[tuple[tuple[str, str], ...], str | None]
@@ -40,12 +47,14 @@ type Refusal = tuple[tuple[tuple[str, str], ...], str | None]
 class ImportProcesses:
     """The imports of one worker, a few at once; those that come then wait for their turn.
 
-    ``prepare`` is called first in each process, such as to set up its logs; it must be picklable.
+    ``prepare`` is called first in each process, such as to set up its logs; it must be picklable. ``lag_s`` tells how
+    old the replica is: an import waits while it falls behind, so that answers are never refused for its sake.
     """
 
-    def __init__(self, url: str, *, prepare: Prepare) -> None:
+    def __init__(self, url: str, *, prepare: Prepare, lag_s: Callable[[], float]) -> None:
         self._url = url
         self._prepare = prepare
+        self._lag_s = lag_s
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([__name__])
         self._turns = asyncio.Semaphore(_AT_ONCE)
@@ -68,13 +77,33 @@ class ImportProcesses:
         await self._run(database, record.import_id, _undo, self._url, record)
 
     async def _run(self, database: Database, import_id: str, work: Callable[..., Any], *arguments: Any) -> None:
+        go_on = self._context.Event()
+        go_on.set()
         try:
-            async with signs_of_life(database, import_id), self._turns:
-                await self._answer_of(work, *arguments)
+            async with signs_of_life(database, import_id), self._turns, self._paced(go_on):
+                await self._answer_of(work, *arguments, go_on)
         except BaseException:
             # Nothing to do if it has closed its record, as it does unless its process was killed.
             await asyncio.shield(give_up_import(database, import_id))
             raise
+
+    @asynccontextmanager
+    async def _paced(self, go_on: Event) -> AsyncIterator[None]:
+        """Hold the work up while the replica is behind; but not for one that is so for other reasons."""
+
+        async def pace() -> None:
+            while True:
+                if _BEHIND_S < self._lag_s() < _LOST_S:
+                    go_on.clear()
+                else:
+                    go_on.set()
+                await asyncio.sleep(_PACED_EVERY_S)
+
+        task = asyncio.create_task(pace(), name="pace of an import")
+        try:
+            yield
+        finally:
+            task.cancel()
 
     async def _answer_of(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """What ``work`` returns in a process of its own. Raises RuntimeError if that ended without an answer."""
@@ -152,18 +181,23 @@ def _look(request: ImportRequest) -> Refusal | None:
     return None
 
 
-def _import(url: str, import_id: str, request: ImportRequest) -> None:
+def _import(url: str, import_id: str, request: ImportRequest, go_on: Event) -> None:
     async def work(database: Database) -> None:
-        await run_import(database, import_id, request)
+        await run_import(database, import_id, request, pace=partial(_until_set, go_on))
 
     _until_stopped(url, work)
 
 
-def _undo(url: str, record: ImportRecord) -> None:
+def _undo(url: str, record: ImportRecord, go_on: Event) -> None:
     async def work(database: Database) -> None:
-        await run_undo(database, record)
+        await run_undo(database, record, pace=partial(_until_set, go_on))
 
     _until_stopped(url, work)
+
+
+async def _until_set(go_on: Event) -> None:
+    while not go_on.is_set():
+        await asyncio.sleep(_PACED_EVERY_S)
 
 
 def _until_stopped(url: str, work: Callable[[Database], Coroutine[Any, Any, None]]) -> None:

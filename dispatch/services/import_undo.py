@@ -10,6 +10,7 @@ from typing import Any, Final
 import structlog
 
 from dispatch.domain.errors import CannotBeUndone
+from dispatch.services.import_account import Pace
 from dispatch.services.imports import signs_of_life
 from dispatch.storage.import_images import (
     KEEP_IMAGES,
@@ -63,7 +64,7 @@ async def open_undo(database: Database, record: ImportRecord, *, now: datetime) 
         raise CannotBeUndone(f"the import {record.import_id} {why}")
 
 
-async def run_undo(database: Database, record: ImportRecord) -> None:
+async def run_undo(database: Database, record: ImportRecord, *, pace: Pace | None = None) -> None:
     """Undo an import that ``open_undo`` has opened; what came of it is in its report, under ``undo``."""
     before: dict[str, Any] = record.report.get("undo", {})
     total = Undone(before.get("restored", 0), before.get("kept", 0))
@@ -80,6 +81,8 @@ async def run_undo(database: Database, record: ImportRecord) -> None:
                 async for share, undone in put_shelves_back(database, record.import_id):
                     total.add(undone)
                     await note_progress(database, record.import_id, share, None)
+                    if pace is not None:
+                        await pace()
         whole = True
     except BaseException as error:
         told = {"code": "interrupted", "message": "the undo stopped before its end; undo it again, and it goes on"}

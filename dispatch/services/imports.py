@@ -16,7 +16,7 @@ import structlog
 from dispatch.domain.errors import DatabaseUnavailable
 from dispatch.ingest.opening import open_table
 from dispatch.ingest.problems import FileProblem
-from dispatch.services.import_account import Account, ImportOutcome, Progress, storable
+from dispatch.services.import_account import Account, ImportOutcome, Pace, Progress, storable
 from dispatch.services.import_errors import bad_rows_csv
 from dispatch.services.import_items import import_items
 from dispatch.services.import_requests import ImportRequest, asked_of, look_over, open_options
@@ -65,13 +65,18 @@ async def open_import(database: Database, request: ImportRequest, *, applies: st
 
 
 async def run_import(
-    database: Database, import_id: str, request: ImportRequest, progress: Progress | None = None
+    database: Database,
+    import_id: str,
+    request: ImportRequest,
+    progress: Progress | None = None,
+    *,
+    pace: Pace | None = None,
 ) -> ImportOutcome:
     """Run an import that was opened, to its end; it never raises for what the file holds.
 
     A file that is not what it says it is applies nothing. A failure of ours is noted as ``failed`` and raised.
     """
-    account = Account(database, import_id, request, progress)
+    account = Account(database, import_id, request, progress, pace)
     outcome = account.outcome
     try:
         async with signs_of_life(database, import_id):

@@ -16,7 +16,7 @@ from dispatch.services.import_processes import ImportProcesses
 
 @pytest.fixture
 def processes() -> Iterator[ImportProcesses]:
-    yield ImportProcesses("postgresql://nowhere", prepare=gc.enable)
+    yield ImportProcesses("postgresql://nowhere", prepare=gc.enable, lag_s=lambda: 0.0)
     for child in _asleep():
         child.kill()
 
