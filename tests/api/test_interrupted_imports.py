@@ -82,7 +82,7 @@ async def _killed(database_url: str, path: Path, mode: str, held: str) -> str:
             try:
                 assert process.stdout is not None
                 import_id = (await process.stdout.readline()).decode().strip()
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     # Not one that waits for another connection of the import itself.
                     waiting = "SELECT pid FROM pg_stat_activity WHERE pg_blocking_pids(pid) = ARRAY[pg_backend_pid()]"
                     while (backend := await connection.fetchval(waiting)) is None:
@@ -90,7 +90,7 @@ async def _killed(database_url: str, path: Path, mode: str, held: str) -> str:
             finally:
                 process.kill()
                 await process.wait()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await connection.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = $1", backend):
                 await asyncio.sleep(0.005)
     finally:
@@ -132,7 +132,7 @@ async def test_what_an_import_has_changed_that_stopped_half_way_can_be_undone(
             begun = await api.send("POST", f"/v1/imports/{kind}", params={"as_of": "now"}, content=text.encode())
             await _waited_for(connection)
             images = "SELECT (SELECT count(*) FROM import_rows) + (SELECT count(*) FROM import_shelves)"
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not await connection.fetchval(images):
                     await asyncio.sleep(0.02)
             await api.app.state.service.background.stop()
@@ -218,7 +218,7 @@ async def test_an_import_that_works_long_gives_signs_of_life(
 
 async def _waited_for(connection: asyncpg.Connection) -> None:
     """Return once somebody waits for a lock."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
             await asyncio.sleep(0.02)
 
