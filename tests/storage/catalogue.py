@@ -25,6 +25,7 @@ DIRECTORIES: Final = frozenset({"partners", "skus", DIRECTORY_OF_CELLS})
 OF_ALL_CELLS: Final = frozenset(
     {
         "heads",
+        "begin_undo",
         "forget_images",
         "images_of_shelves",
         "read_all_stores",

@@ -98,7 +98,7 @@ async def test_imports_counts_moves_and_removals_at_once_end_without_a_deadlock(
             kind = "stock" if turn % 2 else "stores"
             mode = rng.choice(["snapshot", "partial"]) if kind == "stock" else "merge"
             path = file_of(partner, kind, turn)
-            request = ImportRequest(kind=kind, path=path, now=NOW, as_of=NOW, partner=partner, mode=mode)
+            request = ImportRequest(kind=kind, path=path, now=NOW, as_of=NOW, partner=partner, mode=mode, force=True)
             outcome = await run_import(database, await open_import(database, request), request)
             assert outcome.status == "done"
 
