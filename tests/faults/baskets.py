@@ -124,7 +124,8 @@ class Load:
                 rows += [f"b-{i},{sku},{on_hand}" for sku, on_hand in figures.items()]
                 absent = dict.fromkeys(SKUS, 0) if mode == "snapshot" else {}
                 self._note(f"b-{i}", absent | figures, at)
-            path = f"/v1/imports/stock?mode={mode}&force=true&as_of={at.isoformat().replace('+', '%2B')}&filename=stock.csv"
+            moment = at.isoformat().replace("+", "%2B")
+            path = f"/v1/imports/stock?mode={mode}&force=true&as_of={moment}&filename=stock.csv"
             begun = await self.send("import", "POST", path, "\n".join(rows).encode(), kind="text/csv")
             assert begun.status == 202, begun
             while (told := (await self.city.wires.send("GET", begun.headers["location"])).json)["status"] == "running":
