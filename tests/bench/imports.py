@@ -61,7 +61,9 @@ def _shelves(world: World, counted: int) -> tuple[np.ndarray, ...]:
     rng = np.random.default_rng([world.seed, 7])
     store = np.repeat(np.arange(counted), ROWS_A_STORE)
     sku = np.concatenate([rng.choice(SKUS, ROWS_A_STORE, replace=False) for _ in range(counted)])
-    return store, sku, rng.integers(0, 40, len(store)), rng.integers(100, 9_999, len(store))
+    # A chain's stores sell at one price.
+    price = 100 + sku * 37 % 9_000 + 10 * world.chains[store]
+    return store, sku, rng.integers(0, 40, len(store)), price
 
 
 def _write_stores(world: World, path: Path) -> None:
