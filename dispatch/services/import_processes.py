@@ -25,12 +25,11 @@ from dispatch.services.import_undo import run_undo
 from dispatch.services.imports import run_import, signs_of_life
 from dispatch.storage.imports import ImportRecord, give_up_import
 from dispatch.storage.pool import Database
-from dispatch.storage.staging import WAYS
 
 _log = structlog.get_logger(__name__)
 
 _NICE: Final = 10
-_CONNECTIONS: Final = WAYS + 3
+_CONNECTIONS: Final = 4
 # The longest statement of an import is the sum of a large file.
 _SETTINGS: Final = {"statement_timeout": "900s", "lock_timeout": "10s"}
 _AT_ONCE: Final = 2

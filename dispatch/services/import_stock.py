@@ -39,7 +39,7 @@ async def import_stock(account: Account, table: Table) -> None:
             spared.add(batch.spared)
             for store_id, at in batch.named.items():
                 named[keys[store_id]] = min(at, named.get(keys[store_id], at))
-            await staged.add(staged_columns(batch, keys))
+            staged.add(staged_columns(batch, keys))
             account.note_ignored(batch.ignored)
             await account.file_errors(batch.problems)
             account.note_warnings(batch.warnings)
@@ -52,7 +52,7 @@ async def import_stock(account: Account, table: Table) -> None:
                 " them and send the file again"
             )
         if whole:
-            stores += staged.name_stores(named)
+            stores += await staged.name_stores(named)
         how = HowToApply(
             import_id=account.outcome.import_id, whole=whole, spared=spared if whole else {}, dry_run=request.dry_run
         )

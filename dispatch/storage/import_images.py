@@ -74,9 +74,11 @@ async def keep_shelves(
     )
 
 
-async def keep_new_skus(connection: Connection, import_id: str, cell: int, store_nos: Sequence[int]) -> None:
-    """Keep which skus a dry run would have made, for each of these stores."""
-    await connection.execute(sql("keep_new_skus"), import_id, cell, list(store_nos))
+async def keep_new_skus(
+    connection: Connection, import_id: str, cell: int, store_nos: Sequence[int], skus: Sequence[str]
+) -> None:
+    """Keep which skus a dry run would have made, and at which store: pairs, one of each column."""
+    await connection.execute(sql("keep_new_skus"), import_id, cell, list(store_nos), list(skus))
 
 
 async def shelves_changed_since(database: Database, import_id: str) -> list[tuple[str | None, str | None]]:

@@ -116,12 +116,12 @@ class ShelfRow:
         return max(0, self.reserved - max(0, self.on_hand))
 
 
-async def sku_numbers(connection: Connection, skus: Sequence[str]) -> dict[str, int]:
-    """The number of each sku, which is made for a new one. Call it outside of the transaction that takes locks."""
+async def sku_numbers(connection: Connection, skus: Sequence[str], *, make: bool = True) -> dict[str, int]:
+    """The number of each sku; a new one's is made, or missing. Call it outside of the transaction that takes locks."""
     distinct = sorted(set(skus))
     rows = await connection.fetch(sql("sku_numbers"), distinct)
     known: dict[str, int] = {row["sku"]: row["sku_no"] for row in rows}
-    if len(known) < len(distinct):
+    if make and len(known) < len(distinct):
         missing = [sku for sku in distinct if sku not in known]
         await connection.execute(sql("add_skus"), missing)
         for row in await connection.fetch(sql("sku_numbers"), missing):
@@ -155,16 +155,22 @@ async def apply_waiting_counts(
     whole: WholeShelves,
     marked: WholeShelves | None = None,
     named: Sequence[ShelfKey] | None = None,
+    lock_whole: bool = False,
 ) -> dict[int, CountsApplied]:
     """Take over what waits in ``counts_to_apply``, as ``weigh_waiting_counts`` says; what came of it by store.
 
     In the caller's transaction, which has the stores locked. ``named`` are the rows that the counts name, where they
     are few enough to be told one by one. ``marked`` are those of ``whole`` that count as counted whole; none: all.
+    ``lock_whole``: the counts name so many rows that it is quicker to lock all of these stores' shelves.
     """
-    await connection.execute(sql("lock_counted_shelves"), cell, list(whole))
+    if lock_whole or len(whole) == len(counted_whole_at):
+        await connection.execute(sql("lock_shelves"), cell, list(counted_whole_at), None)
+    else:
+        await connection.execute(sql("lock_counted_shelves"), cell, list(whole))
     results = await weigh_waiting_counts(connection, cell, counted_whole_at, whole=whole)
     shortages = await connection.fetch(sql("shortages_of_counts"), cell)
-    await connection.execute(sql("apply_counts"), cell)
+    await connection.execute(sql("insert_counted"), cell)
+    await connection.execute(sql("update_counted"), cell)
     if shortages:
         await mark_short(connection, cell, [Shortage(*row) for row in shortages])
     await connection.execute(

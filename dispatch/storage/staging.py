@@ -1,57 +1,67 @@
-"""A file's counts on their way to the shelves: staged, summed, then applied, whole shelves of a few stores at a time.
+"""A file's counts on their way to the shelves: kept on disk, then summed and applied, whole shelves at a time.
 
-Staging makes the file's order and size a matter of the database's disk, not of anyone's memory, and lets a file be
-read to its end before anything of it is applied. A store's rows all go one of a few ways, each with a connection of its
-own, so that the database works on as many stores at once.
+Kept, the file's order and size are a matter of the disk, not of anyone's memory, and a file is read to its end before
+anything of it is applied.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import groupby
-from typing import Any, Final
+from itertools import batched, groupby
+from typing import Final
 
 import numpy as np
 
 from dispatch.storage.import_images import keep_new_skus, keep_shelves
 from dispatch.storage.pool import Connection, Database
 from dispatch.storage.retrying import in_transaction
-from dispatch.storage.shelves import CountsApplied, WholeShelves, apply_waiting_counts, weigh_waiting_counts
+from dispatch.storage.shelves import (
+    CountsApplied,
+    WholeShelves,
+    apply_waiting_counts,
+    sku_numbers,
+    weigh_waiting_counts,
+)
 from dispatch.storage.sql import sql
+from dispatch.storage.staged_rows import ROW, StagedRows
 from dispatch.storage.stores import StoreKey
 
-WAYS: Final = 2
-"""Connections that an import of stock stages and applies on."""
+POSTGRES_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+_FIELDS: Final = tuple(name for name in ROW.names or () if name not in ("sku_n", "n_rows"))
 
 # PostgreSQL's binary COPY of fields that are never null and of fixed width: a count of fields, then a length and a
 # big-endian value each. Timestamps are microseconds since 2000-01-01 UTC.
-_ROW: Final = np.dtype(
+_COPIED: Final = np.dtype(
     [
         ("fields", ">i2"),
-        ("l1", ">i4"), ("store_no", ">i8"),
-        ("l2", ">i4"), ("sku_n", ">i4"),
-        ("l3", ">i4"), ("on_hand", ">i4"),
-        ("l4", ">i4"), ("price_minor", ">i8"),
-        ("l5", ">i4"), ("currency", "S3"),
-        ("l6", ">i4"), ("price_set", "u1"),
-        ("l7", ">i4"), ("safety_stock", ">i4"),
-        ("l8", ">i4"), ("safety_set", "u1"),
-        ("l9", ">i4"), ("as_of_us", ">i8"),
+        ("l1", ">i4"), ("cell", ">i8"),
+        ("l2", ">i4"), ("store_no", ">i8"),
+        ("l3", ">i4"), ("sku_no", ">i8"),
+        ("l4", ">i4"), ("on_hand", ">i4"),
+        ("l5", ">i4"), ("price_minor", ">i8"),
+        ("l6", ">i4"), ("currency", "S3"),
+        ("l7", ">i4"), ("price_set", "u1"),
+        ("l8", ">i4"), ("safety_stock", ">i4"),
+        ("l9", ">i4"), ("safety_set", "u1"),
+        ("l10", ">i4"), ("as_of_us", ">i8"),
+        ("l11", ">i4"), ("n_rows", ">i4"),
     ]
 )  # fmt: skip
-_LENGTHS: Final = {"fields": 9, "l1": 8, "l2": 4, "l3": 4, "l4": 8, "l5": 3, "l6": 1, "l7": 4, "l8": 1, "l9": 8}
-_FIELDS: Final = tuple(name for name in _ROW.names or () if name not in _LENGTHS and name != "sku_n")
-_HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
-_TRAILER: Final = b"\xff\xff"
-POSTGRES_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_COPIED_FIELDS: Final = (_COPIED.names or ())[2::2]
+_COPIED_COLUMNS: Final = tuple("as_of" if name == "as_of_us" else name for name in _COPIED_FIELDS)
+_COPY_HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+_COPY_TRAILER: Final = b"\xff\xff"
 
+_HIGHEST_ON_HAND: Final = 1_000_000_000
 # One transaction holds the locks of at most about so many rows, so that orders wait for a fraction of a second.
 _ROWS_A_TRANSACTION: Final = 20_000
-# Of the shelf of a store that the file has no rows of, for the same purpose.
-_ROWS_SUPPOSED: Final = 2_000
+# A shelf is locked as a whole where the file names more than one of so many of its rows: that takes a sixth of the time
+# a row of looking each up.
+_LOCKED_WHOLE: Final = 6
+_SKUS_AT_ONCE: Final = 20_000
 _LONG_TIMEOUT_S: Final = 1800.0
 
 
@@ -77,9 +87,17 @@ class StagedColumns:
 class _FileStore:
     cell: int
     store_no: int
-    shelf_rows: int
     file_rows: int
     as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _ShelfSize:
+    rows: int
+    stocked: int
+
+
+_NO_SHELF: Final = _ShelfSize(0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,70 +118,111 @@ class Emptying:
     stocked: int
     emptied: int
 
-    def __add__(self, other: "Emptying") -> "Emptying":
-        return Emptying(self.stocked + other.stocked, self.emptied + other.emptied)
 
+class StagedCounts:
+    """The counts of one file. A sku that a dry run meets for the first time goes by a number below 0."""
 
-@dataclass(slots=True)
-class _Way:
-    """The counts of some of a file's stores, on a connection of its own."""
+    def __init__(self, connection: Connection, rows: StagedRows) -> None:
+        self._connection = connection
+        self._rows = rows
+        self._skus: dict[str, int] = {}
+        self._texts: list[str] = []
+        self._sku_nos = np.empty(0, dtype=np.int64)
+        self._stores: list[_FileStore] = []
+        self._sizes: dict[int, _ShelfSize] = {}
+        self._empty_rows = 0
 
-    connection: Connection
-    stores: list[_FileStore] = field(default_factory=list)
+    def add(self, columns: StagedColumns) -> None:
+        """Take in some rows."""
+        numbers = self._skus
+        rows = np.empty(len(columns.sku), dtype=ROW)
+        rows["sku_n"] = [numbers.setdefault(sku, len(numbers)) for sku in columns.sku]
+        rows["n_rows"] = 1
+        for name in _FIELDS:
+            rows[name] = getattr(columns, name)
+        self._empty_rows += int((rows["on_hand"] == 0).sum())
+        self._rows.add(rows)
 
-    async def add(self, rows: np.ndarray) -> None:
-        async def pieces() -> AsyncIterator[bytes]:
-            yield _HEADER + rows.tobytes() + _TRAILER
+    async def close(self, *, dry_run: bool) -> int:
+        """Once all rows are in: how many stores they are of. A dry run makes no new skus."""
+        self._texts = list(self._skus)
+        self._sku_nos = -1 - np.arange(len(self._texts), dtype=np.int64)
+        for skus in batched(self._texts, _SKUS_AT_ONCE):
+            numbers = await sku_numbers(self._connection, skus, make=not dry_run)
+            for sku, sku_no in numbers.items():
+                self._sku_nos[self._skus[sku]] = sku_no
+        found = self._rows.stores()
+        rows = await self._connection.fetch(sql("cells_of_stores"), found.store_no.tolist(), timeout=_LONG_TIMEOUT_S)
+        cells = {row["store_no"]: row["cell"] for row in rows}
+        columns = (column.tolist() for column in (found.store_no, found.rows, found.oldest_us))
+        self._stores = [
+            _FileStore(cells[store_no], store_no, rows, POSTGRES_EPOCH + timedelta(microseconds=oldest_us))
+            for store_no, rows, oldest_us in zip(*columns, strict=True)
+        ]
+        await self._stores_are_known()
+        return len(self._stores)
 
-        if len(rows):
-            await self.connection.copy_to_table("staged_counts", source=pieces(), format="binary")
+    async def name_stores(self, named: Mapping[StoreKey, datetime]) -> int:
+        """Once it is closed: these stores are of the file too, counted at that moment; how many have no rows in it."""
+        known = set(self.stores())
+        more = [_FileStore(k.cell, k.store_no, 0, as_of) for k, as_of in named.items() if k.store_no not in known]
+        self._stores += more
+        if more:
+            await self._stores_are_known()
+        return len(more)
 
-    async def close(self, skus: Mapping[str, int], *, dry_run: bool) -> None:
-        await self.connection.copy_records_to_table(
-            "staged_skus", records=((n, sku) for sku, n in skus.items()), columns=("sku_n", "sku")
-        )
-        if not dry_run:
-            await self.connection.execute(sql("add_staged_skus"), timeout=_LONG_TIMEOUT_S)
-        await self.connection.execute(sql("sum_staged_counts"), timeout=_LONG_TIMEOUT_S)
-        await self.connection.execute(sql("index_summed_counts"), timeout=_LONG_TIMEOUT_S)
-        await self.connection.execute(sql("analyze_summed_counts"), timeout=_LONG_TIMEOUT_S)
-        rows = await self.connection.fetch(sql("summed_stores"), timeout=_LONG_TIMEOUT_S)
-        self.stores = [_FileStore(*row) for row in rows]
+    async def _stores_are_known(self) -> None:
+        self._stores.sort(key=lambda store: (store.cell, store.store_no))
+        places = [[store.cell for store in self._stores], [store.store_no for store in self._stores]]
+        rows = await self._connection.fetch(sql("shelf_sizes"), *places, timeout=_LONG_TIMEOUT_S)
+        self._sizes = {row["store_no"]: _ShelfSize(row["rows"], row["stocked"]) for row in rows}
+
+    def stores(self) -> list[int]:
+        """The numbers of the file's stores, once it is closed."""
+        return [store.store_no for store in self._stores]
 
     async def emptying(self, how: HowToApply) -> Emptying:
-        sizes = await self._sizes()
-        stocked = sum(of_store for _, of_store in sizes.values())
-        if not how.whole:
-            return Emptying(stocked, await self.connection.fetchval(sql("emptied_rows"), timeout=_LONG_TIMEOUT_S))
-        kept = {
-            row["store_no"]: row["stocked"]
-            for row in await self.connection.fetch(sql("still_stocked"), timeout=_LONG_TIMEOUT_S)
-        }
+        """What the file would do to the rows of its stores that have stock."""
+        stocked = sum(size.stocked for size in self._sizes.values())
         emptied = 0
-        for store_no, (_, of_store) in sizes.items():
-            spared = how.spared.get(store_no, frozenset())
-            # What a bad row speaks of stays; at most so many rows of it have stock.
-            emptied += 0 if spared is None else max(0, of_store - kept.get(store_no, 0) - len(spared))
+        if stocked and (how.whole or self._empty_rows):
+            for cell, batch in self._batches(how):
+                emptied += await self._emptied(cell, batch, how)
         return Emptying(stocked, emptied)
 
-    async def _sizes(self) -> dict[int, tuple[int, int]]:
-        """Shelf rows of each of the stores, and how many of these have stock; none of a store without a shelf."""
-        places = [[store.cell for store in self.stores], [store.store_no for store in self.stores]]
-        rows = await self.connection.fetch(sql("shelf_sizes"), *places, timeout=_LONG_TIMEOUT_S)
-        return {row["store_no"]: (row["rows"], row["stocked"]) for row in rows}
+    async def _emptied(self, cell: int, batch: Sequence[_FileStore], how: HowToApply) -> int:
+        rows = self._summed(batch)
+        rows = rows[(rows["on_hand"] > 0) == how.whole]
+        pairs = rows["store_no"].tolist(), self._sku_nos[rows["sku_n"]].tolist()
+        found = await self._connection.fetch(sql("stocked_of_these"), cell, *pairs, timeout=_LONG_TIMEOUT_S)
+        stocked = {row["store_no"]: row["stocked"] for row in found}
+        if not how.whole:
+            return sum(stocked.values())
+        emptied = 0
+        for store in batch:
+            spared = how.spared.get(store.store_no, frozenset())
+            if spared is not None:
+                # What a bad row speaks of stays; at most so many rows of it have stock.
+                left = stocked.get(store.store_no, 0) + len(spared)
+                emptied += max(0, self._sizes.get(store.store_no, _NO_SHELF).stocked - left)
+        return emptied
 
-    async def apply(self, how: HowToApply) -> AsyncIterator[tuple[int, CountsApplied]]:
-        numbers = await self._numbers({sku for skus in how.spared.values() for sku in skus or ()})
-        sizes = await self._sizes() if how.whole else {}
-        for cell, of_cell in groupby(self.stores, key=lambda store: store.cell):
-            for batch in _batches(list(of_cell), sizes):
-                work = partial(self._apply_batch, cell, batch, how, numbers)
-                yield len(batch), await in_transaction(self.connection, work)
+    async def apply(self, how: HowToApply, tell: Callable[[int, CountsApplied], Awaitable[None]]) -> None:
+        """Apply the shelves, a few stores of a cell in a transaction; ``tell`` how many stores, and what came of them.
+
+        Raises Busy.
+        """
+        spared = sorted({sku for skus in how.spared.values() for sku in skus or ()})
+        numbers = await sku_numbers(self._connection, spared, make=False)
+        for cell, batch in self._batches(how):
+            work = partial(self._apply_batch, cell, batch, self._summed(batch), how, numbers)
+            await tell(len(batch), await in_transaction(self._connection, work))
 
     async def _apply_batch(
         self,
         cell: int,
-        batch: list[_FileStore],
+        batch: Sequence[_FileStore],
+        rows: np.ndarray,
         how: HowToApply,
         numbers: Mapping[str, int],
         connection: Connection,
@@ -180,26 +239,99 @@ class _Way:
                 applying.append(store)
         if not applying:
             return result
+        if len(applying) < len(batch):
+            rows = rows[np.isin(rows["store_no"], [store.store_no for store in applying])]
         counted_whole_at = {store.store_no: last_whole_at[store.store_no] for store in applying}
-        await connection.execute(sql("take_counts"), cell, list(counted_whole_at))
+        await _copy(connection, cell, rows, self._sku_nos[rows["sku_n"]])
         whole = _whole_shelves(applying, how, numbers)
         # A shelf some of whose rows were bad was not counted whole: these rows, mended, are to count later.
         marked = {store_no: shelf for store_no, shelf in whole.items() if store_no not in how.spared}
         if how.dry_run:
             applied = await weigh_waiting_counts(connection, cell, counted_whole_at, whole=whole)
         else:
-            applied = await apply_waiting_counts(connection, cell, counted_whole_at, whole=whole, marked=marked)
+            shelf_rows = sum(self._sizes.get(store.store_no, _NO_SHELF).rows for store in applying)
+            applied = await apply_waiting_counts(
+                connection,
+                cell,
+                counted_whole_at,
+                whole=whole,
+                marked=marked,
+                lock_whole=len(rows) * _LOCKED_WHOLE > shelf_rows,
+            )
         whole_at = {store_no: as_of for store_no, (as_of, _) in marked.items()}
         await keep_shelves(connection, how.import_id, cell, counted_whole_at, whole_at=whole_at, all_rows=how.dry_run)
         if how.dry_run:
-            await keep_new_skus(connection, how.import_id, cell, list(counted_whole_at))
+            new = rows[self._sku_nos[rows["sku_n"]] < 0]
+            skus = [self._texts[n] for n in new["sku_n"].tolist()]
+            await keep_new_skus(connection, how.import_id, cell, new["store_no"].tolist(), skus)
         for of_store in applied.values():
             result.add(of_store)
         return result
 
-    async def _numbers(self, skus: set[str]) -> dict[str, int]:
-        rows = await self.connection.fetch(sql("sku_numbers"), sorted(skus))
-        return {row["sku"]: row["sku_no"] for row in rows}
+    def _batches(self, how: HowToApply) -> Iterable[tuple[int, Sequence[_FileStore]]]:
+        """The stores in turn: a cell, and of it stores with about _ROWS_A_TRANSACTION rows to be written together."""
+        for cell, of_cell in groupby(self._stores, key=lambda store: store.cell):
+            batch: list[_FileStore] = []
+            rows = 0
+            for store in of_cell:
+                its = store.file_rows
+                if how.whole:
+                    its = max(its, self._sizes.get(store.store_no, _NO_SHELF).rows)
+                if batch and rows + its > _ROWS_A_TRANSACTION:
+                    yield cell, batch
+                    batch, rows = [], 0
+                batch.append(store)
+                rows += its
+            yield cell, batch
+
+    def _summed(self, batch: Sequence[_FileStore]) -> np.ndarray:
+        """The rows of these stores by store and sku, in order of their numbers."""
+        rows = self._rows.of(np.array([store.store_no for store in batch], dtype=np.int64))
+        rows = rows[np.lexsort((self._sku_nos[rows["sku_n"]], rows["store_no"]))]
+        return sum_rows(rows)
+
+
+async def _copy(connection: Connection, cell: int, rows: np.ndarray, sku_nos: np.ndarray) -> None:
+    """Let counts of a cell wait to be applied: rows of ROW of distinct (store, sku), and each sku's number."""
+    out = np.empty(len(rows), dtype=_COPIED)
+    out["fields"] = len(_COPIED_FIELDS)
+    for n, name in enumerate(_COPIED_FIELDS, 1):
+        out[f"l{n}"] = out.dtype[name].itemsize
+        out[name] = cell if name == "cell" else sku_nos if name == "sku_no" else rows[name]
+
+    async def content() -> AsyncIterator[bytes]:
+        yield _COPY_HEADER + out.tobytes() + _COPY_TRAILER
+
+    await connection.copy_to_table("counts_to_apply", source=content(), columns=_COPIED_COLUMNS, format="binary")
+
+
+def sum_rows(rows: np.ndarray) -> np.ndarray:
+    """Rows of ROW, of which those of one (store, sku) lie together, with each such group in one.
+
+    Counts add up; the newest moment, the highest price and the most safety stock stand. Of prices in two currencies
+    nobody knows which is meant, so the row speaks of none.
+    """
+    if len(rows) == 0:
+        return rows
+    is_first = np.ones(len(rows), dtype=np.bool_)
+    is_first[1:] = (np.diff(rows["store_no"]) != 0) | (np.diff(rows["sku_n"]) != 0)
+    starts = np.flatnonzero(is_first)
+    if len(starts) == len(rows):
+        return rows
+    summed = rows[starts]
+    summed["on_hand"] = np.minimum(np.add.reduceat(rows["on_hand"].astype(np.int64), starts), _HIGHEST_ON_HAND)
+    for name in ("price_minor", "price_set", "safety_stock", "safety_set", "as_of_us"):
+        summed[name] = np.maximum.reduceat(rows[name], starts)
+    summed["n_rows"] = np.add.reduceat(rows["n_rows"], starts)
+    currencies, codes = np.unique(rows["currency"], return_inverse=True)
+    has_price = rows["price_minor"] >= 0
+    lowest = np.minimum.reduceat(np.where(has_price, codes, len(currencies)), starts)
+    highest = np.maximum.reduceat(np.where(has_price, codes, -1), starts)
+    priced, differ = highest >= 0, lowest < highest
+    summed["currency"] = np.where(priced & ~differ, currencies[highest], b"---")
+    summed["price_minor"][differ] = -1
+    summed["price_set"][differ] = 0
+    return summed
 
 
 def _whole_shelves(stores: Sequence[_FileStore], how: HowToApply, numbers: Mapping[str, int]) -> WholeShelves:
@@ -212,102 +344,9 @@ def _whole_shelves(stores: Sequence[_FileStore], how: HowToApply, numbers: Mappi
     return shelves
 
 
-class StagedCounts:
-    """The counts of one file."""
-
-    def __init__(self, connections: Sequence[Connection]) -> None:
-        self._ways = [_Way(connection) for connection in connections]
-        self._skus: dict[str, int] = {}
-
-    async def add(self, columns: StagedColumns) -> None:
-        numbers = self._skus
-        rows = np.empty(len(columns.sku), dtype=_ROW)
-        for name, length in _LENGTHS.items():
-            rows[name] = length
-        rows["sku_n"] = [numbers.setdefault(sku, len(numbers)) for sku in columns.sku]
-        for name in _FIELDS:
-            rows[name] = getattr(columns, name)
-        way = columns.store_no % len(self._ways)
-        await _together(one.add(rows[way == n]) for n, one in enumerate(self._ways))
-
-    async def close(self, *, dry_run: bool) -> int:
-        """Sum what was staged; how many stores there are. A dry run makes no new skus."""
-        await _together(way.close(self._skus, dry_run=dry_run) for way in self._ways)
-        return sum(len(way.stores) for way in self._ways)
-
-    def name_stores(self, named: Mapping[StoreKey, datetime]) -> int:
-        """Once it is closed: these stores are of the file too, counted at that moment; how many have no rows in it."""
-        known = set(self.stores())
-        added = 0
-        for key, as_of in named.items():
-            if key.store_no not in known:
-                store = _FileStore(key.cell, key.store_no, _ROWS_SUPPOSED, 0, as_of)
-                self._ways[key.store_no % len(self._ways)].stores.append(store)
-                added += 1
-        for way in self._ways:
-            way.stores.sort(key=lambda store: (store.cell, store.store_no))
-        return added
-
-    async def emptying(self, how: HowToApply) -> Emptying:
-        """What the file would do to the rows of its stores that have stock."""
-        total = Emptying(0, 0)
-        for way in self._ways:
-            total += await way.emptying(how)
-        return total
-
-    def stores(self) -> list[int]:
-        """The numbers of the stores that were staged, once it is closed."""
-        return [store.store_no for way in self._ways for store in way.stores]
-
-    async def apply(self, how: HowToApply, tell: Callable[[int, CountsApplied], Awaitable[None]]) -> None:
-        """Apply the shelves, a few stores of a cell in a transaction; ``tell`` how many stores, and what came of them.
-
-        Raises Busy.
-        """
-
-        async def run(way: _Way) -> None:
-            async for stores, applied in way.apply(how):
-                await tell(stores, applied)
-
-        await _together(run(way) for way in self._ways)
-
-
-async def _together(works: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """All of them at once; if one fails the others are ended, and its error is raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            for work in works:
-                group.create_task(work)
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-
-
-def _batches(stores: list[_FileStore], sizes: Mapping[int, tuple[int, int]]) -> Iterable[list[_FileStore]]:
-    """The stores in turn, with about _ROWS_A_TRANSACTION rows of the file, or of their whole shelves, together."""
-    batch: list[_FileStore] = []
-    rows = 0
-    for store in stores:
-        its = max(store.shelf_rows, sizes.get(store.store_no, (0, 0))[0])
-        if batch and rows + its > _ROWS_A_TRANSACTION:
-            yield batch
-            batch, rows = [], 0
-        batch.append(store)
-        rows += its
-    if batch:
-        yield batch
-
-
 @asynccontextmanager
 async def staged_counts(database: Database) -> AsyncIterator[StagedCounts]:
-    """Tables for one file's counts, gone at the end."""
-    async with AsyncExitStack() as stack:
-        connections = [await stack.enter_async_context(database.connection()) for _ in range(WAYS)]
-        for connection in connections:
-            await connection.execute(sql("drop_staged"))
-            await connection.execute(sql("make_staged_counts"))
-        try:
-            yield StagedCounts(connections)
-        finally:
-            for connection in connections:
-                if not connection.is_closed():
-                    await connection.execute(sql("drop_staged"))
+    """A place for one file's counts, gone at the end."""
+    with StagedRows() as rows:
+        async with database.connection() as connection:
+            yield StagedCounts(connection, rows)

@@ -48,6 +48,10 @@ SELECT d.store_id, d.store_no, d.cell, d.partner, s.timezone
 FROM store_directory d JOIN stores s ON s.cell = d.cell AND s.store_no = d.store_no
 WHERE s.removed_at IS NULL
 
+-- name: cells_of_stores
+-- Where stores lie, by number.
+SELECT store_no, cell FROM store_directory WHERE store_no = ANY ($1::bigint[])
+
 -- name: put_stores
 -- Writes whole stores of one cell. Returns those that are new or changed; a row that says the same is left alone.
 -- $1: cell; then one array a column, in order of store_no.

@@ -14,13 +14,14 @@ WHERE c.cell = $1 AND ($7 OR c.outcome <> 'older') AND c.sku_no >= 0
 GROUP BY c.cell, c.store_no
 
 -- name: keep_new_skus
--- Of a dry run: the skus that no shelf has ever held, which have no number to be kept by. $1: import; $2: cell.
+-- Of a dry run: the skus that no shelf has ever held, which have no number to be kept by. $1: import; $2: cell; $3/$4:
+-- store and sku of each.
 INSERT INTO import_shelves
-SELECT s.cell, $1::text, s.store_no, clock_timestamp(), t.counted_whole_at, NULL, array_agg(s.new_sku),
+SELECT t.cell, $1::text, t.store_no, clock_timestamp(), t.counted_whole_at, NULL, u.skus,
        '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'
-FROM summed_counts s JOIN stores t ON t.cell = s.cell AND t.store_no = s.store_no
-WHERE s.cell = $2 AND s.store_no = ANY ($3::bigint[]) AND s.new_sku IS NOT NULL
-GROUP BY s.cell, s.store_no, t.counted_whole_at
+FROM (SELECT n.store_no, array_agg(n.sku) AS skus FROM unnest($3::bigint[], $4::text[]) AS n (store_no, sku)
+      GROUP BY n.store_no) AS u
+JOIN stores t ON t.cell = $2 AND t.store_no = u.store_no
 ON CONFLICT (cell, import_id, store_no) DO UPDATE SET new_skus = excluded.new_skus
 
 -- name: shelves_changed_since
