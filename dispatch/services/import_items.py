@@ -1,8 +1,9 @@
 """A file of a partner's items into the database: read to its end, then all of it written in one transaction."""
 
 import asyncio
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -41,7 +42,7 @@ async def import_items(account: Account, table: Table) -> None:
     )
     if request.dry_run:
         async with account.database.connection() as connection:
-            await keep_rows(connection, account.outcome.import_id, before, after, same=True)
+            await keep_rows(connection, account.outcome.import_id, _texts(before), _texts(after), same=True)
     for code in items:
         rows = 1 + repeats[code]
         if code in put.created:
@@ -67,8 +68,12 @@ async def _put(
     kept = {code: told for code, told in before.items() if code in named or code not in after}
     left = {code: after[code] for code in named}
     if not dry_run:
-        await keep_rows(connection, account.outcome.import_id, kept, left, same=False)
+        await keep_rows(connection, account.outcome.import_id, _texts(kept), _texts(left), same=False)
     return put, kept, left
+
+
+def _texts(told: Mapping[str, Told]) -> dict[str, str]:
+    return {code: json.dumps(item) for code, item in told.items()}
 
 
 async def _read(account: Account, table: Table) -> tuple[dict[str, Item], Counter[str]]:

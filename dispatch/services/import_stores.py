@@ -1,21 +1,25 @@
 """A file of stores into the database: read to its end, staged, then written some of a cell at a time."""
 
 import asyncio
-import pickle
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from itertools import batched, groupby
-from typing import Final
+from typing import Any, Final
 
+import msgspec
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from dispatch.domain.stores import Store
 from dispatch.domain.versions import Version
 from dispatch.ingest.problems import FileProblem, PlaceProblem, RowProblem
 from dispatch.ingest.stores import RowProblems, StoreRow, match_store_columns, read_stores
 from dispatch.ingest.tables import RowIgnored, Table
-from dispatch.services.import_account import Account, storable
+from dispatch.services.import_account import Account
 from dispatch.services.import_requests import store_options
 from dispatch.services.threads import in_batches
-from dispatch.storage.import_images import Told, keep_rows, told_stores
+from dispatch.storage.import_images import keep_rows, texts_of_stores
 from dispatch.storage.pool import Connection
 from dispatch.storage.retrying import in_transaction
 from dispatch.storage.staged_stores import StagedStore, StagedStores, staged_stores
@@ -33,6 +37,21 @@ from geo.cells import cell_of
 _STORES_A_BATCH: Final = 1_000
 # Of a chain with fewer stores, a file that leaves out most of them is no sign of a mistake.
 _LEAST_STORES_GUARDED: Final = 10
+
+
+def _packed(value: Any) -> bytes:
+    assert isinstance(value, BaseGeometry)
+    return shapely.to_wkb(value)
+
+
+def _unpacked(kind: type, value: Any) -> Any:
+    assert kind is BaseGeometry
+    return shapely.from_wkb(value)
+
+
+# A store and the row that it came from, as they wait.
+_PACK: Final = msgspec.msgpack.Encoder(enc_hook=_packed).encode
+_UNPACK: Final = msgspec.msgpack.Decoder(tuple[Store, tuple[str, ...]], dec_hook=_unpacked).decode
 
 
 async def import_stores(account: Account, table: Table) -> None:
@@ -64,8 +83,7 @@ async def import_stores(account: Account, table: Table) -> None:
 
 
 def _staged(row: StoreRow) -> StagedStore:
-    raw = list(map(storable, row.raw))
-    return row.row_no, cell_of(row.store.place), row.store.store_id, pickle.dumps(row.store), raw
+    return row.row_no, cell_of(row.store.place), _PACK((row.store, row.raw))
 
 
 async def _stores_in_service(account: Account) -> list[StoreKey]:
@@ -109,15 +127,17 @@ async def _put(account: Account, staged: StagedStores, id_column: str) -> None:
 
 async def _put_some(account: Account, cell: int, rows: Sequence[StagedStore], id_column: str) -> None:
     dry_run, import_id = account.request.dry_run, account.outcome.import_id
-    # What is unpickled here was pickled by this import.
-    stores = [pickle.loads(row[3]) for row in rows]
+    unpacked = [_UNPACK(packed) for _, _, packed in rows]
+    stores = [store for store, _ in unpacked]
     ids = [store.store_id for store in stores]
 
-    async def work(connection: Connection) -> tuple[StoresPut, dict[str, Told], dict[str, Told]]:
+    async def work(connection: Connection) -> tuple[StoresPut, dict[str, str], dict[str, str]]:
         await lock_directory(connection, ids)
-        before = await told_stores(connection, ids)
+        before = await texts_of_stores(connection, ids)
         put = await put_stores_of_cell(connection, cell, stores)
-        after = await told_stores(connection, ids)
+        written = put.created | put.updated
+        after = {store_id: text for store_id, text in before.items() if store_id not in written}
+        after |= await texts_of_stores(connection, sorted(written))
         if not dry_run:
             await keep_rows(connection, import_id, before, after, same=False)
         return put, before, after
@@ -139,11 +159,11 @@ async def _put_some(account: Account, cell: int, rows: Sequence[StagedStore], id
                 row_no,
                 id_column,
                 "store_of_other_partner",
-                f"the store {store_id} belongs to partner {put.of_other_partner[store_id]}",
-                tuple(raw),
+                f"the store {store.store_id} belongs to partner {put.of_other_partner[store.store_id]}",
+                raw,
             )
-            for row_no, _, store_id, _, raw in rows
-            if store_id in put.of_other_partner
+            for (row_no, _, _), (store, raw) in zip(rows, unpacked, strict=True)
+            if store.store_id in put.of_other_partner
         ]
     )
 
@@ -163,7 +183,7 @@ async def _remove_some(
     locked = await lock_directory(connection, [store.store_id for store in stores])
     # What has moved to another cell meanwhile was changed since the file was read, and stays.
     here = {key.store_id: key.store_no for key in locked if key.cell == cell}
-    before = await told_stores(connection, list(here))
+    before = await texts_of_stores(connection, list(here))
     version = Version()
     if not dry_run:
         _, version = await remove_stores_of_cell(connection, cell, [here[store_id] for store_id in before])

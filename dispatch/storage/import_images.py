@@ -166,17 +166,26 @@ async def _put_shelves_back(import_id: str, cell: int, store_nos: list[int], con
 
 async def told_stores(connection: Connection, store_ids: Sequence[str]) -> dict[str, Told]:
     """Stores as JSON tells their rows, by id; those that are not in service are missing."""
+    return {store_id: json.loads(text) for store_id, text in (await texts_of_stores(connection, store_ids)).items()}
+
+
+async def texts_of_stores(connection: Connection, store_ids: Sequence[str]) -> dict[str, str]:
+    """As told_stores, but the JSON itself, which takes a fraction of the time."""
     rows = await connection.fetch(sql("told_stores"), list(store_ids))
-    return {row["store_id"]: json.loads(row["told"]) for row in rows}
+    return {row["store_id"]: row["told"] for row in rows}
 
 
 async def keep_rows(
-    connection: Connection, import_id: str, before: Mapping[str, Told], after: Mapping[str, Told], *, same: bool
+    connection: Connection, import_id: str, before: Mapping[str, str], after: Mapping[str, str], *, same: bool
 ) -> None:
-    """Keep stores or items, by key, as they were and as the import has left them; ``same``: also what it left alone."""
-    ids = sorted(before.keys() | after.keys())
-    columns = [[None if told.get(one) is None else json.dumps(told[one]) for one in ids] for told in (before, after)]
-    await connection.execute(sql("keep_rows"), import_id, ids, *columns, same)
+    """Keep stores or items, by key, as they were and as the import has left them; ``same``: also what it left alone.
+
+    Each is JSON, and missing where there was none.
+    """
+    ids = sorted(key for key in before.keys() | after.keys() if same or before.get(key) != after.get(key))
+    if ids:
+        columns = [[told.get(key) for key in ids] for told in (before, after)]
+        await connection.execute(sql("keep_rows"), import_id, ids, *columns)
 
 
 async def images_of_rows(database: Database, import_id: str) -> AsyncIterator[list[tuple[str, Told, Told]]]:

@@ -7,11 +7,11 @@ from typing import Final
 from dispatch.storage.pool import Connection, Database
 from dispatch.storage.sql import sql
 
-_COLUMNS: Final = ("row_no", "cell", "store_id", "store", "raw")
+_COLUMNS: Final = ("row_no", "cell", "store")
 _LONG_TIMEOUT_S: Final = 1800.0
 
-type StagedStore = tuple[int, int, str, bytes, list[str]]
-"""Row number, cell, store id, the store as the stager wrote it, the row as it came."""
+type StagedStore = tuple[int, int, bytes]
+"""Row number, cell, the store as the stager wrote it."""
 
 
 class StagedStores:
@@ -31,7 +31,7 @@ class StagedStores:
         await self._connection.execute(sql("index_staged_stores"), timeout=_LONG_TIMEOUT_S)
         cell, row_no = 0, 0
         while rows := await self._connection.fetch(sql("staged_stores_after"), cell, row_no, size):
-            yield [(row["row_no"], row["cell"], row["store_id"], row["store"], row["raw"]) for row in rows]
+            yield [(row["row_no"], row["cell"], row["store"]) for row in rows]
             cell, row_no = rows[-1]["cell"], rows[-1]["row_no"]
 
 

@@ -83,7 +83,7 @@ SELECT count(*) FROM (
 -- name: make_staged_stores
 -- Where a file's stores wait until it is read to its end; a table of the connection.
 CREATE TEMPORARY TABLE staged_stores (
-    row_no bigint NOT NULL, cell bigint NOT NULL, store_id text NOT NULL, store bytea NOT NULL, raw text[] NOT NULL)
+    row_no bigint NOT NULL, cell bigint NOT NULL, store bytea NOT NULL)
 
 -- name: index_staged_stores
 -- Used by: staged_stores_after.
@@ -91,7 +91,7 @@ CREATE INDEX ON staged_stores (cell, row_no)
 
 -- name: staged_stores_after
 -- The stores after cell $1 and row $2, by cell, at most $3.
-SELECT row_no, cell, store_id, store, raw FROM staged_stores WHERE (cell, row_no) > ($1, $2) ORDER BY cell, row_no LIMIT $3
+SELECT row_no, cell, store FROM staged_stores WHERE (cell, row_no) > ($1, $2) ORDER BY cell, row_no LIMIT $3
 
 -- name: drop_staged_stores
 -- The waiting table of an import that has ended.

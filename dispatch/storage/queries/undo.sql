@@ -165,11 +165,10 @@ FROM store_directory d JOIN stores s ON s.cell = d.cell AND s.store_no = d.store
 WHERE d.store_id = ANY ($1::text[]) AND s.removed_at IS NULL
 
 -- name: keep_rows
--- Writes down stores or items as they were before import $1, and as it left them; with $5 also what has not changed.
+-- Writes down stores or items as they were before import $1, and as it left them.
 INSERT INTO import_rows (import_id, row_key, before, after)
 SELECT $1, u.row_key, u.before::jsonb, u.after::jsonb
 FROM unnest($2::text[], $3::text[], $4::text[]) AS u (row_key, before, after)
-WHERE $5 OR u.before::jsonb IS DISTINCT FROM u.after::jsonb
 ON CONFLICT (import_id, row_key) DO UPDATE SET after = excluded.after
 
 -- name: images_of_rows
