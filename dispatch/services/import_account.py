@@ -87,9 +87,9 @@ class Account:
             (p.row_no, _storable_or_none(p.column), p.code, storable(p.message), list(map(storable, p.raw)))
             for p in problems
         ]
+        first, self._errors = self._errors, self._errors + len(rows)
         async with self.database.connection() as connection:
-            await add_errors(connection, self.outcome.import_id, self._errors, rows)
-        self._errors += len(rows)
+            await add_errors(connection, self.outcome.import_id, first, rows)
         self._sample("errors", problems)
 
     def note_warnings(self, warnings: Sequence[RowWarning]) -> None:

@@ -35,6 +35,7 @@ from dispatch.storage.stores import (
 from geo.cells import cell_of
 
 _STORES_A_BATCH: Final = 1_000
+_BATCHES_AT_ONCE: Final = 2
 # Of a chain with fewer stores, a file that leaves out most of them is no sign of a mistake.
 _LEAST_STORES_GUARDED: Final = 10
 
@@ -116,16 +117,37 @@ def _gone(account: Account, before: Sequence[StoreKey], named: set[str]) -> list
 
 
 async def _put(account: Account, staged: StagedStores, id_column: str) -> None:
+    """Write the stores, two batches at once, so that the next is made ready while the database writes one."""
     done = 0
     total = max(1, staged.count)
-    async for page in staged.pages(_STORES_A_BATCH):
-        for cell, of_cell in groupby(page, key=lambda row: row[1]):
-            await _put_some(account, cell, list(of_cell), id_column)
-        done += len(page)
-        await account.note(done / total)
+    turns = asyncio.Semaphore(_BATCHES_AT_ONCE)
+
+    async def put(cell: int, rows: Sequence[StagedStore], earlier: asyncio.Task[None] | None) -> None:
+        nonlocal done
+        try:
+            problems = await _put_some(account, cell, rows, id_column)
+            # Their errors in one order, however long each takes.
+            if earlier is not None:
+                await asyncio.wait([earlier])
+            await account.file_errors(problems)
+            done += len(rows)
+            await account.note(done / total)
+        finally:
+            turns.release()
+
+    try:
+        last: asyncio.Task[None] | None = None
+        async with asyncio.TaskGroup() as group:
+            async for page in staged.pages(_STORES_A_BATCH):
+                for cell, of_cell in groupby(page, key=lambda row: row[1]):
+                    await turns.acquire()
+                    last = group.create_task(put(cell, list(of_cell), last))
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
 
 
-async def _put_some(account: Account, cell: int, rows: Sequence[StagedStore], id_column: str) -> None:
+async def _put_some(account: Account, cell: int, rows: Sequence[StagedStore], id_column: str) -> list[RowProblem]:
+    """Write some stores of a cell; the rows that name a store of another partner."""
     dry_run, import_id = account.request.dry_run, account.outcome.import_id
     unpacked = [_UNPACK(packed) for _, _, packed in rows]
     stores = [store for store, _ in unpacked]
@@ -153,19 +175,17 @@ async def _put_some(account: Account, cell: int, rows: Sequence[StagedStore], id
     counts.updated += len(put.updated)
     counts.unchanged += len(put.unchanged)
     counts.failed += len(put.of_other_partner)
-    await account.file_errors(
-        [
-            RowProblem(
-                row_no,
-                id_column,
-                "store_of_other_partner",
-                f"the store {store.store_id} belongs to partner {put.of_other_partner[store.store_id]}",
-                raw,
-            )
-            for (row_no, _, _), (store, raw) in zip(rows, unpacked, strict=True)
-            if store.store_id in put.of_other_partner
-        ]
-    )
+    return [
+        RowProblem(
+            row_no,
+            id_column,
+            "store_of_other_partner",
+            f"the store {store.store_id} belongs to partner {put.of_other_partner[store.store_id]}",
+            raw,
+        )
+        for (row_no, _, _), (store, raw) in zip(rows, unpacked, strict=True)
+        if store.store_id in put.of_other_partner
+    ]
 
 
 async def _remove(account: Account, gone: Sequence[StoreKey]) -> None:
