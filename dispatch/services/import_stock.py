@@ -44,7 +44,7 @@ async def import_stock(account: Account, table: Table) -> None:
             await account.file_errors(batch.problems)
             account.note_warnings(batch.warnings)
             await account.note(0.0)
-        stores = await staged.close(dry_run=request.dry_run)
+        stores = await staged.close()
         if whole and spared.anywhere:
             whole = False
             account.report["not_zeroed"] = (

@@ -120,7 +120,7 @@ class Emptying:
 
 
 class StagedCounts:
-    """The counts of one file. A sku that a dry run meets for the first time goes by a number below 0."""
+    """The counts of one file. A sku that no shelf has ever held goes by a number below 0 until the file is applied."""
 
     def __init__(self, connection: Connection, rows: StagedRows) -> None:
         self._connection = connection
@@ -143,14 +143,11 @@ class StagedCounts:
         self._empty_rows += int((rows["on_hand"] == 0).sum())
         self._rows.add(rows)
 
-    async def close(self, *, dry_run: bool) -> int:
-        """Once all rows are in: how many stores they are of. A dry run makes no new skus."""
+    async def close(self) -> int:
+        """Once all rows are in: how many stores they are of."""
         self._texts = list(self._skus)
         self._sku_nos = -1 - np.arange(len(self._texts), dtype=np.int64)
-        for skus in batched(self._texts, _SKUS_AT_ONCE):
-            numbers = await sku_numbers(self._connection, skus, make=not dry_run)
-            for sku, sku_no in numbers.items():
-                self._sku_nos[self._skus[sku]] = sku_no
+        await self._number_skus(make=False)
         found = self._rows.stores()
         rows = await self._connection.fetch(sql("cells_of_stores"), found.store_no.tolist(), timeout=_LONG_TIMEOUT_S)
         cells = {row["store_no"]: row["cell"] for row in rows}
@@ -161,6 +158,12 @@ class StagedCounts:
         ]
         await self._stores_are_known()
         return len(self._stores)
+
+    async def _number_skus(self, *, make: bool) -> None:
+        for some in batched(np.flatnonzero(self._sku_nos < 0).tolist(), _SKUS_AT_ONCE):
+            numbers = await sku_numbers(self._connection, [self._texts[n] for n in some], make=make)
+            for sku, sku_no in numbers.items():
+                self._sku_nos[self._skus[sku]] = sku_no
 
     async def name_stores(self, named: Mapping[StoreKey, datetime]) -> int:
         """Once it is closed: these stores are of the file too, counted at that moment; how many have no rows in it."""
@@ -212,6 +215,8 @@ class StagedCounts:
 
         Raises Busy.
         """
+        if not how.dry_run:
+            await self._number_skus(make=True)
         spared = sorted({sku for skus in how.spared.values() for sku in skus or ()})
         numbers = await sku_numbers(self._connection, spared, make=False)
         for cell, batch in self._batches(how):

@@ -98,8 +98,10 @@ async def test_a_whole_count_older_than_the_last_whole_count_is_409_and_changes_
     assert set(await shop.shelf("a")) == {"tea"}
     same = await put(shop, {"sku": "tea", "on_hand": 6}, as_of=ago(60))
     assert same["updated"] == 1
+    # The whole count said that there is no egg.
     partial = await patch(shop, {"sku": "egg", "on_hand": 1}, as_of=ago(61))
-    assert partial["created"] == 1
+    assert (partial["created"], partial["newer_kept"]) == (0, 1)
+    assert set(await shop.shelf("a")) == {"tea"}
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])

@@ -60,7 +60,8 @@ WHERE s.cell = $1
 -- Compares the waiting counts with what is known, row by row: what each comes to, and what was there. A statement of its
 -- own, begun when the rows are locked: one that waits for the lock sees no movement that was written while it waited.
 -- $2/$3: stores, and when the whole shelf of each was last counted. It said 0 of the rows at 0 that it has left as they
--- were; a count that is older must find that. A row that was never counted nor moved is what an undone import has left.
+-- were, and of those that are not there; a count that is older must find that. A row that was never counted nor moved is
+-- what an undone import has left.
 -- The subqueries look each row up by its key: the planner knows nothing of the tables here, and would read all shelves.
 INSERT INTO weighed_counts
 SELECT c.cell, c.store_no, c.sku_no,
@@ -70,8 +71,8 @@ SELECT c.cell, c.store_no, c.sku_no,
        CASE WHEN c.price_set THEN nullif(c.currency, '---') ELSE s.currency END,
        CASE WHEN c.safety_set THEN c.safety_stock ELSE coalesce(s.safety_stock, 0) END,
        c.as_of, c.n_rows, c.absent,
-       CASE WHEN s.sku_no IS NULL OR s.as_of = '2000-01-01 00:00+00' AND s.moved_at IS NULL THEN 'created'
-            WHEN c.as_of < s.as_of OR s.on_hand = 0 AND c.as_of < w.counted_whole_at THEN 'older'
+       CASE WHEN c.as_of < s.as_of OR coalesce(s.on_hand, 0) = 0 AND c.as_of < w.counted_whole_at THEN 'older'
+            WHEN s.sku_no IS NULL OR s.as_of = '2000-01-01 00:00+00' AND s.moved_at IS NULL THEN 'created'
             ELSE 'counted' END,
        s.ctid, s.on_hand, s.price_minor, s.currency, s.safety_stock, s.as_of, s.moved_at, s.reserved, s.withheld,
        s.withheld_until
@@ -119,7 +120,7 @@ SELECT mark_short($1, $2, $3, $4, $5)
 INSERT INTO shelves (cell, store_no, sku_no, price_minor, currency, as_of, on_hand, safety_stock)
 SELECT c.cell, c.store_no, c.sku_no, c.price_minor, c.currency, c.as_of, c.on_hand, c.safety_stock
 FROM weighed_counts c
-WHERE c.cell = $1 AND c.was_at IS NULL
+WHERE c.cell = $1 AND c.outcome <> 'older' AND c.was_at IS NULL
 ORDER BY c.store_no, c.sku_no
 
 -- name: update_counted
