@@ -270,7 +270,7 @@ class Follower:
         assert change.available is not None
         assert change.fresh_at is not None
         fresh_s = int(change.fresh_at.timestamp())
-        if not replica.stock.can_say_one(slot, fresh_s):
+        if not replica.stock.freshness.can_say_one(slot, fresh_s):
             return False
         price = None if change.price_minor is None else (change.price_minor, str(change.currency))
         number, price_id = replica.sku_numbering.find(change.sku_no), replica.stock.price_id(price)
