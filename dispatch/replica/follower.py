@@ -7,7 +7,7 @@ from one snapshot, so a replica is always the copy of one moment.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import batched
 
 import numpy as np
@@ -16,8 +16,9 @@ import structlog
 from dispatch.domain.errors import DatabaseUnavailable, ReplicaBehind, ReplicaNotReady
 from dispatch.domain.versions import Version
 from dispatch.replica.catalogue import StoreDefaults
+from dispatch.replica.numbering import MISSING
 from dispatch.replica.replica import PAUSE_AFTER_S, Progress, Replica, load
-from dispatch.storage.feed import Change, FeedReader, current_heads, reading
+from dispatch.storage.feed import Change, FeedReader, ShelfColumns, current_heads, reading
 from dispatch.storage.pool import Database
 from geo.travel import TravelModel
 
@@ -27,8 +28,14 @@ _log = structlog.get_logger(__name__)
 _LEAST_PAUSE_S = 0.004
 _RETRY_FIRST_S = 0.1
 _RETRY_MOST_S = 0.25
-# Shelves read at once when many stores of a cell have changed.
+# Stores read at once, and skus, when many have changed.
 _STORES_A_READING = 64
+_SKUS_A_READING = 1_000
+# About so many shelf rows are read at once; how many a store has is only known afterwards. Writing them costs so much
+# a sku, whether one row of it or ten.
+_ROWS_A_READING = 50_000
+_ROWS_A_STORE_AT_FIRST = 800.0
+_ROWS_A_STORE_LEAST = 50.0
 
 
 class Follower:
@@ -61,6 +68,7 @@ class Follower:
         self.problem: str | None = None
         # Shelves to be read, by cell: kept until they are, also when a step fails in between.
         self._owed: dict[int, set[int]] = {}
+        self._rows_a_store = _ROWS_A_STORE_AT_FIRST
 
     # ── for those who ask ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -178,6 +186,8 @@ class Follower:
             self._is_mixed = True
             for cell in _behind(replica.cursors, heads):
                 await self._catch_up(reader, replica, cell, heads[cell])
+                self._move_cursor(replica, cell, heads[cell])
+            await self._read_owed(reader, replica, heads)
         self._as_of, self._is_mixed = began, False
         await self._tell_moved()
 
@@ -193,7 +203,12 @@ class Follower:
             await self._reload_cell(reader, replica, cell)
         else:
             await self._apply(reader, replica, cell, changes)
-        replica.cursors[cell] = head
+
+    def _move_cursor(self, replica: Replica, cell: int, head: int) -> None:
+        """Say that the replica has seen a cell up to its head, unless shelves of it are still to be read."""
+        if not self._owed.get(cell):
+            self._owed.pop(cell, None)
+            replica.cursors[cell] = head
 
     async def _apply(self, reader: FeedReader, replica: Replica, cell: int, changes: list[Change]) -> None:
         owed = self._owed.setdefault(cell, set())
@@ -219,7 +234,6 @@ class Follower:
             # A store that was read anew has the figure already.
             if change.store_no not in stores and replica.lies_in(change.store_no, cell):
                 self._write_load(replica, change)
-        await self._read_owed(reader, replica, cell)
 
     async def _read_stores(self, reader: FeedReader, replica: Replica, cell: int, store_nos: list[int]) -> None:
         """Read stores anew; the shelves of those that are new here, or kept to another staleness, are owed."""
@@ -241,20 +255,30 @@ class Follower:
                 replica.catalogue.remove(gone, from_cell=cell)
             await asyncio.sleep(0)
 
-    async def _read_owed(self, reader: FeedReader, replica: Replica, cell: int) -> None:
-        owed = self._owed.setdefault(cell, set())
-        for store_nos in batched(sorted(owed), _STORES_A_READING):
-            here = [store_no for store_no in store_nos if replica.lies_in(store_no, cell)]
+    async def _read_owed(self, reader: FeedReader, replica: Replica, heads: Mapping[int, int]) -> None:
+        """Read the shelves that are owed, of all cells together, now that their stores are known."""
+        owed = sorted((cell, store_no) for cell, store_nos in self._owed.items() for store_no in store_nos)
+        start = 0
+        while start < len(owed):
+            # Who waits for a cell of which no shelf is owed any more need not wait for the others'.
+            await self._tell_moved()
+            part = owed[start : start + max(1, int(_ROWS_A_READING / self._rows_a_store))]
+            start += len(part)
+            here = [(cell, store_no) for cell, store_no in part if replica.lies_in(store_no, cell)]
             if here:
-                rows = await reader.shelves_of(cell, here)
-                await self._know_new_skus(reader, replica, set(np.unique(rows.sku_no).tolist()))
+                rows = await reader.shelves_of(here)
+                self._rows_a_store = max(len(rows) / len(here), self._rows_a_store / 2, _ROWS_A_STORE_LEAST)
+                await self._know_new_skus(reader, replica, _unknown(replica, rows))
                 await replica.write_shelves(rows)
-            owed.difference_update(store_nos)
+            for cell, store_no in part:
+                self._owed[cell].discard(store_no)
+            for cell in {cell for cell, _ in part}:
+                self._move_cursor(replica, cell, heads[cell])
 
-    async def _know_new_skus(self, reader: FeedReader, replica: Replica, sku_nos: set[int]) -> None:
-        unknown = [sku_no for sku_no in sku_nos if replica.sku_numbering.find(sku_no) < 0]
-        if unknown:
-            replica.know_skus(await reader.skus(unknown))
+    async def _know_new_skus(self, reader: FeedReader, replica: Replica, sku_nos: Iterable[int]) -> None:
+        unknown = [sku_no for sku_no in sku_nos if replica.sku_numbering.find(sku_no) == MISSING]
+        for part in batched(unknown, _SKUS_A_READING):
+            replica.know_skus(await reader.skus(part))
 
     def _write_load(self, replica: Replica, change: Change) -> None:
         slot = replica.catalogue.slot_of_number(change.store_no)
@@ -270,7 +294,7 @@ class Follower:
         assert change.available is not None
         assert change.fresh_at is not None
         fresh_s = int(change.fresh_at.timestamp())
-        if not replica.stock.can_say_one(slot, fresh_s):
+        if not replica.stock.freshness.can_say_one(slot, fresh_s):
             return False
         price = None if change.price_minor is None else (change.price_minor, str(change.currency))
         number, price_id = replica.sku_numbering.find(change.sku_no), replica.stock.price_id(price)
@@ -285,7 +309,12 @@ class Follower:
         there = await reader.store_numbers(cell)
         self._owed.setdefault(cell, set()).update(there)
         await self._read_stores(reader, replica, cell, sorted(numbers | there))
-        await self._read_owed(reader, replica, cell)
+
+
+def _unknown(replica: Replica, rows: ShelfColumns) -> list[int]:
+    """The database's numbers of the skus in these rows that the replica has not met yet."""
+    sku_nos: list[int] = np.unique(rows.sku_no[replica.sku_numbering.find_all(rows.sku_no) == MISSING]).tolist()
+    return sku_nos
 
 
 def _behind(cursors: Mapping[int, int], heads: Mapping[int, int]) -> list[int]:

@@ -35,8 +35,12 @@ class Numbering:
 
     def find_all(self, keys: IntArray) -> IntArray:
         """The number of each key, or MISSING, in the order given."""
-        if len(keys) == 0 or int(keys.max()) < len(self._dense):
+        is_dense = keys < len(self._dense)
+        if is_dense.all():
             return self._dense[keys].astype(np.int64)
-        distinct, which = np.unique(keys, return_inverse=True)
-        found: IntArray = np.array([self.find(key) for key in distinct.tolist()], dtype=np.int64)[which]
+        found = np.full(len(keys), MISSING, dtype=np.int64)
+        found[is_dense] = self._dense[keys[is_dense]]
+        if self._sparse:
+            distinct, which = np.unique(keys[~is_dense], return_inverse=True)
+            found[~is_dense] = np.array([self.find(key) for key in distinct.tolist()], dtype=np.int64)[which]
         return found

@@ -16,6 +16,7 @@ from dispatch.replica.catalogue import Catalogue, Columns, StoreDefaults
 from dispatch.replica.numbering import MISSING, Numbering
 from dispatch.replica.sku_rows import SlotRanges
 from dispatch.replica.stock import Stock, row_keys
+from dispatch.replica.whole_shelves import WholeShelves
 from dispatch.storage.feed import FeedReader, ShelfColumns, StoreRow
 from geo.cells import cells_within
 from geo.coordinates import LatLon
@@ -26,8 +27,9 @@ from geo.zones import ZoneIndex
 type Progress = Callable[[str, int], None]
 
 # Long work pauses after so long, so that requests are answered meanwhile.
-PAUSE_AFTER_S: Final = 0.005
-_ROWS_TRIED: Final = 32
+PAUSE_AFTER_S: Final = 0.003
+# So many rows are arranged in a millisecond or two, hardly more than a thread takes to begin.
+_FEW_ROWS: Final = 4_096
 _FIRST_ROWS: Final = 1 << 16
 _AT_HOME_M: Final = 1.0
 _LOW_HALF: Final = (1 << 32) - 1
@@ -157,80 +159,27 @@ class Replica:
         A pause in the middle of a shelf would let a quote see half of it. New rows are made beforehand, empty.
         """
         slots = self.catalogue.slots_of_numbers(rows.store_no)
-        known = np.flatnonzero(slots != MISSING)
-        if len(known) == 0:
-            return
-        known = known[np.argsort(slots[known], kind="stable")]
-        slots, rows = slots[known], rows.where(known)
         numbers = self.sku_numbering.find_all(rows.sku_no)
-        await asyncio.sleep(0)
-        price_ids = self.price_ids(rows.price_minor, rows.currency)
-        if self._mostly_new(numbers, slots):
-            await _paused(self.stock.make_room(row_keys(numbers, slots)))
-        await _paused(self._written(slots, rows, numbers, price_ids))
-
-    def _mostly_new(self, numbers: IntArray, slots: IntArray) -> bool:
-        """Whether most rows are new, going by a few of them."""
-        few = np.linspace(0, len(slots) - 1, _ROWS_TRIED, dtype=np.int64)
-        there = sum(self.stock.has_row(int(numbers[i]), int(slots[i])) for i in few)
-        return 2 * there < _ROWS_TRIED
-
-    def _written(self, slots: IntArray, rows: ShelfColumns, numbers: IntArray, price_ids: IntArray) -> Iterator[None]:
-        """Write the rows, which are in order of slot, a store at a step."""
-        stores, newest_s = _newest(slots, rows.fresh_s)
-        keeps = self.stock.keeps_scale(stores, newest_s, self.columns.stale_after_s[stores].astype(np.int64))
-        ends = np.searchsorted(slots, stores, side="right").tolist()
-        start = 0
-        for slot, keeps_scale, end in zip(stores.tolist(), keeps.tolist(), ends, strict=True):
-            its = slice(start, end)
-            if not keeps_scale:
-                self.scale_freshness(slots[its], rows.fresh_s[its])
-            columns = (numbers[its], rows.available[its], rows.fresh_s[its], price_ids[its])
-            for number, available, fresh_s, price_id in zip(*(column.tolist() for column in columns), strict=True):
-                self.stock.put_one(number, slot, available, fresh_s, price_id)
-            start = end
-            yield
-
-    def scale_freshness(self, slots: IntArray, fresh_s: IntArray) -> None:
-        """Set each store's scale by its newest row; before its rows are written."""
-        stores, newest_s = _newest(slots, fresh_s)
-        self.stock.set_freshness_scale(stores, newest_s, self.columns.stale_after_s[stores].astype(np.int64))
-
-    def price_ids(self, price_minor: IntArray, currency: np.ndarray) -> IntArray:
-        """The stock's id of each price; −1 is no price."""
-        # Price and currency as one number each, since unique over two columns is many times slower.
-        code = np.zeros(len(currency), dtype=np.uint64)
-        for byte in np.frombuffer(currency.tobytes(), dtype=np.uint8).reshape(-1, 3).T:
-            code = (code << np.uint64(8)) | byte.astype(np.uint64)
-        packed = (np.maximum(price_minor, 0).astype(np.uint64) << np.uint64(24)) | code
-        packed[price_minor < 0] = 0
-        distinct, which = np.unique(packed, return_inverse=True)
-        ids = np.array([self.stock.price_id(_unpacked(value)) for value in distinct.tolist()], dtype=np.int64)
-        found: IntArray = ids[which]
-        return found
+        if len(rows) > _FEW_ROWS:
+            shelves = await asyncio.to_thread(WholeShelves, slots, numbers, rows)
+        else:
+            shelves = WholeShelves(slots, numbers, rows)
+        if len(shelves) == 0:
+            return
+        await _paused(shelves.prepare(self.stock))
+        stale_after_s = self.columns.stale_after_s[shelves.stores].astype(np.int64)
+        scales = self.stock.freshness.scales_for(shelves.stores, shelves.newest_s, stale_after_s)
+        await _paused(shelves.write(self.stock, scales))
 
 
 async def _paused(steps: Iterator[None]) -> None:
-    """Take the steps, pausing between two of them every few milliseconds."""
+    """Take the steps, pausing before them, and between two of them every few milliseconds."""
+    await asyncio.sleep(0)
     began = time.perf_counter()
     for _ in steps:
         if time.perf_counter() - began > PAUSE_AFTER_S:
             await asyncio.sleep(0)
             began = time.perf_counter()
-
-
-def _newest(slots: IntArray, fresh_s: IntArray) -> tuple[IntArray, IntArray]:
-    """The distinct slots, and the newest moment of each."""
-    newest_s = np.zeros(int(slots.max()) + 1, dtype=np.int64)
-    np.maximum.at(newest_s, slots, fresh_s)
-    stores = np.flatnonzero(newest_s)
-    return stores, newest_s[stores]
-
-
-def _unpacked(packed: int) -> tuple[int, str] | None:
-    if packed == 0:
-        return None
-    return packed >> 24, (packed & 0xFFFFFF).to_bytes(3, "big").decode("ascii")
 
 
 async def load(
@@ -284,7 +233,7 @@ async def _load_shelves(reader: FeedReader, replica: Replica, sku_nos: list[int]
             slots, chunk = slots[known], chunk.where(known)
         np.maximum.at(newest_s, slots, chunk.fresh_s)
         keys = row_keys(replica.sku_numbering.find_all(chunk.sku_no), slots)
-        rows.add(keys, chunk.available, chunk.fresh_s, replica.price_ids(chunk.price_minor, chunk.currency))
+        rows.add(keys, chunk.available, chunk.fresh_s, stock.prices.ids(chunk.price_minor, chunk.currency))
         say("shelf rows", len(rows))
         await asyncio.sleep(0)
     there = np.flatnonzero(newest_s)

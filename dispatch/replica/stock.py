@@ -8,6 +8,7 @@ A row is two bytes of slot (dispatch/replica/sku_rows.py) and four bytes of valu
     bits 22–31  what is available, 0 … 1022; 1023: in the table of large figures
     bits 16–21  which of the sku's prices, 0: none; 63: in the table of odd prices
     bits  0–15  freshness, in units of the store's own, around the store's own base; 0: older than that can say
+                (dispatch/replica/freshness.py)
 
 The unit is chosen so that the oldest freshness which can be said is still older than the store's time of staleness:
 "older than that" is always stale. Freshness is rounded down to the unit (4 s for a staleness of 36 h), except for
@@ -21,19 +22,12 @@ from typing import Final
 import numpy as np
 
 from dispatch.domain.market import BoolArray, BoolTable, IntArray
-from dispatch.replica.sku_rows import ODD_PRICE, SkuRows, SlotRanges, block_of
+from dispatch.replica.freshness import FRESH_MAX, Freshness
+from dispatch.replica.prices import Price, Prices
+from dispatch.replica.sku_rows import LARGE, ODD_PRICE, SkuRows, SlotRanges, block_of
 
-_LARGE: Final = 1023
-_FRESH_MIDDLE: Final = 32_768
-_FRESH_MAX: Final = 65_535
-_FRESH_UNIT_MIN_S: Final = 4
-# A count may be dated a little ahead of now (120 s), and the oldest code must be stale even then.
-_FRESH_SLACK: Final = 64
-_SLOT_BITS: Final = 32
-_SLOT_MASK: Final = (1 << _SLOT_BITS) - 1
-ANCIENT_S: Final = -(2**62)
-
-type Price = tuple[int, str]
+SLOT_BITS: Final = 32
+SLOT_MASK: Final = (1 << SLOT_BITS) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +68,14 @@ class StockProbe:
             else:
                 has_row[i], at = rows.find_in_block(self._block, self._lows)
             rows.value.take(at, out=value[i], mode="clip")
-        least = np.array([[min(quantity, _LARGE) << 22] for _, quantity in wanted], dtype=np.uint32)
+        least = np.array([[min(quantity, LARGE) << 22] for _, quantity in wanted], dtype=np.uint32)
         enough: BoolTable = value >= least
         enough &= has_row
-        value &= _FRESH_MAX
+        value &= FRESH_MAX
         stale: BoolTable = value * self._unit_s < self._age_from_zero_s
         stale &= has_row
         for i, (number, quantity) in enumerate(wanted):
-            if quantity >= _LARGE:
+            if quantity >= LARGE:
                 enough[i] = self._stock.gather(number, self._slots).available >= quantity
         return enough, stale
 
@@ -89,12 +83,12 @@ class StockProbe:
 def _figure(rows: SkuRows, at: int, slot: int) -> int:
     """What is available by the row at that position."""
     figure = int(rows.value[at]) >> 22
-    return figure if figure < _LARGE else (rows.large or {})[slot]
+    return figure if figure < LARGE else (rows.large or {})[slot]
 
 
 def row_keys(numbers: IntArray, slots: IntArray) -> IntArray:
     """(sku number, slot) as one number, for ``Stock.put_many``."""
-    return (numbers << _SLOT_BITS) | slots
+    return (numbers << SLOT_BITS) | slots
 
 
 class Stock:
@@ -105,12 +99,8 @@ class Stock:
         self._rows: list[SkuRows | None] = []
         self._numbers: dict[str, int] = {}
         self._skus: list[str] = []
-        self._prices: list[Price | None] = [None]
-        self._price_ids: dict[Price, int] = {}
-        self._base_s = np.zeros(0, dtype=np.int64)
-        self._unit_s = np.ones(0, dtype=np.int64)
-        # When a row with code 0 would turn stale: base − middle + staleness.
-        self._zero_s = np.zeros(0, dtype=np.int64)
+        self.prices = Prices()
+        self.freshness = Freshness()
 
     # ── skus ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -137,23 +127,13 @@ class Stock:
 
     def price_id(self, price: Price | None) -> int:
         """The replica's number of a price, for writing rows; 0 for none."""
-        if price is None:
-            return 0
-        price_id = self._price_ids.get(price)
-        if price_id is None:
-            price_id = self._price_ids[price] = len(self._prices)
-            self._prices.append(price)
-        return price_id
+        return self.prices.id(price)
 
     # ── stores ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def reserve(self, size: int) -> None:
         """Make room for slots below ``size``; to be called before such a slot is asked for or written."""
-        more = max(size, len(self._base_s) * 2) - len(self._base_s)
-        if size > len(self._base_s):
-            self._base_s = np.concatenate([self._base_s, np.zeros(more, dtype=np.int64)])
-            self._unit_s = np.concatenate([self._unit_s, np.ones(more, dtype=np.int64)])
-            self._zero_s = np.concatenate([self._zero_s, np.zeros(more, dtype=np.int64)])
+        self.freshness.reserve(size)
 
     def set_freshness_scale(self, slots: IntArray, base_s: IntArray, stale_after_s: IntArray) -> None:
         """Say around which moment and how finely the freshness of these stores' rows is kept, and when they turn stale.
@@ -161,25 +141,7 @@ class Stock:
         To be called before the rows of a slot are written; existing rows of the slot must be written anew after it.
         """
         self.changes += 1
-        unit_s = np.maximum(_FRESH_UNIT_MIN_S, -(-stale_after_s // (_FRESH_MIDDLE - _FRESH_SLACK)))
-        self._base_s[slots] = base_s
-        self._unit_s[slots] = unit_s
-        self._zero_s[slots] = base_s - _FRESH_MIDDLE * unit_s + stale_after_s
-
-    def keeps_scale(self, slots: IntArray, newest_s: IntArray, stale_after_s: IntArray) -> BoolArray:
-        """Whether these stores' scales do for rows as new as this, so that they need not be set anew."""
-        unit_s = self._unit_s[slots]
-        same = self._zero_s[slots] == self._base_s[slots] - _FRESH_MIDDLE * unit_s + stale_after_s
-        keeps: BoolArray = same & (self._base_s[slots] > 0) & self.can_say(slots, newest_s)
-        return keeps
-
-    def can_say(self, slots: IntArray, fresh_s: IntArray) -> BoolArray:
-        """Whether these moments are not too new for the stores' scale; where not, load the store's shelf anew."""
-        return fresh_s < self._base_s[slots] + (_FRESH_MAX - _FRESH_MIDDLE) * self._unit_s[slots]
-
-    def can_say_one(self, slot: int, fresh_s: int) -> bool:
-        """As ``can_say``, of one store."""
-        return fresh_s < int(self._base_s[slot]) + (_FRESH_MAX - _FRESH_MIDDLE) * int(self._unit_s[slot])
+        self.freshness.set(slots, base_s, stale_after_s)
 
     def rows(self, number: int) -> SkuRows | None:
         """The rows of a sku, if it has any."""
@@ -188,7 +150,8 @@ class Stock:
 
     def probe(self, slots: IntArray, now_s: int) -> StockProbe:
         """Ask several lines of the same slots at ``now_s``."""
-        return StockProbe(self, slots, now_s - self._zero_s.take(slots), self._unit_s.take(slots))
+        freshness = self.freshness
+        return StockProbe(self, slots, now_s - freshness.zero_s.take(slots), freshness.unit_s.take(slots))
 
     # ── reading ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -202,10 +165,10 @@ class Stock:
         value = rows.value[at]
         available = (value >> 22).astype(np.int64)
         if rows.large:
-            for i in np.flatnonzero((available == _LARGE) & has_row):
+            for i in np.flatnonzero((available == LARGE) & has_row):
                 available[i] = rows.large[int(slots[i])]
         available[~has_row] = 0
-        return RowsFound(has_row, available, self._fresh_s(slots, value))
+        return RowsFound(has_row, available, self.freshness.moments_s(slots, (value & FRESH_MAX).astype(np.int64)))
 
     def holders(self, number: int, ranges: SlotRanges | None = None) -> IntArray:
         """The slots that have a row for the sku, stocked or not, in order; slots of stores that are gone among them."""
@@ -242,8 +205,8 @@ class Stock:
         at = -1 if rows is None else rows.at(slot)
         if rows is None or at < 0 or _figure(rows, at, slot) < wanted:
             return False
-        fresh_in_scale_s = (int(rows.value[at]) & _FRESH_MAX) * int(self._unit_s[slot])
-        return fresh_in_scale_s >= now_s - int(self._zero_s[slot])
+        fresh_in_scale_s = (int(rows.value[at]) & FRESH_MAX) * int(self.freshness.unit_s[slot])
+        return fresh_in_scale_s >= now_s - int(self.freshness.zero_s[slot])
 
     def fresh_s(self, number: int, slot: int) -> int | None:
         """How fresh one row is (epoch seconds); ANCIENT_S for older than can be said, None if there is no row."""
@@ -251,8 +214,7 @@ class Stock:
         at = -1 if rows is None else rows.at(slot)
         if rows is None or at < 0:
             return None
-        code = int(rows.value[at]) & _FRESH_MAX
-        return int(self._base_s[slot]) + (code - _FRESH_MIDDLE) * int(self._unit_s[slot]) if code else ANCIENT_S
+        return self.freshness.moment_s(slot, int(rows.value[at]) & FRESH_MAX)
 
     def price(self, number: int, slot: int) -> Price | None:
         """The price of the sku at a slot: minor units and currency."""
@@ -261,16 +223,7 @@ class Stock:
         if rows is None or at < 0:
             return None
         code = (int(rows.value[at]) >> 16) & 63
-        if code == 0:
-            return None
-        return self._prices[(rows.odd_prices or {})[slot] if code == ODD_PRICE else rows.prices[code - 1]]
-
-    def _fresh_s(self, slots: IntArray, value: np.ndarray) -> IntArray:
-        code = (value & _FRESH_MAX).astype(np.int64)
-        fresh_s: IntArray = self._base_s[slots] + (code - _FRESH_MIDDLE) * self._unit_s[slots]
-        if (code == 0).any():
-            fresh_s[code == 0] = ANCIENT_S
-        return fresh_s
+        return self.prices[(rows.odd_prices or {})[slot] if code == ODD_PRICE else rows.prices[code]]
 
     # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -279,52 +232,48 @@ class Stock:
         if len(slots) == 0:
             return
         self.changes += 1
-        rows = self._rows[number]
-        if rows is None:
-            rows = self._rows[number] = SkuRows()
+        rows = self.rows_to_write(number)
         values = self._values(rows, slots, available, fresh_s, price_ids)
         if len(rows.low) == 0:
             order = np.argsort(slots)
             rows.replace_all(slots[order], values[order])
             return
-        has_row, at = rows.find(slots)
-        rows.value[at[has_row]] = values[has_row]
-        if not has_row.all():
-            new = ~has_row
-            rows.insert(slots[new], values[new])
+        if (slots[1:] < slots[:-1]).any():
+            order = np.argsort(slots)
+            slots, values = slots[order], values[order]
+        at = rows.take_in(slots)  # makes room in another array
+        rows.value[at] = values
+
+    def rows_to_write(self, number: int) -> SkuRows:
+        """The rows of a sku, also if it has none so far."""
+        rows = self._rows[number]
+        if rows is None:
+            rows = self._rows[number] = SkuRows()
+        return rows
 
     def put_one(self, number: int, slot: int, available: int, fresh_s: int, price_id: int) -> None:
         """Write one row, as ``put`` does; in a tenth of the time where nothing about it is odd."""
         self.changes += 1
-        rows = self._rows[number]
-        if rows is None:
-            rows = self._rows[number] = SkuRows()
+        rows = self.rows_to_write(number)
         code = self._plain_code(rows, price_id)
-        if code is None or available >= _LARGE or rows.large:
+        if code is None or available >= LARGE or rows.large:
             one = np.array([slot], dtype=np.int64)
             figures = (np.array([figure], dtype=np.int64) for figure in (available, fresh_s, price_id))
             self.put(number, one, *figures)
             return
-        steps = (fresh_s - int(self._base_s[slot])) // int(self._unit_s[slot]) + _FRESH_MIDDLE
-        value = (available << 22) | (code << 16) | min(max(steps, 0), _FRESH_MAX)
-        at = rows.at(slot)
-        if at >= 0:
-            rows.value[at] = value
-        else:
-            rows.insert_one(slot, value)
+        at = rows.take_in_one(slot)
+        rows.value[at] = (available << 22) | (code << 16) | self.freshness.code(slot, fresh_s)
 
     @staticmethod
     def _plain_code(rows: SkuRows, price_id: int) -> int | None:
         """The sku's code of a price where it has one, or one that was never given out; else None."""
         if rows.odd_prices:
             return None
-        if price_id == 0:
-            return 0
         if price_id not in rows.prices:
-            if len(rows.prices) >= ODD_PRICE - 1:
+            if len(rows.prices) >= ODD_PRICE:
                 return None
             rows.prices.append(price_id)
-        return rows.prices.index(price_id) + 1
+        return rows.prices.index(price_id)
 
     def put_many(
         self,
@@ -342,74 +291,30 @@ class Stock:
         if order is None:
             # One sort of a combined key is several times faster than a lexsort of two.
             order = np.argsort(keys)
-        most = int(keys[order[-1]] >> _SLOT_BITS) if len(keys) else -1
-        edges = np.searchsorted(keys, np.arange(most + 2, dtype=np.int64) << _SLOT_BITS, sorter=order)
+        most = int(keys[order[-1]] >> SLOT_BITS) if len(keys) else -1
+        edges = np.searchsorted(keys, np.arange(most + 2, dtype=np.int64) << SLOT_BITS, sorter=order)
         for number in np.flatnonzero(np.diff(edges)).tolist():
             part = order[edges[number] : edges[number + 1]]
             self.put(
                 number,
-                keys[part] & _SLOT_MASK,
+                keys[part] & SLOT_MASK,
                 available[part].astype(np.int64),
                 fresh_s[part].astype(np.int64),
                 price_ids[part].astype(np.int64),
             )
             yield int(edges[number + 1])
 
-    def make_room(self, keys: IntArray) -> Iterator[None]:
-        """Give each of these ``row_keys`` that has no row one with nothing available; a sku at a step.
-
-        Nobody who asks sees a difference. Many new rows of a sku at once cost a tenth of one after the other.
-        """
-        order = np.argsort(keys)
-        most = int(keys[order[-1]] >> _SLOT_BITS) if len(keys) else -1
-        edges = np.searchsorted(keys, np.arange(most + 2, dtype=np.int64) << _SLOT_BITS, sorter=order)
-        for number in np.flatnonzero(np.diff(edges)).tolist():
-            slots = keys[order[edges[number] : edges[number + 1]]] & _SLOT_MASK
-            rows = self._rows[number]
-            if rows is None:
-                rows = self._rows[number] = SkuRows()
-            if len(rows.low) == 0:
-                new = np.sort(slots)
-                rows.replace_all(new, np.zeros(len(new), dtype=np.uint32))
-            else:
-                new = slots[~rows.find(slots)[0]]
-                if len(new):
-                    rows.insert(new, np.zeros(len(new), dtype=np.uint32))
-            self.changes += 1
-            yield
-
     def _values(
         self, rows: SkuRows, slots: IntArray, available: IntArray, fresh_s: IntArray, price_ids: IntArray
     ) -> np.ndarray:
-        steps = (fresh_s - self._base_s[slots]) // self._unit_s[slots] + _FRESH_MIDDLE
-        fresh_code = np.clip(steps, 0, _FRESH_MAX)
-        price_code = rows.price_codes(price_ids, in_use=lambda: set(((rows.value >> 16) & ODD_PRICE).tolist()))
-        if rows.large or bool((available >= _LARGE).any()):
-            self._note_large(rows, slots, available)
+        fresh_code = self.freshness.codes(slots, fresh_s)
+        price_code = rows.price_codes(price_ids)
+        if rows.large or bool((available >= LARGE).any()):
+            rows.note_large(slots, available)
         if rows.odd_prices or bool((price_code == ODD_PRICE).any()):
-            self._note_odd_prices(rows, slots, price_code, price_ids)
-        values: np.ndarray = (np.minimum(available, _LARGE) << 22) | (price_code << 16) | fresh_code
+            rows.note_odd_prices(slots, price_code, price_ids)
+        values: np.ndarray = (np.minimum(available, LARGE) << 22) | (price_code << 16) | fresh_code
         return values.astype(np.uint32)
-
-    @staticmethod
-    def _note_large(rows: SkuRows, slots: IntArray, available: IntArray) -> None:
-        large = {} if rows.large is None else rows.large
-        for slot, figure in zip(slots.tolist(), available.tolist(), strict=True):
-            if figure >= _LARGE:
-                large[slot] = figure
-            else:
-                large.pop(slot, None)
-        rows.large = large or None
-
-    @staticmethod
-    def _note_odd_prices(rows: SkuRows, slots: IntArray, price_code: IntArray, price_ids: IntArray) -> None:
-        odd = {} if rows.odd_prices is None else rows.odd_prices
-        for slot, code, price_id in zip(slots.tolist(), price_code.tolist(), price_ids.tolist(), strict=True):
-            if code == ODD_PRICE:
-                odd[slot] = price_id
-            else:
-                odd.pop(slot, None)
-        rows.odd_prices = odd or None
 
     # ── size ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -421,4 +326,4 @@ class Stock:
     def row_bytes(self) -> int:
         """Bytes of the rows themselves and of the stores' scales."""
         of_rows = sum(rows.low.nbytes + rows.value.nbytes for rows in self._rows if rows is not None)
-        return of_rows + self._base_s.nbytes + self._unit_s.nbytes
+        return of_rows + self.freshness.nbytes

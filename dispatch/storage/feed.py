@@ -39,6 +39,8 @@ _HEADER_BYTES = 19
 _TRAILER = b"\xff\xff"
 _POSTGRES_EPOCH_S = 946_684_800
 _CHUNK_BYTES = 16 * 1024 * 1024
+# To decode less takes hardly longer than a thread takes to begin.
+_LARGE_BYTES = 256 * 1024
 _COPY_TIMEOUT_S = 600.0
 _STORES_A_FETCH = 1_000
 _MOST_CHANGES = 20_000
@@ -137,9 +139,10 @@ class FeedReader:
         async for chunk in chunks:
             yield chunk
 
-    async def shelves_of(self, cell: int, store_nos: Sequence[int]) -> ShelfColumns:
-        """Every shelf row of these stores."""
-        parts = [chunk async for chunk in self._copied(sql("copy_some_shelves"), cell, list(store_nos))]
+    async def shelves_of(self, stores: Sequence[tuple[int, int]]) -> ShelfColumns:
+        """Every shelf row of these stores, each a cell and a number."""
+        cells, store_nos = [cell for cell, _ in stores], [store_no for _, store_no in stores]
+        parts = [chunk async for chunk in self._copied(sql("copy_some_shelves"), cells, store_nos)]
         return concatenate(parts)
 
     async def checksum(self, cell: int) -> tuple[int, int]:
@@ -187,15 +190,24 @@ class FeedReader:
             while (block := await queue.get()) is not None:
                 block = rest + block[_HEADER_BYTES if first else 0 :]
                 first = False
-                rows, rest = _whole_rows(block)
-                if len(rows):
-                    yield _columns(rows)
+                if len(block) > _LARGE_BYTES:
+                    columns, rest = await asyncio.to_thread(_decoded, block)
+                else:
+                    columns, rest = _decoded(block)
+                if len(columns):
+                    yield columns
             await task
             if rest not in (b"", _TRAILER):
                 raise ValueError("a shelf row of another width than expected: the copy and its reader disagree")
         finally:
             if not task.done():
                 task.cancel()
+
+
+def _decoded(block: bytes) -> tuple[ShelfColumns, bytes]:
+    """The whole rows of a block, and what is left of it."""
+    rows, rest = _whole_rows(block)
+    return _columns(rows), rest
 
 
 def _whole_rows(block: bytes) -> tuple[np.ndarray, bytes]:
@@ -220,8 +232,10 @@ def _columns(rows: np.ndarray) -> ShelfColumns:
 
 def concatenate(parts: Sequence[ShelfColumns]) -> ShelfColumns:
     """One set of columns of several; empty of none."""
+    if len(parts) == 1:
+        return parts[0]
     if not parts:
-        parts = [_columns(np.empty(0, dtype=_ROW))]
+        return _columns(np.empty(0, dtype=_ROW))
     return ShelfColumns(
         **{
             column.name: np.concatenate([getattr(part, column.name) for part in parts])

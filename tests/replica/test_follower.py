@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
 import numpy as np
@@ -10,9 +10,10 @@ import pytest
 
 from dispatch.domain.errors import DatabaseUnavailable
 from dispatch.domain.stores import ShelfCount, Store
+from dispatch.domain.versions import Version
 from dispatch.replica.follower import Follower
 from dispatch.replica.replica import Replica
-from dispatch.storage.feed import FeedReader, reading
+from dispatch.storage.feed import FeedReader, ShelfColumns, reading
 from dispatch.storage.pool import Database
 from dispatch.storage.shelves import put_shelf
 from dispatch.storage.stores import put_store, remove_store
@@ -22,6 +23,7 @@ from geo.travel.estimate import EstimateTravel
 from tests.replica.test_catalogue import DEFAULTS
 
 TAIPEI, SHANGHAI = LatLon(lat=25.033, lon=121.565), LatLon(lat=31.23, lon=121.47)
+ELSEWHERE = LatLon(lat=35.01, lon=135.77)
 LOW, HIGH = sorted((TAIPEI, SHANGHAI), key=cell_of)
 
 
@@ -154,7 +156,7 @@ async def test_a_step_that_fails_before_the_shelves_are_read_owes_them(
     await count(database, "a", tea=5)
     honest = FeedReader.shelves_of
 
-    async def fails(self: FeedReader, cell: int, store_nos: list[int]) -> object:
+    async def fails(self: FeedReader, stores: list[tuple[int, int]]) -> object:
         raise DatabaseUnavailable("cut off")
 
     monkeypatch.setattr(FeedReader, "shelves_of", fails)
@@ -231,3 +233,154 @@ async def test_whoever_asks_while_shelves_are_read_sees_each_of_them_old_or_new(
                 seen |= figures
     assert seen >= {1, 2, 3}
     assert pauses > 3 * len(stores)
+
+
+def noting_what_is_read(monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[int, int]]]:
+    """What is asked of ``shelves_of`` from now on, call by call."""
+    asked: list[list[tuple[int, int]]] = []
+    honest = FeedReader.shelves_of
+
+    async def noted(self: FeedReader, stores: list[tuple[int, int]]) -> ShelfColumns:
+        asked.append(stores)
+        return await honest(self, stores)
+
+    monkeypatch.setattr(FeedReader, "shelves_of", noted)
+    return asked
+
+
+async def four_stores_in_two_cells(database: Database) -> list[str]:
+    stores = {"a": LOW, "b": HIGH, "c": LOW, "d": HIGH}
+    for store_id, place in stores.items():
+        await put_store(database, a_store(store_id, place))
+    return list(stores)
+
+
+async def count_each(database: Database, store_ids: list[str], figure: int) -> None:
+    for store_id in store_ids:
+        await count(database, store_id, **{f"sku{n}": figure for n in range(60)})
+
+
+@pytest.mark.parametrize("aside", [False, True])
+async def test_shelves_of_all_cells_are_read_together(
+    database: Database, monkeypatch: pytest.MonkeyPatch, aside: bool
+) -> None:
+    threads: list[str] = []
+    honest = asyncio.to_thread
+
+    async def noted[**P, T](work: Callable[P, T], *arguments: P.args, **more: P.kwargs) -> T:
+        threads.append(work.__name__)
+        return await honest(work, *arguments, **more)
+
+    monkeypatch.setattr(asyncio, "to_thread", noted)
+    if aside:
+        monkeypatch.setattr("dispatch.storage.feed._LARGE_BYTES", 100)
+        monkeypatch.setattr("dispatch.replica.replica._FEW_ROWS", 0)
+    stores = await four_stores_in_two_cells(database)
+    follower = following(database)
+    await follower.step()
+    await count_each(database, stores, 3)
+    asked = noting_what_is_read(monkeypatch)
+    threads.clear()
+    await follower.step()
+    assert threads == (["_decoded", "WholeShelves"] if aside else [])
+    assert len(asked) == 1
+    assert {cell for cell, _ in asked[0]} == {cell_of(LOW), cell_of(HIGH)}
+    assert len(asked[0]) == 4
+    assert [has(follower.replica, store_id, "sku7") for store_id in stores] == [3] * 4
+    await equals_the_database(database, follower.replica)
+
+
+async def test_so_many_stores_are_read_at_once_as_have_about_so_many_rows(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = [f"s{n}" for n in range(20)]
+    for store_id in stores:
+        await put_store(database, a_store(store_id, LOW))
+    follower = following(database)
+    await follower.step()
+    monkeypatch.setattr("dispatch.replica.follower._ROWS_A_READING", 300)
+    monkeypatch.setattr("dispatch.replica.follower._ROWS_A_STORE_LEAST", 1.0)
+    asked = noting_what_is_read(monkeypatch)
+    await count_each(database, stores, 1)
+    await follower.step()
+    # From 800 rows a store on it is half as many each time, until it is the 60 that there are.
+    assert [len(part) for part in asked] == [1, 1, 1, 3, 5, 5, 4]
+    asked.clear()
+    await count_each(database, stores, 2)
+    await follower.step()
+    assert [len(part) for part in asked] == [5, 5, 5, 5]
+    await equals_the_database(database, follower.replica)
+
+
+async def test_a_step_that_fails_between_two_readings_says_no_more_than_it_has_read_and_owes_the_rest(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = await four_stores_in_two_cells(database)
+    await put_store(database, a_store("e", ELSEWHERE))
+    await count(database, "e", tea=1)
+    follower = following(database)
+    await follower.step()
+    replica = follower.replica
+    await count_each(database, stores, 3)
+    await count(database, "e", tea=4)
+    before = dict(replica.cursors)
+    monkeypatch.setattr("dispatch.replica.follower._ROWS_A_READING", 1)
+    asked = noting_what_is_read(monkeypatch)
+    honest = FeedReader.shelves_of
+
+    async def fails_at_the_fourth(self: FeedReader, part: list[tuple[int, int]]) -> ShelfColumns:
+        if len(asked) == 3:
+            raise DatabaseUnavailable("cut off")
+        return await honest(self, part)
+
+    with monkeypatch.context() as cut_off:
+        cut_off.setattr(FeedReader, "shelves_of", fails_at_the_fourth)
+        with pytest.raises(DatabaseUnavailable):
+            await follower.step()
+    whole = [follower.is_whole]
+    assert [has(replica, store_id, "sku7") for store_id in stores] == [3, 3, 3, 0]
+    assert has(replica, "e", "tea") == 4
+    assert {cell for cell in before if replica.cursors[cell] > before[cell]} == {cell_of(LOW), cell_of(ELSEWHERE)}
+    asked.clear()
+    await follower.step()
+    assert [*whole, follower.is_whole] == [False, True]
+    assert follower.replica is replica
+    assert {cell for part in asked for cell, _ in part} == {cell_of(HIGH)}
+    assert [has(replica, store_id, "sku7") for store_id in stores] == [3] * 4
+    await equals_the_database(database, replica)
+
+
+async def test_a_version_is_waited_for_until_its_shelves_are_read_and_no_longer(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = await four_stores_in_two_cells(database)
+    follower = following(database)
+    await follower.step()
+    replica = follower.replica
+    await count_each(database, stores, 3)
+    async with reading(database) as reader:
+        heads = await reader.heads()
+    monkeypatch.setattr("dispatch.replica.follower._ROWS_A_READING", 1)
+    first_cell = Version({cell_of(LOW): heads[cell_of(LOW)]})
+    waiting = asyncio.create_task(follower.wait_for(first_cell, at_most_s=5))
+    await asyncio.sleep(0)
+    was_done: list[bool] = []
+    reached: list[tuple[list[int | None], list[int]]] = []
+    honest = FeedReader.shelves_of
+
+    async def noted(self: FeedReader, part: list[tuple[int, int]]) -> ShelfColumns:
+        was_done.append(waiting.done())
+        figures = [has(replica, store_id, "sku7") for store_id in stores]
+        reached.append((figures, [cell for cell, seq in heads.items() if replica.cursors[cell] == seq]))
+        return await honest(self, part)
+
+    monkeypatch.setattr(FeedReader, "shelves_of", noted)
+    await follower.step()
+    assert len(reached) == 4
+    for figures, cells in reached:
+        for cell, whole in ((cell_of(LOW), figures[0::2]), (cell_of(HIGH), figures[1::2])):
+            assert (cell in cells) == (whole == [3, 3])
+    assert any(cells for _, cells in reached)
+    # Not before the second shelf of its cell, and before the last of the other.
+    assert not was_done[1]
+    assert was_done[3]

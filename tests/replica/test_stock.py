@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dispatch.replica.freshness import ANCIENT_S
 from dispatch.replica.sku_rows import SlotRanges
-from dispatch.replica.stock import ANCIENT_S, Stock, row_keys
+from dispatch.replica.stock import Stock, row_keys
 
 SEED = 20261125
 BASE_S = 1_790_000_000
@@ -243,7 +244,7 @@ def test_stores_have_scales_of_their_own() -> None:
 def test_a_moment_too_new_for_the_scale_is_said_to_be() -> None:
     shelves = Shelves()
     year_s = 365 * 86_400
-    assert shelves.stock.can_say(ints(0, 0, 0), ints(0, BASE_S + 86_400, BASE_S + year_s)).tolist() == [
+    assert shelves.stock.freshness.can_say(ints(0, 0, 0), ints(0, BASE_S + 86_400, BASE_S + year_s)).tolist() == [
         True,
         True,
         False,

@@ -196,7 +196,10 @@ def replica_of(rows: list[StoreRow], shelves: dict[str, Shelf]) -> Replica:
     replica = Replica(catalogue, stock, EstimateTravel(), {})
     slots = np.concatenate([shelf.at for shelf in shelves.values()])
     if len(slots):
-        replica.scale_freshness(slots, np.concatenate([shelf.as_of_s for shelf in shelves.values()]))
+        newest_s = np.zeros(catalogue.columns.size, dtype=np.int64)
+        np.maximum.at(newest_s, slots, np.concatenate([shelf.as_of_s for shelf in shelves.values()]))
+        there = np.flatnonzero(newest_s)
+        stock.set_freshness_scale(there, newest_s[there], catalogue.columns.stale_after_s[there].astype(np.int64))
     for sku, shelf in shelves.items():
         no_prices = np.zeros(len(shelf.at), dtype=np.int64)
         stock.put(stock.add_sku(sku), shelf.at, shelf.available, shelf.as_of_s, no_prices)

@@ -11,8 +11,8 @@ from dispatch.api.rendering import store_told_whole
 from dispatch.app import store_defaults, travel_of
 from dispatch.domain.stores import ShelfCount, Store
 from dispatch.replica.follower import Follower
+from dispatch.replica.freshness import ANCIENT_S
 from dispatch.replica.replica import Replica
-from dispatch.replica.stock import ANCIENT_S
 from dispatch.services.nearby import state_of
 from dispatch.settings import load_settings
 from dispatch.storage.pool import Connection, Database

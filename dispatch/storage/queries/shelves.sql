@@ -187,10 +187,13 @@ WHERE (cell, store_no) NOT IN (SELECT r.cell, r.store_no FROM stores r WHERE r.r
   AND (as_of > '2000-01-01 00:00+00' OR moved_at IS NOT NULL OR reserved > 0)
 
 -- name: copy_some_shelves
--- As copy_shelves, only these stores of one cell: for a follower.
-SELECT store_no, sku_no, greatest(0::bigint, on_hand::bigint - reserved - safety_stock - withheld)::integer,
-       coalesce(price_minor, -1), coalesce(currency, '---'), greatest(as_of, moved_at)
-FROM shelves WHERE cell = $1 AND store_no = ANY ($2::bigint[])
+-- As copy_shelves, only these stores, $1 and $2: for a follower. The subquery looks each store up by the key: the planner
+-- may know nothing of a table that an import has just filled, and would read all of it.
+SELECT s.* FROM unnest($1::bigint[], $2::bigint[]) AS u (cell, store_no)
+CROSS JOIN LATERAL (
+    SELECT t.store_no, t.sku_no, greatest(0::bigint, t.on_hand::bigint - t.reserved - t.safety_stock - t.withheld)::integer,
+           coalesce(t.price_minor, -1), coalesce(t.currency, '---'), greatest(t.as_of, t.moved_at)
+    FROM shelves t WHERE t.cell = u.cell AND t.store_no = u.store_no OFFSET 0) AS s
 
 -- name: cell_checksum
 -- A number for what a cell's shelves have available and its stores have open, which a replica of the cell works out
