@@ -6,7 +6,6 @@ from one snapshot, so a replica is always the copy of one moment.
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable, Iterable, Mapping
 from itertools import batched
 
@@ -17,7 +16,8 @@ from dispatch.domain.errors import DatabaseUnavailable, ReplicaBehind, ReplicaNo
 from dispatch.domain.versions import Version
 from dispatch.replica.catalogue import StoreDefaults
 from dispatch.replica.numbering import MISSING
-from dispatch.replica.replica import PAUSE_AFTER_S, Progress, Replica, load
+from dispatch.replica.pauses import Pauses
+from dispatch.replica.replica import Progress, Replica, load
 from dispatch.storage.feed import Change, FeedReader, ShelfColumns, current_heads, reading
 from dispatch.storage.pool import Database
 from geo.travel import TravelModel
@@ -222,14 +222,13 @@ class Follower:
         loads = {change.store_no: change for change in changes if change.kind == "load"}
         await self._read_stores(reader, replica, cell, sorted(stores))
         await self._know_new_skus(reader, replica, {sku_no for _, sku_no in rows if sku_no is not None})
-        began = time.perf_counter()
+        pauses = Pauses()
         for change in rows.values():
             # What is left in a cell of a store that has moved away is not its shelf any more.
             if replica.lies_in(change.store_no, cell) and not self._write_row(replica, change):
                 owed.add(change.store_no)
-            if time.perf_counter() - began > PAUSE_AFTER_S:
-                await asyncio.sleep(0)
-                began = time.perf_counter()
+            if pauses.due:
+                await pauses.give_way()
         for change in loads.values():
             # A store that was read anew has the figure already.
             if change.store_no not in stores and replica.lies_in(change.store_no, cell):
@@ -238,6 +237,7 @@ class Follower:
     async def _read_stores(self, reader: FeedReader, replica: Replica, cell: int, store_nos: list[int]) -> None:
         """Read stores anew; the shelves of those that are new here, or kept to another staleness, are owed."""
         owed = self._owed.setdefault(cell, set())
+        pauses = Pauses()
         for start in range(0, len(store_nos), _STORES_A_READING):
             part = store_nos[start : start + _STORES_A_READING]
             there = await reader.stores(cell, part)
@@ -253,7 +253,7 @@ class Follower:
                     owed.add(row.store_no)
             for gone in set(part) - {row.store_no for row in there}:
                 replica.catalogue.remove(gone, from_cell=cell)
-            await asyncio.sleep(0)
+            await pauses.give_way()
 
     async def _read_owed(self, reader: FeedReader, replica: Replica, heads: Mapping[int, int]) -> None:
         """Read the shelves that are owed, of all cells together, now that their stores are known."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import ctypes
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,6 +13,7 @@ from dispatch.domain.market import IntArray
 from dispatch.domain.versions import Version
 from dispatch.replica.catalogue import Catalogue, Columns, StoreDefaults
 from dispatch.replica.numbering import MISSING, Numbering
+from dispatch.replica.pauses import Pauses
 from dispatch.replica.sku_rows import SlotRanges
 from dispatch.replica.stock import Stock, row_keys
 from dispatch.replica.whole_shelves import WholeShelves
@@ -26,8 +26,6 @@ from geo.zones import ZoneIndex
 
 type Progress = Callable[[str, int], None]
 
-# Long work pauses after so long, so that requests are answered meanwhile.
-PAUSE_AFTER_S: Final = 0.003
 # So many rows are arranged in a millisecond or two, hardly more than a thread takes to begin.
 _FEW_ROWS: Final = 4_096
 _FIRST_ROWS: Final = 1 << 16
@@ -174,12 +172,11 @@ class Replica:
 
 async def _paused(steps: Iterator[None]) -> None:
     """Take the steps, pausing before them, and between two of them every few milliseconds."""
-    await asyncio.sleep(0)
-    began = time.perf_counter()
+    pauses = Pauses()
+    await pauses.give_way()
     for _ in steps:
-        if time.perf_counter() - began > PAUSE_AFTER_S:
-            await asyncio.sleep(0)
-            began = time.perf_counter()
+        if pauses.due:
+            await pauses.give_way()
 
 
 async def load(
@@ -241,12 +238,11 @@ async def _load_shelves(reader: FeedReader, replica: Replica, sku_nos: list[int]
     keys, available, fresh_s, price_ids = rows.columns()
     # Seconds for tens of millions; numpy lets other threads run meanwhile, and this one answers.
     order = await asyncio.to_thread(np.argsort, keys)
-    began = time.perf_counter()
+    pauses = Pauses()
     for upto in stock.put_many(keys, available, fresh_s, price_ids, order=order):
-        if time.perf_counter() - began > PAUSE_AFTER_S:
+        if pauses.due:
             say("filed", upto)
-            await asyncio.sleep(0)
-            began = time.perf_counter()
+            await pauses.give_way()
 
 
 class _Columns:

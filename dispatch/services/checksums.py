@@ -1,13 +1,12 @@
 """The checksums of a running replica, by which it can be compared with the database."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from dispatch.replica.follower import Follower
-from dispatch.replica.replica import PAUSE_AFTER_S
+from dispatch.replica.pauses import Pauses
 
 _MOST_TRIES: Final = 5
 _BETWEEN_TRIES_S: Final = 0.01
@@ -45,10 +44,9 @@ async def _checksum(follower: Follower, cell: int) -> CellChecksum:
 
 async def _summed(follower: Follower, cell: int) -> tuple[int, int]:
     rows, total = 0, 0
-    began = time.perf_counter()
+    pauses = Pauses()
     for more_rows, more in follower.replica.checksum_parts(cell):
         rows, total = rows + more_rows, total + more
-        if time.perf_counter() - began > PAUSE_AFTER_S:
-            await asyncio.sleep(0)
-            began = time.perf_counter()
+        if pauses.due:
+            await pauses.give_way()
     return rows, total

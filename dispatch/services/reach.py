@@ -1,7 +1,6 @@
 """Life circles, of a shopper and of a store, and coverage: by road where there is an engine, else by the estimate."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,7 +14,8 @@ from dispatch.domain.moments import local_hour
 from dispatch.domain.question import Question
 from dispatch.domain.reach import Circle, circle_of_shopper, circle_of_store
 from dispatch.domain.selection import Selecting
-from dispatch.replica.replica import PAUSE_AFTER_S, Replica
+from dispatch.replica.pauses import Pauses
+from dispatch.replica.replica import Replica
 from dispatch.services.roads import Roads
 from geo.coordinates import LatLon, timezone_of
 from geo.coverage import cell_centre
@@ -99,14 +99,13 @@ class Covered:
 
 async def coverage(roads: Roads, replica: Replica, question: Question, cells: list[int]) -> AsyncIterator[Covered]:
     """Each cell, in the order given, judged by the question put at its centre; requests are answered in between."""
-    began = time.perf_counter()
+    pauses = Pauses()
     for start in range(0, len(cells), _CELLS_AT_ONCE):
         few = cells[start : start + _CELLS_AT_ONCE]
         for covered in await asyncio.gather(*(_covered(roads, replica, question, cell) for cell in few)):
             yield covered
-        if time.perf_counter() - began > PAUSE_AFTER_S:
-            await asyncio.sleep(0)
-            began = time.perf_counter()
+        if pauses.due:
+            await pauses.give_way()
 
 
 async def _covered(roads: Roads, replica: Replica, question: Question, cell: int) -> Covered:

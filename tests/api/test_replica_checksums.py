@@ -35,7 +35,7 @@ async def test_a_change_while_the_sum_is_made_is_noticed(app_client: Api, monkey
     await app_client.put_stock("a", tea=3, milk=4)
     assert (await app_client.get("/v1/replica")).status_code == 200, "it has seen the stock"
     follower = app_client.app.state.service.follower
-    monkeypatch.setattr("dispatch.services.checksums.PAUSE_AFTER_S", 0.0)
+    monkeypatch.setattr("dispatch.replica.pauses.STRETCH_S", 0.0)
     (cell,) = follower.replica.cursors
     tries = 0
     parts = Replica.checksum_parts

@@ -219,7 +219,7 @@ async def test_whoever_asks_while_shelves_are_read_sees_each_of_them_old_or_new(
     follower = following(database)
     await follower.step()
     replica, seen, pauses = follower.replica, set(), 0
-    monkeypatch.setattr("dispatch.replica.replica.PAUSE_AFTER_S", 0.0)
+    monkeypatch.setattr("dispatch.replica.pauses.STRETCH_S", 0.0)
     for figure in (1, 2, 3):
         for store_id in stores:
             await count(database, store_id, **dict.fromkeys(skus, figure))
