@@ -160,3 +160,10 @@ def test_of_a_table_that_breaks_off_full_batches_are_given() -> None:
     assert [len(next(batches)) for _ in range(2)] == [10, 10]
     with pytest.raises(FileProblem):
         next(batches)
+
+
+def test_a_sum_in_a_block_may_stand_below_a_column_that_is_no_id(tmp_path: Path) -> None:
+    rows = [*["A,b,A1,s,1"] * 20, ",合计,,,5", *["A,b,A1,s,1"] * 20]
+    table = opened(tmp_path, "\n".join(["x,note,store_id,sku,on_hand", *rows]) + "\n")
+    assert [(row.row_no, row.reason) for row in table if isinstance(row, RowIgnored)] == [(22, "total_row")]
+    assert len(list(table.blocks())) == 3

@@ -82,6 +82,6 @@ def _columns(lines: str, delimiter: str, width: int) -> list[list[str]] | None:
     cells = lines.replace("\n", f"{delimiter}\n{delimiter}").split(delimiter)
     cells.pop()
     count = lines.count("\n")
-    if len(cells) != count * (width + 1) or cells[width :: width + 1] != ["\n"] * count:
+    if cells[width :: width + 1] != ["\n"] * count:
         return None
     return [cells[index :: width + 1] for index in range(width)]
