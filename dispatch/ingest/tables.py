@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from dispatch.ingest.problems import RowProblem, RowWarning
 
@@ -40,6 +40,29 @@ class RowIgnored(NamedTuple):
     spares: bool = True
 
 
+class RowBlock(NamedTuple):
+    """Rows that have a value in every column, at least one row: their numbers, and their values by column."""
+
+    row_nos: Sequence[int]
+    columns: Sequence[Sequence[str]]
+
+    @classmethod
+    def of(cls, rows: Sequence[RawRow]) -> RowBlock:
+        """The rows, all of one width, in their order."""
+        return cls([row_no for row_no, _ in rows], list(zip(*(cells for _, cells in rows), strict=True)))
+
+    def row(self, index: int) -> RawRow:
+        return RawRow(self.row_nos[index], [column[index] for column in self.columns])
+
+    def rows(self) -> Iterator[RawRow]:
+        """The rows one by one."""
+        return map(RawRow, self.row_nos, map(list, zip(*self.columns, strict=True)))
+
+    def part(self, start: int, end: int) -> RowBlock:
+        """The rows from one index to before another."""
+        return RowBlock(self.row_nos[start:end], [column[start:end] for column in self.columns])
+
+
 class Table(Protocol):
     """A file with a header, read as often as wanted. Formats differ in how they make one, not in what it is."""
 
@@ -73,6 +96,15 @@ class Table(Protocol):
 
     def __iter__(self) -> Iterator[RawRow | RowProblem | RowIgnored]:
         """Stream the rows in their order from the start of the file; rows that cannot be taken apart as problems."""
+        ...
+
+
+@runtime_checkable
+class BlockTable(Table, Protocol):
+    """A Table that has its rows in blocks with less work than one by one."""
+
+    def blocks(self) -> Iterator[RowBlock | RawRow | RowProblem | RowIgnored]:
+        """What ``__iter__`` gives, in the same order, with most of the rows in blocks."""
         ...
 
 

@@ -7,7 +7,7 @@ import unicodedata
 import zoneinfo
 from decimal import ROUND_FLOOR, Decimal
 from functools import cache
-from typing import Final
+from typing import Final, final
 
 from iso4217 import Currency
 
@@ -29,6 +29,7 @@ _FLAGS: Final = {
 }
 
 
+@final
 class BadValueError(Exception):
     """A value that the field cannot be; ``code`` is one of ROW_CODES, the message is for the file's owner.
 

@@ -1,13 +1,14 @@
 """The good rows of a stock file on their way to the shelves, and the shelves that its bad rows speak of."""
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
+import numpy.typing as npt
 
-from dispatch.domain.stores import KEEP
+from dispatch.domain.stores import KEEP, Keep
 from dispatch.ingest.stock import StockBatch
 from dispatch.storage.staging import POSTGRES_EPOCH, StagedColumns
 from dispatch.storage.stores import StoreKey
@@ -20,27 +21,36 @@ MOST_SPARED: Final = 20_000
 
 def staged_columns(batch: StockBatch, keys: Mapping[str, StoreKey]) -> StagedColumns:
     """The good rows of a batch as they wait in the database, in their order."""
-    length = len(batch)
-    prices, safeties = batch.price_minors, batch.safety_stocks
-    # Most rows of a file were counted at one moment, and hashing it anew would cost more than all the rest.
-    moments: dict[int, int] = {}
-    as_of_us = np.empty(length, dtype=np.int64)
-    for i, as_of in enumerate(batch.as_ofs):
-        found = moments.get(id(as_of))
-        if found is None:
-            found = moments[id(as_of)] = (as_of - POSTGRES_EPOCH) // _MICROSECOND
-        as_of_us[i] = found
+    price_minor, price_set = _amounts(batch.price_minors, -1, np.int64)
+    safety_stock, safety_set = _amounts(batch.safety_stocks, 0, np.int32)
     return StagedColumns(
-        store_no=np.fromiter((keys[store_id].store_no for store_id in batch.store_ids), np.int64, length),
+        store_no=_made(batch.store_ids, lambda store_id: keys[store_id].store_no, np.int64),
         sku=batch.skus,
-        on_hand=np.array(batch.on_hands, dtype=np.int32),
-        price_minor=np.fromiter((-1 if p is None or p is KEEP else p for p in prices), np.int64, length),
-        currency=np.array([currency or "---" for currency in batch.currencies], dtype="S3"),
-        price_set=np.fromiter((price is not KEEP for price in prices), np.uint8, length),
-        safety_stock=np.fromiter((0 if s is None or s is KEEP else s for s in safeties), np.int32, length),
-        safety_set=np.fromiter((safety is not KEEP for safety in safeties), np.uint8, length),
-        as_of_us=as_of_us,
+        on_hand=np.fromiter(batch.on_hands, np.int32, len(batch)),
+        price_minor=price_minor,
+        currency=_made(batch.currencies, lambda currency: currency or "---", "S3"),
+        price_set=price_set,
+        safety_stock=safety_stock,
+        safety_set=safety_set,
+        as_of_us=_made(batch.as_ofs, lambda as_of: (as_of - POSTGRES_EPOCH) // _MICROSECOND, np.int64),
     )
+
+
+def _made[V](values: Sequence[V], make: Callable[[V], object], dtype: npt.DTypeLike) -> np.ndarray:
+    """What is made of each value, once for all that are equal: these columns say but a few things, many only one."""
+    made = {value: make(value) for value in set(values)}
+    return np.fromiter(map(made.__getitem__, values), dtype, len(values))
+
+
+def _amounts(values: Sequence[int | Keep | None], nothing: int, dtype: npt.DTypeLike) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers, ``nothing`` where there is none, and whether the file speaks of them; mostly of all or of none."""
+    length, kinds = len(values), set(map(type, values))
+    if kinds == {Keep}:
+        return np.full(length, nothing, dtype), np.zeros(length, np.uint8)
+    if kinds == {int}:
+        return np.fromiter(cast("Sequence[int]", values), dtype, length), np.ones(length, np.uint8)
+    numbers = (nothing if value is None or value is KEEP else value for value in values)
+    return np.fromiter(numbers, dtype, length), np.fromiter((value is not KEEP for value in values), np.uint8, length)
 
 
 class SparedShelves(Mapping[int, frozenset[str] | None]):

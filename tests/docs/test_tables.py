@@ -34,9 +34,9 @@ from dispatch.domain.orders import ASKED, WITH_ATTEMPT, Action, DeclineReason, S
 from dispatch.domain.question import Reason
 from dispatch.ingest import items
 from dispatch.ingest.formats import (
-    delimited,
     headers,
     json_feed,
+    lines,
     osm_pbf,
     records,
     sources,
@@ -110,7 +110,7 @@ def test_the_limits_of_files_are_those_that_are_held() -> None:
     assert told == {
         "unpacked": [sources.MAX_TABLE_BYTES >> 30],
         "columns": [headers.MAX_COLUMNS],
-        "a value, a line": [delimited.MAX_CELL_CHARS, delimited.MAX_LINE_CHARS],
+        "a value, a line": [lines.MAX_CELL_CHARS, lines.MAX_LINE_CHARS],
         "a workbook: cells with a value": [workbook_parts.MAX_CELLS, workbook_parts.MAX_AREA],
         "a workbook: one sheet, the texts of all": [
             workbook_parts.MAX_SHEET_BYTES // mib,

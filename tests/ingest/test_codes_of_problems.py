@@ -9,8 +9,8 @@ import pytest
 
 import dispatch.ingest
 from dispatch.domain.items import Item
-from dispatch.ingest.formats.delimited import MAX_CELL_CHARS, MAX_LINE_CHARS
 from dispatch.ingest.formats.headers import MAX_COLUMNS
+from dispatch.ingest.formats.lines import MAX_CELL_CHARS, MAX_LINE_CHARS
 from dispatch.ingest.items import ItemOptions, read_items
 from dispatch.ingest.problems import CODES, FILE_CODES, IGNORED_CODES, ROW_CODES, WARNING_CODES, FileProblem
 from dispatch.ingest.shaping import shape

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatch.ingest.formats import json_feed, json_lines, records
-from dispatch.ingest.formats.delimited import MAX_CELL_CHARS
 from dispatch.ingest.formats.headers import MAX_COLUMNS
+from dispatch.ingest.formats.lines import MAX_CELL_CHARS
 from dispatch.ingest.problems import FileProblem, RowProblem
 from dispatch.ingest.tables import Table
 from tests.ingest.tables import NOW, StoresRead, cells_of, dicts_of, open_any, problems_of, stock_batch, written

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatch.ingest.formats.delimited import DELIMITERS, MAX_CELL_CHARS, MAX_LINE_CHARS
+from dispatch.ingest.formats.delimited import DELIMITERS
 from dispatch.ingest.formats.headers import MAX_COLUMNS
+from dispatch.ingest.formats.lines import MAX_CELL_CHARS, MAX_LINE_CHARS
 from dispatch.ingest.problems import CODES, FileProblem, RowProblem
 from dispatch.ingest.tables import RawRow, RowIgnored
 from tests.ingest.tables import (

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from dispatch.ingest.formats import xml_feed
-from dispatch.ingest.formats.delimited import MAX_CELL_CHARS
 from dispatch.ingest.formats.headers import MAX_COLUMNS
+from dispatch.ingest.formats.lines import MAX_CELL_CHARS
 from dispatch.ingest.problems import FileProblem
 from dispatch.ingest.tables import Table
 from tests.ingest.tables import cells_of, dicts_of, open_any, problems_of, written

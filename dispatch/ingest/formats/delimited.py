@@ -13,16 +13,14 @@ from typing import Any, Final
 
 from dispatch.ingest.formats.encodings import TextEncoding, find_encoding
 from dispatch.ingest.formats.headers import MAX_TITLE_ROWS, Names, RowsOfNone, find_header, header_of, names_of
+from dispatch.ingest.formats.lines import MAX_CELL_CHARS, MAX_LINE_CHARS, Lines
 from dispatch.ingest.formats.sources import open_bytes
 from dispatch.ingest.problems import FileProblem, PlaceProblem, RowProblem
 from dispatch.ingest.report_columns import BAD_ROWS, unguarded
-from dispatch.ingest.tables import RawRow, RowIgnored
+from dispatch.ingest.tables import RawRow, RowBlock, RowIgnored
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 
-# Below the csv module's own limit of 131,072, which is global to the process and therefore left alone.
-MAX_CELL_CHARS: Final = 100_000
-MAX_LINE_CHARS: Final = 1_000_000
 MAX_RECORD_LINES: Final = 100
 _MAX_CHAR_BYTES: Final = 4
 
@@ -75,21 +73,49 @@ class CsvTable:
         return about
 
     def __iter__(self) -> Iterator[RawRow | RowProblem | RowIgnored]:
-        columns = len(self.columns)
-        reason_of = self.rows_of_none.reason
-        of_bad_rows = columns < self.width
+        for row in self.blocks():
+            if isinstance(row, RowBlock):
+                yield from row.rows()
+            else:
+                yield row
+
+    def blocks(self) -> Iterator[RowBlock | RawRow | RowProblem | RowIgnored]:
+        of_bad_rows = len(self.columns) < self.width
         for row in _records(self.path, self.encoding, self.delimiter, self.width, skip=self.header_lines):
-            if isinstance(row, RawRow):
-                cells = row.cells
-                del cells[columns:]
-                if of_bad_rows:
-                    cells[:] = map(unguarded, cells)
-                reason = reason_of(cells)
-                yield row if reason is None else RowIgnored(row.row_no, reason, cells, spares=False)
+            if isinstance(row, RowBlock):
+                yield from map(self._judged, row.rows()) if of_bad_rows else self._parted(row)
+            elif isinstance(row, RawRow):
+                yield self._judged(row)
             elif of_bad_rows:
                 yield replace(row, raw=tuple(map(unguarded, self._own_part(row.raw))))
             else:
                 yield row
+
+    def _judged(self, row: RawRow) -> RawRow | RowIgnored:
+        cells = row.cells
+        if len(self.columns) < self.width:
+            cells[:] = map(unguarded, cells[: len(self.columns)])
+        reason = self.rows_of_none.reason(cells)
+        return row if reason is None else RowIgnored(row.row_no, reason, cells, spares=False)
+
+    def _parted(self, block: RowBlock) -> Iterator[RowBlock | RowIgnored]:
+        """The block in parts, between them the rows that are ignored; blank rows are left out."""
+        first = block.columns[0]
+        blank_texts = {text for text in set(first) if not text.strip(_BLANK)}
+        blank_rows = {index for index, text in enumerate(first) if text in blank_texts} if blank_texts else set()
+        start = 0
+        for index in sorted(self.rows_of_none.suspect_rows(block.columns) | blank_rows):
+            row = block.row(index)
+            judged = self._judged(row) if any(cell.strip(_BLANK) for cell in row.cells) else None
+            if judged is row:
+                continue
+            if start < index:
+                yield block.part(start, index)
+            if isinstance(judged, RowIgnored):
+                yield judged
+            start = index + 1
+        if start < len(first):
+            yield block.part(start, len(first)) if start else block
 
     def _own_part(self, raw: tuple[str, ...]) -> tuple[str, ...]:
         """The values without the report's own, which are the last of a row, however many are before them."""
@@ -161,7 +187,8 @@ class _Candidate:
     def __init__(self, path: Path, codec: str, delimiter: str, skip: int, is_known: Callable[[str], bool]) -> None:
         self.delimiter = delimiter
         first: list[RawRow | RowProblem] = []
-        for row in islice(_records(path, codec, delimiter, None, skip=skip), MAX_TITLE_ROWS + 1):
+        rows = (row for row in _records(path, codec, delimiter, None, skip=skip) if not isinstance(row, RowBlock))
+        for row in islice(rows, MAX_TITLE_ROWS + 1):
             first.append(row)
             if isinstance(row, RowProblem) and row.code == "line_too_long":
                 break
@@ -171,20 +198,27 @@ class _Candidate:
         self.fit = (sum(map(is_known, names)), len(names))
 
 
-def _records(path: Path, codec: str, delimiter: str, width: int | None, *, skip: int) -> Iterator[RawRow | RowProblem]:
-    """Rows after ``skip`` lines. A line without a quote is split as it stands; others go to the csv module.
+def _records(
+    path: Path, codec: str, delimiter: str, width: int | None, *, skip: int
+) -> Iterator[RowBlock | RawRow | RowProblem]:
+    """Rows after ``skip`` lines, in blocks where the ``width`` is known: blank ones too in these, and only in these.
 
-    When a quoted value does not end as it should, only the line where it began is a bad row: the lines after it
-    are read again, each on its own, so that a stray quote never eats good rows. A record that ends as it should, but
-    may have eaten some, is a bad row as a whole.
+    A line without a quote is split as it stands; others go to the csv module. When a quoted value does not end as it
+    should, only the line where it began is a bad row: the lines after it are read again, each on its own, so that a
+    stray quote never eats good rows. A record that ends as it should, but may have eaten some, is a bad row as a whole.
     """
     blank = _BLANK + delimiter
-    again: list[str] = []
     line_no = 0
     with open_bytes(path) as raw, io.TextIOWrapper(raw, encoding=codec, newline=None) as text:
-        readline = text.readline
+        lines = Lines(text)
         while True:
-            line = again.pop() if again else readline(MAX_LINE_CHARS)
+            if width is not None and line_no >= skip:
+                block = lines.block(delimiter, width, after=line_no)
+                if block is not None:
+                    line_no += len(block.row_nos)
+                    yield block
+                    continue
+            line = lines.next()
             if not line:
                 return
             line_no += 1
@@ -195,20 +229,20 @@ def _records(path: Path, codec: str, delimiter: str, width: int | None, *, skip:
                 message = f"the line is longer than {MAX_LINE_CHARS} characters"
                 yield RowProblem(row_no, None, "line_too_long", message, (line[:200] + "…",))
                 # Afterwards, so that who only looks at the first rows need not wait for its end.
-                while (rest := readline(MAX_LINE_CHARS)) and rest[-1] != "\n":
+                while (rest := lines.next()) and rest[-1] != "\n":
                     pass
                 continue
             if '"' not in line:
                 cells = line.rstrip("\n").split(delimiter)
             else:
-                lines = [line]
-                taken = _quoted(lines, delimiter, width, lambda: again.pop() if again else readline(MAX_LINE_CHARS))
+                record = [line]
+                taken = _quoted(record, delimiter, width, lines.next)
                 if isinstance(taken, tuple):
-                    again.extend(reversed(lines[1:]))
+                    lines.give_back(record[1:])
                     yield RowProblem(row_no, None, *taken, tuple(line.rstrip("\n").split(delimiter)))
                     continue
-                line_no += len(lines) - 1
-                line = "".join(lines)
+                line_no += len(record) - 1
+                line = "".join(record)
                 if not any(map(str.strip, taken)):
                     continue
                 cells = taken

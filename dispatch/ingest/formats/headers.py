@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from dispatch.ingest.problems import FileProblem, PlaceProblem
@@ -17,6 +18,8 @@ MAX_TITLE_ROWS: Final = 20
 _TOTALS: Final = frozenset(
     {"合计", "总计", "小计", "合計", "總計", "小計", "total", "totals", "grand total", "subtotal", "sub-total"}
 )
+_BEGINNINGS: Final = frozenset(total[:length] for total in _TOTALS for length in range(1, len(total) + 1))
+_BEGINNINGS_KEPT: Final = 4096
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
 
 
@@ -81,6 +84,7 @@ class RowsOfNone:
     ids: tuple[int, ...]
     looked_at: tuple[int, ...]
     suspects: frozenset[str] = field(repr=False)
+    first_word: str
 
     @classmethod
     def of(cls, columns: tuple[str, ...], is_id: Callable[[str], bool]) -> RowsOfNone:
@@ -89,7 +93,8 @@ class RowsOfNone:
         firsts = {name[0] for total in _TOTALS for name in (total, total.upper())} | {columns[0][:1]}
         # What is padded is looked at too, and a row whose first cell is empty.
         suspects = frozenset(firsts | {"", " ", "\t", "\u3000"})
-        return cls(columns, ids, tuple(dict.fromkeys((0, *ids))), suspects)
+        first_word = (columns[0].split() or [""])[0]
+        return cls(columns, ids, tuple(dict.fromkeys((0, *ids))), suspects, first_word)
 
     def reason(self, cells: list[str]) -> str | None:
         """``total_row``, ``header_again``, or None for a row of the table."""
@@ -100,9 +105,29 @@ class RowsOfNone:
                 break
         else:
             return None
+        # All ids of a file may begin with such a character: most of these rows are told by two.
+        first = cells[0]
+        if first and not first.startswith(self.first_word):
+            for index in self.looked_at:
+                if index < count and _may_be_total_word(cells[index][:2]):
+                    break
+            else:
+                return None
         if names_of(cells) == self.columns:
             return "header_again"
         return "total_row" if self._is_total(cells) else None
+
+    def suspect_rows(self, columns: Sequence[Sequence[str]]) -> set[int]:
+        """The indexes of the rows, given by column, that may have a reason; no other row has one."""
+        found: set[int] = set()
+        for index in self.looked_at:
+            column = columns[index]
+            texts = {text for text in set(column) if _may_be_total_word(text[:2])}
+            if index == 0:
+                texts |= {text for text in set(column) if not text or text.startswith(self.first_word)}
+            if texts:
+                found |= {at for at, text in enumerate(column) if text in texts}
+        return found
 
     def _is_total(self, cells: list[str]) -> bool:
         """Whether the first cell with text, or an id, is a word for a sum, and no id stands after it.
@@ -117,6 +142,12 @@ class RowsOfNone:
                     return all(_NUMBER.fullmatch(cells[at].strip()) for at in others)
                 return not any(at in self.ids and at > index for at in others)
         return False
+
+
+@lru_cache(_BEGINNINGS_KEPT)
+def _may_be_total_word(beginning: str) -> bool:
+    """Whether a cell that begins so may be a word for a sum; what is padded may."""
+    return beginning[:1].isspace() or beginning.casefold() in _BEGINNINGS
 
 
 def _is_total_word(cell: str) -> bool:

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import ijson
 
-from dispatch.ingest.formats.delimited import MAX_CELL_CHARS
 from dispatch.ingest.formats.geojson import DEFAULT_DATUM, feature_of, in_order
 from dispatch.ingest.formats.headers import MAX_COLUMNS
+from dispatch.ingest.formats.lines import MAX_CELL_CHARS
 from dispatch.ingest.formats.records import (
     MAX_DEPTH,
     MAX_NAME_CHARS,

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import msgspec
 
-from dispatch.ingest.formats.delimited import MAX_LINE_CHARS
 from dispatch.ingest.formats.geojson import feature_of, in_order, is_feature
+from dispatch.ingest.formats.lines import MAX_LINE_CHARS
 from dispatch.ingest.formats.records import Columns, Fault, Flat, Flattening, KeyTwice, flat_of, row_of
 from dispatch.ingest.formats.sources import open_bytes
 from dispatch.ingest.problems import FileProblem, RowProblem

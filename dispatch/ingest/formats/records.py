@@ -7,8 +7,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from dispatch.ingest.formats.delimited import MAX_CELL_CHARS
 from dispatch.ingest.formats.headers import MAX_COLUMNS
+from dispatch.ingest.formats.lines import MAX_CELL_CHARS
 from dispatch.ingest.problems import FileProblem, RowProblem
 from dispatch.ingest.tables import RawRow
 

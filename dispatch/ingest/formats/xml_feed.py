@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 from xml.parsers import expat
 
-from dispatch.ingest.formats.delimited import MAX_CELL_CHARS
 from dispatch.ingest.formats.encodings import declared_codec
 from dispatch.ingest.formats.headers import MAX_COLUMNS
+from dispatch.ingest.formats.lines import MAX_CELL_CHARS
 from dispatch.ingest.formats.records import (
     BETWEEN_VALUES,
     MAX_COLUMN_DEPTH,
