@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from math import isinf, isnan
 from typing import ClassVar
@@ -97,7 +97,13 @@ def _countries_by_zone() -> dict[str, str]:
 
 def timezone_of(place: LatLon) -> str:
     """The IANA time zone of the place; at sea the nautical one, ``Etc/GMT+n``."""
-    return tzfpy.get_tz(place.lon, place.lat)
+    return _timezone_at(place.lat, place.lon)
+
+
+# Who has asked for the zone of a place mostly asks for its country next.
+@lru_cache(maxsize=64)
+def _timezone_at(lat: float, lon: float) -> str:
+    return tzfpy.get_tz(lon, lat)
 
 
 def country_of(place: LatLon) -> str | None:

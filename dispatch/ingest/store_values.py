@@ -19,6 +19,7 @@ from geo.zones import ZoneError, parse_zone, zone_to_wgs84
 _MAX_MESSAGE_CHARS: Final = 200
 
 
+@lru_cache(maxsize=64)
 def datum_of(text: str) -> Datum:
     """A datum by its name, however written. Raises BadValueError ``datum_invalid``."""
     folded = re.sub(r"[\s_-]", "", unicodedata.normalize("NFKC", text).casefold())

@@ -29,7 +29,7 @@ from dispatch.storage.pool import Database
 _log = structlog.get_logger(__name__)
 
 _NICE: Final = 10
-_CONNECTIONS: Final = 4
+_CONNECTIONS: Final = 6
 # The longest statement of an import is the sum of a large file.
 _SETTINGS: Final = {"statement_timeout": "900s", "lock_timeout": "10s"}
 _AT_ONCE: Final = 2

@@ -35,7 +35,7 @@ from dispatch.storage.stores import (
 from geo.cells import cell_of
 
 _STORES_A_BATCH: Final = 1_000
-_BATCHES_AT_ONCE: Final = 2
+_BATCHES_AT_ONCE: Final = 3
 # Of a chain with fewer stores, a file that leaves out most of them is no sign of a mistake.
 _LEAST_STORES_GUARDED: Final = 10
 
@@ -117,7 +117,7 @@ def _gone(account: Account, before: Sequence[StoreKey], named: set[str]) -> list
 
 
 async def _put(account: Account, staged: StagedStores, id_column: str) -> None:
-    """Write the stores, two batches at once, so that the next is made ready while the database writes one."""
+    """Write the stores, a few batches at once, so that some are made ready while the database writes others."""
     done = 0
     total = max(1, staged.count)
     turns = asyncio.Semaphore(_BATCHES_AT_ONCE)

@@ -158,11 +158,14 @@ ORDER BY d.store_id
 DELETE FROM import_shelves WHERE cell = $1 AND import_id = $2 AND store_no = ANY ($3::bigint[])
 
 -- name: told_stores
--- Stores as an import may have changed them, as JSON; none for those that are not in service.
-SELECT d.store_id, to_jsonb(s) - ARRAY['cell', 'store_no', 'open_orders', 'counted_whole_at', 'counted_at', 'removed_at',
+-- Stores as an import may have changed them, as JSON; none for those that are not in service. Each is looked up by its
+-- key: while an import fills the tables, what the planner knows of them is too old, and it would read all stores.
+SELECT u.store_id, to_jsonb(s) - ARRAY['cell', 'store_no', 'open_orders', 'counted_whole_at', 'counted_at', 'removed_at',
                                        'closed_until', 'busy_until', 'closed_during'] AS told
-FROM store_directory d JOIN stores s ON s.cell = d.cell AND s.store_no = d.store_no
-WHERE d.store_id = ANY ($1::text[]) AND s.removed_at IS NULL
+FROM unnest($1::text[]) AS u (store_id)
+CROSS JOIN LATERAL (SELECT d.cell, d.store_no FROM store_directory d WHERE d.store_id = u.store_id OFFSET 0) AS d
+CROSS JOIN LATERAL (
+    SELECT * FROM stores t WHERE t.cell = d.cell AND t.store_no = d.store_no AND t.removed_at IS NULL OFFSET 0) AS s
 
 -- name: keep_rows
 -- Writes down stores or items as they were before import $1, and as it left them.
