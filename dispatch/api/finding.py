@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from dispatch.api import answers
-from dispatch.api.bodies import body_of, parsed, read_json
+from dispatch.api.bodies import parsed, read_json
 from dispatch.api.caching import GEOJSON, cached_answer, wants_geojson
 from dispatch.api.cursors import Cursors
 from dispatch.api.documents import CACHING, json_request, responses_of
@@ -19,7 +19,16 @@ from dispatch.api.problems import Problem, problem_of
 from dispatch.api.rendering import QuoteAnswer, feature_of, store_told
 from dispatch.api.schemas import MAX_QUOTES, NearbyIn, QuoteIn, QuotesIn
 from dispatch.api.starts import start_of
-from dispatch.api.state import Service, TheReplica, TheService
+from dispatch.api.state import (
+    MIN_VERSION_HEADER,
+    Service,
+    TheMinVersion,
+    TheReplica,
+    TheService,
+    min_version_of,
+    replica_of,
+    service_of,
+)
 from dispatch.domain.errors import DispatchError, InvalidInput
 from dispatch.domain.question import Line, Question, summed
 from dispatch.domain.selection import Selecting
@@ -63,17 +72,24 @@ async def answer(service: Service, replica: Replica, asked: QuoteIn) -> dict[str
     return body
 
 
+async def quoted(request: Request) -> Response:
+    """The answer to POST /v1/quotes, however the request came here."""
+    service = await service_of(request)
+    min_version = await min_version_of(request.headers.get(MIN_VERSION_HEADER))
+    asked = parsed(QuoteIn, await read_json(request))
+    replica = await replica_of(service, min_version)
+    return Response(_json(await answer(service, replica, asked)), media_type="application/json")
+
+
 @router.post(
     "/quotes",
     summary="Which store can bring this?",
     openapi_extra=json_request(QuoteIn),
     responses=responses_of({200: told("The store, or why there is none", answers.QuoteAnswer)}, 400, 413, 415, 422),
 )
-async def post_quote(
-    service: TheService, asked: Annotated[QuoteIn, Depends(body_of(QuoteIn))], replica: TheReplica
-) -> Response:
+async def post_quote(request: Request, _min_version: TheMinVersion) -> Response:
     """The first store, by the strategy's key, that passes every test; or why there is none. 200 either way."""
-    return Response(_json(await answer(service, replica, asked)), media_type="application/json")
+    return await quoted(request)
 
 
 class _RawQuotes(msgspec.Struct, forbid_unknown_fields=True):

@@ -106,6 +106,11 @@ def fault() -> Problem:
     return Problem(500, "internal_error", "something went wrong here; it has been noted")
 
 
+def cut_short() -> Problem:
+    """The answer to a client that went away, which nobody reads; it is no fault of ours to be logged as one."""
+    return Problem(400, "malformed", "the body was cut short")
+
+
 def problem_of(error: errors.DispatchError) -> Problem:
     """The answer to an error of the domain."""
     status = next(status for kind, status in _STATUS.items() if isinstance(error, kind))
@@ -175,5 +180,4 @@ def answer_with_problems(app: FastAPI) -> None:
 
     @app.exception_handler(ClientDisconnect)
     async def of_disconnect(_request: Request, _error: ClientDisconnect) -> Response:
-        # Nobody reads it; a client that went away is no fault of ours to be logged as one.
-        return Problem(400, "malformed", "the body was cut short").response()
+        return cut_short().response()
