@@ -41,19 +41,24 @@ def measure(folder: Path, *, stores: int, rows: int) -> dict[str, Any]:
     _write_stores(world, folder / "stores.csv")
     _write_stock(world, folder / "stock.csv", store, sku, on_hand, price)
     figures: dict[str, Any] = {"stores": stores, "stock_rows": len(store)}
+    console.print(f"importing {stores:,} stores …")
     with served(folder) as port:
         figures["stores_s"] = _import(port, "stores", folder / "stores.csv")["seconds"]
+    console.print(f"{figures['stores_s']:.1f} s")
     with acquire(folder) as server:
         console.print("COPY of the same rows into the same table …")
         figures["copy_s"] = asyncio.run(_copy(server.url, world, store, sku, on_hand, price))
+    console.print(f"{figures['copy_s']:.1f} s; quotes with nothing else going on …")
     with served(folder) as port, _quoted(port, world, counted) as quiet:
         time.sleep(_QUIET_S)
     figures["quiet"] = quiet()
+    console.print(f"{quiet()}; importing {len(store):,} rows of stock, twice …")
     with served(folder) as port:
         for name in ("new", "again"):
             with _watched(port) as most, _quoted(port, world, counted) as told:
                 done = _import(port, "stock", folder / "stock.csv", "?as_of=now&currency=CNY")
             figures[name] = done | {"more_mb": most(), "quotes": told(), "ratio": done["seconds"] / figures["copy_s"]}
+            console.print(f"{name}: {figures[name]}")
     return figures
 
 
