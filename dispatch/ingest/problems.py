@@ -84,6 +84,7 @@ ROW_CODES: Final[dict[str, str]] = {
     "quote_unclosed": "A quote is opened and not closed before the next rows.",
     "record_invalid": "The line or the item of the list is no object of JSON, or of GeoJSON no Feature.",
     "row_too_long": "The row has more values than the header has columns.",
+    "row_of_bad_sum": "Rows of one store and sku are summed, and another of these rows is bad: it waits for that one.",
     "row_too_short": "The row ends before a required column.",
     "sku_ambiguous": "Several known skus or item codes differ from the code in leading zeros alone.",
     "sku_invalid": "The sku is longer than 64 characters or holds control characters.",

@@ -47,6 +47,7 @@ class StockBatch:
     ``spared`` tells of each bad row, as far as it can be known, whose shelf it spoke of, so that a snapshot does not
     take that shelf as absent: (store_id, sku); sku None: any shelf of the store; store_id None: of any store. A row
     that may be of several shelves spares each of them.
+    ``broken`` are the shelf rows, (store_id, sku), that bad rows are of beyond doubt: a sum without one is wrong.
     ``named`` are stores of rows that are ignored and spare nothing: such a row tells that the file speaks of the store,
     with its moment, of several the oldest, at which nothing of that row was on hand.
     ``ignored`` counts the rows that by the rule of their format say nothing here, by reason.
@@ -63,6 +64,7 @@ class StockBatch:
     problems: list[RowProblem] = field(default_factory=list)
     warnings: list[RowWarning] = field(default_factory=list)
     spared: list[tuple[str | None, str | None]] = field(default_factory=list)
+    broken: list[tuple[str, str]] = field(default_factory=list)
     named: dict[str, datetime] = field(default_factory=dict)
     bad_rows: int = 0
     ignored: Counter[str] = field(default_factory=Counter)

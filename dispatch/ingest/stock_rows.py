@@ -149,6 +149,8 @@ class StockRows:
             }
             self._refuse(row, read, batch)
             self._spare(_stores_of(store), _skus_of(sku), batch)
+            if not isinstance(store, BadValueError) and not isinstance(sku, BadValueError):
+                batch.broken.append((bare(store), sku))
             return
         notes: list[Note] = []
         if type(store) is Noted:

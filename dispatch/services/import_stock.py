@@ -3,10 +3,12 @@
 import asyncio
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from dispatch.ingest.problems import FileProblem, PlaceProblem
-from dispatch.ingest.stock import StoreRef, read_stock
+from dispatch.ingest.stock import StoreRef, match_stock_columns, read_stock
+from dispatch.ingest.stock_sums import rows_of_bad_sums
 from dispatch.ingest.tables import Table
 from dispatch.services.import_account import Account
 from dispatch.services.import_requests import stock_options
@@ -19,6 +21,7 @@ from dispatch.storage.stores import StoreKey, all_stores, stocked_elsewhere
 
 # Of a chain with fewer rows that have stock, a file that empties most of them is no sign of a mistake.
 _LEAST_ROWS_GUARDED: Final = 10
+_PROBLEMS_A_BATCH: Final = 1_000
 
 
 async def import_stock(account: Account, table: Table) -> None:
@@ -29,14 +32,16 @@ async def import_stock(account: Account, table: Table) -> None:
     keys = {key.store_id: key for key in await all_stores(account.database)}
     refs = {key.store_id: StoreRef(key.timezone, key.partner) for key in keys.values()}
     items, known = await items_of_partner(account.database, request.partner), await known_skus(account.database)
-    batches = await asyncio.to_thread(read_stock, table, options=options, stores=refs, items=items, known_skus=known)
-    spared = SparedShelves(keys)
+    read = partial(read_stock, table, options=options, stores=refs, items=items, known_skus=known)
+    batches = await asyncio.to_thread(read)
+    spared, broken = SparedShelves(keys), SparedShelves(keys)
     named: dict[StoreKey, datetime] = {}
     async with staged_counts(account.database) as staged:
         async for [batch] in in_batches(batches, 1):
             counts.rows += len(batch) + batch.bad_rows + batch.ignored.total()
             counts.failed += batch.bad_rows
             spared.add(batch.spared)
+            broken.add(batch.broken)
             for store_id, at in batch.named.items():
                 named[keys[store_id]] = min(at, named.get(keys[store_id], at))
             staged.add(staged_columns(batch, keys))
@@ -44,6 +49,13 @@ async def import_stock(account: Account, table: Table) -> None:
             await account.file_errors(batch.problems)
             account.note_warnings(batch.warnings)
             await account.note(0.0)
+        if waiting := staged.leave_out(broken):
+            ids = {key.store_no: store_id for store_id, key in keys.items()}
+            shelves = {(ids[store_no], sku) for store_no, sku in waiting}
+            matched = match_stock_columns(table, options=options)
+            async for problems in in_batches(rows_of_bad_sums(table, matched, read(), shelves), _PROBLEMS_A_BATCH):
+                counts.failed += len(problems)
+                await account.file_errors(problems)
         stores = await staged.close()
         if whole and spared.anywhere:
             whole = False

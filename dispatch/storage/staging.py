@@ -4,6 +4,7 @@ Kept, the file's order and size are a matter of the disk, not of anyone's memory
 anything of it is applied.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -62,6 +63,9 @@ _ROWS_A_TRANSACTION: Final = 20_000
 # a row of looking each up.
 _LOCKED_WHOLE: Final = 6
 _SKUS_AT_ONCE: Final = 20_000
+_STORES_AT_ONCE: Final = 100
+_SKU_BITS: Final = 32
+_SKU_MASK: Final = (1 << _SKU_BITS) - 1
 _LONG_TIMEOUT_S: Final = 1800.0
 
 
@@ -131,6 +135,9 @@ class StagedCounts:
         self._stores: list[_FileStore] = []
         self._sizes: dict[int, _ShelfSize] = {}
         self._empty_rows = 0
+        # Rows that are left out: how many, by store, and their store and sku as one number each.
+        self._out_rows: Counter[int] = Counter()
+        self._out = np.empty(0, dtype=np.int64)
 
     def add(self, columns: StagedColumns) -> None:
         """Take in some rows."""
@@ -143,6 +150,29 @@ class StagedCounts:
         self._empty_rows += int((rows["on_hand"] == 0).sum())
         self._rows.add(rows)
 
+    def leave_out(self, shelves: Mapping[int, frozenset[str] | None]) -> set[tuple[int, str]]:
+        """Leave out the rows of these shelf rows, by store number and sku (None: all of the store).
+
+        Tells which of them have any. To be called once all rows are in, and before it is closed.
+        """
+        texts = list(self._skus)
+        out: list[np.ndarray] = []
+        for store_nos in batched(shelves, _STORES_AT_ONCE):
+            rows = self._rows.of(np.array(store_nos, dtype=np.int64))
+            chosen = np.zeros(len(rows), dtype=np.bool_)
+            for store_no in store_nos:
+                skus = shelves[store_no]
+                is_of_store = rows["store_no"] == store_no
+                if skus is not None:
+                    numbers = [self._skus[sku] for sku in skus if sku in self._skus]
+                    is_of_store &= np.isin(rows["sku_n"], numbers)
+                chosen |= is_of_store
+            for store_no in rows["store_no"][chosen].tolist():
+                self._out_rows[store_no] += 1
+            out.append(np.unique(_keys(rows[chosen])))
+        self._out = np.concatenate([self._out, *out])
+        return {(key >> _SKU_BITS, texts[key & _SKU_MASK]) for key in self._out.tolist()}
+
     async def close(self) -> int:
         """Once all rows are in: how many stores they are of."""
         self._texts = list(self._skus)
@@ -153,7 +183,12 @@ class StagedCounts:
         cells = {row["store_no"]: row["cell"] for row in rows}
         columns = (column.tolist() for column in (found.store_no, found.rows, found.oldest_us))
         self._stores = [
-            _FileStore(cells[store_no], store_no, rows, POSTGRES_EPOCH + timedelta(microseconds=oldest_us))
+            _FileStore(
+                cells[store_no],
+                store_no,
+                rows - self._out_rows[store_no],
+                POSTGRES_EPOCH + timedelta(microseconds=oldest_us),
+            )
             for store_no, rows, oldest_us in zip(*columns, strict=True)
         ]
         await self._stores_are_known()
@@ -292,6 +327,8 @@ class StagedCounts:
     def _summed(self, batch: Sequence[_FileStore]) -> np.ndarray:
         """The rows of these stores by store and sku, in order of their numbers."""
         rows = self._rows.of(np.array([store.store_no for store in batch], dtype=np.int64))
+        if len(self._out):
+            rows = rows[~np.isin(_keys(rows), self._out)]
         rows = rows[np.lexsort((self._sku_nos[rows["sku_n"]], rows["store_no"]))]
         return sum_rows(rows)
 
@@ -308,6 +345,12 @@ async def _copy(connection: Connection, cell: int, rows: np.ndarray, sku_nos: np
         yield _COPY_HEADER + out.tobytes() + _COPY_TRAILER
 
     await connection.copy_to_table("counts_to_apply", source=content(), columns=_COPIED_COLUMNS, format="binary")
+
+
+def _keys(rows: np.ndarray) -> np.ndarray:
+    """Store and sku of each row as one number."""
+    keys: np.ndarray = (rows["store_no"] << _SKU_BITS) | rows["sku_n"]
+    return keys
 
 
 def sum_rows(rows: np.ndarray) -> np.ndarray:

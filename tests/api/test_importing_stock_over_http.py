@@ -92,6 +92,27 @@ async def test_rows_of_one_shelf_row_are_summed_and_share_its_fate(shops: Api) -
     assert (await on_hand(shops, "a"))["tea"] == 7
 
 
+@pytest.mark.parametrize("mode", ["partial", "snapshot"])
+async def test_rows_summed_with_a_bad_one_wait_for_it(shops: Api, mode: str) -> None:
+    text = "store_id,sku,on_hand\na,tea,1\na,egg,4\na,tea,many\nb,tea,2\na,tea,4\n"
+    tried = await shops.import_file("stock", text, **NOW, mode=mode, dry_run="true")
+    done = await shops.import_file("stock", text, **NOW, mode=mode)
+    assert counts(tried) == counts(done)
+    assert done["report"]["errors_by_code"] == {"number_invalid": 1, "row_of_bad_sum": 2}
+    assert (done["rows"], done["failed"]) == (5, 3)
+    # The shelf row is as it was, also where a whole shelf does not name it any more.
+    assert await on_hand(shops, "a") == {"tea": 5, "egg": 4}
+    assert (await on_hand(shops, "b"))["tea"] == 2
+    errors = await shops.send("GET", f"/v1/imports/{done['import_id']}/errors.csv")
+    rows = [line.split(",")[:4] for line in errors.text.splitlines()[1:]]
+    assert sorted(rows, key=lambda row: int(row[3])) == [
+        ["a", "tea", "1", "2"], ["a", "tea", "many", "4"], ["a", "tea", "4", "6"]
+    ]  # fmt: skip
+    mended = await shops.import_file("stock", errors.text.replace("many", "2"), **NOW, mode=mode)
+    assert counts(mended) == {"rows": 3, "updated": 3}
+    assert (await on_hand(shops, "a"))["tea"] == 7
+
+
 async def test_negative_is_0_and_a_fraction_is_rounded_down_with_a_warning_each(shops: Api) -> None:
     done = await shops.import_file("stock", "store_id,sku,on_hand\na,tea,-3\na,egg,2.9\n", **NOW)
     assert counts(done) == {"rows": 2, "updated": 2, "warnings": 2}

@@ -26,8 +26,8 @@ NOT_IN_FILES = {"coordinate_nan", "coordinate_invalid"}
 OF_WHAT_IS_THERE = {"would_empty", "mostly_emptied", "older", "datum_changed", "moved_far"}
 # Too large for a test; the limit is read in test_a_file_larger_than_the_limit_is_refused.
 TOO_LARGE = {"file_too_large"}
-# Read in tests of their own: of encodings, of workbooks.
-ELSEWHERE = {"encoding_ambiguous", "sheet_unknown"}
+# Read in tests of their own: of encodings, of workbooks, of a whole import of stock.
+ELSEWHERE = {"encoding_ambiguous", "sheet_unknown", "row_of_bad_sum"}
 
 STORE = "store_id,lat,lon"
 STOCK = "store_id,sku,on_hand"
