@@ -46,7 +46,10 @@ class BadValueError(Exception):
 
 
 class Unreadable(str):
-    """What stands in a computed column where the profile could make no value: the text, and why it is refused."""
+    """What stands in a computed column where the profile could make no value: the text, and why it is refused.
+
+    It equals nothing else: where what was made of a text is remembered, a good one that reads the same is another.
+    """
 
     _why: tuple[str, str, str | None]
 
@@ -54,6 +57,11 @@ class Unreadable(str):
         made = super().__new__(cls, text)
         made._why = (why.code, why.message, why.column)
         return made
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = object.__hash__
 
     def refusal(self) -> BadValueError:
         return BadValueError(*self._why)

@@ -51,6 +51,14 @@ def test_in_stock_alone_is_no_quantity_and_the_shelf_it_names_is_spared() -> Non
     assert batch.spared[0] == ("234", "101")
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_word_that_is_no_quantity_is_none_though_a_quantity_reads_the_same(order: int) -> None:
+    rows = [LOCAL | {"quantity": "", "availability": "5"}, LOCAL | {"quantity": "5", "availability": "in stock"}]
+    good, batch = stock_of(table_of(rows[::order], "stock"))
+    assert [row[3] for row in good] == [5]
+    assert [problem.code for problem in batch.problems] == ["on_hand_missing"]
+
+
 def test_a_price_that_cannot_be_taken_apart_is_refused_by_its_own_column() -> None:
     prices = ["29,99 USD", "cheap", "$5", "USD 5 EUR", "5", "5 XXL"]
     rows = [LOCAL | {"availability": "in stock", "price": price} for price in prices]
