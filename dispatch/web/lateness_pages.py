@@ -18,20 +18,20 @@ _STYLE: Final = """
   :root { --ink: #e6edf3; --paper: #0d1117; --line: #30363d; --soft: #9198a1; --late: #ff8f85; }
 }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 1rem/1.45 system-ui, sans-serif; }
-main { max-width: 80rem; margin: 0 auto; padding: 1rem; }
+main { max-width: 80rem; margin: 0 auto; padding: 1rem; overflow-x: auto; }
 h1 { font-size: 1.4rem; }
 a { color: inherit; }
 p { color: var(--soft); }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: start; vertical-align: top; padding: .5rem .6rem; border-bottom: 1px solid var(--line);
-  overflow-wrap: anywhere; }
+  overflow-wrap: break-word; }
 thead th { color: var(--soft); font-weight: 600; }
 .late .state { color: var(--late); font-weight: 700; }
 @media (max-width: 48rem) {
   thead { position: absolute; clip-path: inset(50%); }
   table, tbody, tr, th, td { display: block; }
   tr { border: 1px solid var(--line); border-radius: .5rem; margin-bottom: .8rem; }
-  tbody td { display: flex; gap: 1rem; justify-content: space-between; text-align: end; }
+  tbody td { display: flex; gap: 1rem; justify-content: space-between; text-align: end; overflow-wrap: anywhere; }
   td::before { content: attr(data-label); color: var(--soft); text-align: start; }
   tr > :last-child { border-bottom: 0; }
 }
