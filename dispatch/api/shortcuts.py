@@ -1,4 +1,4 @@
-"""The route that is asked most, without the framework's way to it, which costs nearly as much as the answer itself."""
+"""The route that is asked most, without the framework's way to it, which costs half as much as the answer itself."""
 
 from collections.abc import Awaitable, Callable, Mapping
 

@@ -9,7 +9,7 @@ STRETCH_S: Final = 0.002
 
 # A turn of the loop that takes no longer had nothing else to do.
 _IDLE_TURN_S: Final = 0.0001
-# Long work is not to stand still where requests never end: it has at least a tenth of the time.
+# Long work is not to stand still where requests never end: it has about a tenth of the time.
 _MOST_S: Final = 0.020
 
 

@@ -48,7 +48,7 @@ class ImportProcesses:
     """The imports of one worker, a few at once; those that come then wait for their turn.
 
     ``prepare`` is called first in each process, such as to set up its logs; it must be picklable. ``lag_s`` tells how
-    old the replica is: an import waits while it falls behind, so that answers are never refused for its sake.
+    old the replica is: an import waits while it falls behind, so that few answers are refused for its sake.
     """
 
     def __init__(self, url: str, *, prepare: Prepare, lag_s: Callable[[], float]) -> None:

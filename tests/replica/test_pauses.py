@@ -31,8 +31,9 @@ async def test_a_pause_ends_though_there_is_always_something_else() -> None:
             await asyncio.sleep(0)
 
     other = asyncio.create_task(never_ends())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5) as limit:
         await Pauses().give_way()
+    assert not limit.expired()
     other.cancel()
 
 
