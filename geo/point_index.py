@@ -182,11 +182,14 @@ class PointIndex:
         """
         if first < 1:
             raise ValueError(f"first is {first}; a batch holds at least one hit")
+        if len(ids) <= first:
+            if len(ids):
+                yield Batch(*self._by_distance(origin, ids, inf), inf)
+            return
         away_m = self._xyz[ids] - np.array(earth_centred_place(origin))
         chords_m = np.sqrt(np.einsum("ij,ij->i", away_m, away_m))
-        if len(ids) > first:
-            order = np.argsort(chords_m)
-            ids, chords_m = ids[order], chords_m[order]
+        order = np.argsort(chords_m)
+        ids, chords_m = ids[order], chords_m[order]
         start, size = 0, first
         waiting_ids, waiting_m = np.empty(0, dtype=np.int64), np.empty(0)
         while start < len(ids) or len(waiting_ids):

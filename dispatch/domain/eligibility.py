@@ -71,19 +71,22 @@ class Examiner:
         """The slots that the question is limited to, if it is."""
         return self._only
 
-    def stocked(self, slots: IntArray) -> BoolArray:
-        """Which stores have every line, counted recently enough."""
-        if not self._lines:
+    def stocked(self, slots: IntArray, *, but: KnownLine | None = None) -> BoolArray:
+        """Which stores have every line, or every other ``but`` one, counted recently enough."""
+        by_rarity = self._by_rarity
+        if but is not None:
+            by_rarity = [wanted for wanted in by_rarity if wanted[0] != but.number]
+        if not by_rarity:
             return np.ones(len(slots), dtype=np.bool_)
         stock, now_s = self._market.stock, self._question.now_s
         if len(slots) <= _FEW:
-            enough, stale = stock.probe(slots, now_s).lines(self._wanted)
+            enough, stale = stock.probe(slots, now_s).lines(by_rarity)
             enough &= ~stale
             few: BoolArray = enough.all(axis=0)
             return few
         # Of many stores, each line is asked of those that have the lines before it, the rarest first.
         passing = np.arange(len(slots))
-        for wanted in self._by_rarity:
+        for wanted in by_rarity:
             enough, stale = stock.probe(slots[passing], now_s).lines([wanted])
             passing = passing[enough[0] & ~stale[0]]
             if len(passing) == 0:
@@ -189,17 +192,20 @@ class Examiner:
         late: BoolArray = self._question.start_s + self._question.hold_s + tested.parts.ready_s > tested.open_until_s
         return late
 
-    def passes(self, slot: int, distance_m: float) -> Eta | None:
+    def passes(self, slot: int, distance_m: float, *, stocked: bool = False) -> Eta | None:
         """The promise of one store if it passes every test that ``examine`` puts, else None.
 
-        For travel that does not depend on the hour. A batch of one would take three times as long.
+        ``stocked`` says that its stock is known to suffice. For travel that does not depend on the hour. A batch of one
+        would take three times as long.
         """
         market, question, columns = self._market, self._question, self._market.columns
         if not columns.active[slot] or slot in self._barred or (self._among is not None and slot not in self._among):
             return None
         if columns.closed_until_s[slot] > question.start_s or columns.busy_until_s[slot] > question.now_s:
             return None
-        if not all(market.stock.has(number, slot, wanted, question.now_s) for number, wanted in self._by_rarity):
+        if not stocked and not all(
+            market.stock.has(number, slot, wanted, question.now_s) for number, wanted in self._by_rarity
+        ):
             return None
         if distance_m > columns.delivery_radius_m[slot] or columns.open_orders[slot] >= columns.max_open_orders[slot]:
             return None

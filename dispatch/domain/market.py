@@ -88,12 +88,15 @@ class StockView(Protocol):
 
     def gather(self, number: int, slots: IntArray) -> RowsFound: ...
 
-    def holders(self, number: int, ranges: Any) -> IntArray:
-        """The slots in these ranges that have a row for the sku, in order; of stores that are gone, too."""
+    def holding(self, number: int, wanted: int, ranges: Any, now_s: int) -> tuple[IntArray, BoolArray]:
+        """The slots in these ranges that have a row for the sku, in order, of stores that are gone, too.
+
+        And which of them have so many, in a row that is not stale.
+        """
         ...
 
     def holder_count(self, number: int, ranges: Any = None) -> int:
-        """How many slots, in these ranges or in all, have a row for the sku."""
+        """How many slots, in these ranges or in all, have a row for the sku, or a few more than have."""
         ...
 
     def fresh_s(self, number: int, slot: int) -> int | None:

@@ -5,7 +5,7 @@ first* takes the stores that have the rarest line, keeps those that have the oth
 way. The order is (key, geodesic distance, store id), so that runs repeat.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -156,15 +156,15 @@ class _Search:
             nearest = yield from self._space_first(self._wanted, limit=None)
             assert nearest is not None, "without a limit it comes to the end"
             return Plan.SPACE_FIRST, None, nearest
-        everywhere = [self._market.stock.holder_count(line.number) for line in self._lines]
-        till_hit = self._stores_till_hit(everywhere, len(self._market.index))
+        everywhere = {line: self._market.stock.holder_count(line.number) for line in self._lines}
+        till_hit = self._stores_till_hit(everywhere.values(), len(self._market.index))
         if till_hit <= _HOPEFUL:
             hit = yield from self._space_first(till_hit, limit=_HOPEFUL_LIMIT)
             if hit is not None:
                 return Plan.SPACE_FIRST, None, hit
         around = self._market.slots_around(self._question.destination, self._ground.reach_m)
         counts: list[int] = []
-        by_rarity = sorted(self._lines, key=lambda line: self._market.stock.holder_count(line.number))
+        by_rarity = sorted(self._lines, key=everywhere.__getitem__)
         for line in by_rarity:
             counts.append(self._market.stock.holder_count(line.number, around))
             if counts[-1] <= _FEW_ROWS:
@@ -177,7 +177,7 @@ class _Search:
                 return Plan.SPACE_FIRST, None, hit
         return Plan.STOCK_FIRST, rarest.sku, (yield from self._stock_first(rarest, around))
 
-    def _stores_till_hit(self, holders: list[int], stores: int) -> float:
+    def _stores_till_hit(self, holders: Iterable[int], stores: int) -> float:
         """How many stores to expect until enough of them have all lines, if skus were spread independently."""
         likelihood = 1.0
         for count in holders:
@@ -195,14 +195,16 @@ class _Search:
 
     def _stock_first(self, rarest: KnownLine, around: SlotRanges) -> Steps[_Found]:
         """All stores around that have the rarest line, those that have the others too nearest first."""
-        index = self._market.index
-        holders = self._market.stock.holders(rarest.number, around)
-        holders = holders[~np.isnan(index.lats[holders])]
-        stocked = holders[self._examiner.stocked(holders)] if len(holders) else holders
+        index, stock = self._market.index, self._market.stock
+        holders, enough = stock.holding(rarest.number, rarest.quantity, around, self._question.now_s)
+        is_there = ~np.isnan(index.lats.take(holders))
+        stocked = holders[enough & is_there]
+        if len(stocked) and len(self._lines) > 1:
+            stocked = stocked[self._examiner.stocked(stocked, but=rarest)]
         found = yield from self._walk(index.batches_among(self._question.destination, stocked), stocked=True)
-        found.examined = len(holders)
-        if len(holders) < self._market.stock.holder_count(rarest.number):
-            # Those that were not looked at lie beyond reach.
+        found.examined = int(np.count_nonzero(is_there))
+        if found.examined < stock.holder_count(rarest.number):
+            # Those that were not looked at, if there are any, lie beyond reach.
             beyond_s = self._question.promise_s + 1 + self._ground.fixed_s
             found.next_bound_s = beyond_s if found.next_bound_s is None else min(beyond_s, found.next_bound_s)
         return found
@@ -212,7 +214,7 @@ class _Search:
         found = _Found()
         for batch in batches:
             slots, distances_m, next_m = self._ground.cut(batch)
-            if len(slots) and not (self._in_order and self._take_first(found, slots, distances_m)):
+            if len(slots) and not (self._in_order and self._take_first(found, slots, distances_m, stocked=stocked)):
                 if self._travel.lazy:
                     yield from self._take_by_way(found, slots, distances_m, stocked=stocked)
                 else:
@@ -227,7 +229,7 @@ class _Search:
         found.next_bound_s = None
         return found
 
-    def _take_first(self, found: _Found, slots: IntArray, distances_m: FloatArray) -> bool:
+    def _take_first(self, found: _Found, slots: IntArray, distances_m: FloatArray, *, stocked: bool) -> bool:
         """Take the first of a few stores that passes; False if none of them does, or who is first is not so plain.
 
         Where the order of distance is that of the key, the search is over with it. One store is looked at in a third
@@ -237,7 +239,7 @@ class _Search:
             return False
         distances = distances_m.tolist()
         for i, slot in enumerate(slots.tolist()):
-            eta = self._examiner.passes(slot, distances[i])
+            eta = self._examiner.passes(slot, distances[i], stocked=stocked)
             if eta is None:
                 continue
             if i + 1 < len(distances) and distances[i + 1] == distances[i]:

@@ -36,6 +36,12 @@ _SKUS_A_READING = 1_000
 _ROWS_A_READING = 50_000
 _ROWS_A_STORE_AT_FIRST = 800.0
 _ROWS_A_STORE_LEAST = 50.0
+# Shelves are filed when none has come for so long, since filing many takes hardly longer than filing a few; or when too
+# many rows wait, for they are 24 bytes each, and to take in more goes through all of them.
+_FILED_AFTER_S = 3.0
+_UNFILED_A_SKU = 50
+_LEAST_UNFILED = 250_000
+_MOST_UNFILED = 2_000_000
 
 
 class Follower:
@@ -69,6 +75,7 @@ class Follower:
         # Shelves to be read, by cell: kept until they are, also when a step fails in between.
         self._owed: dict[int, set[int]] = {}
         self._rows_a_store = _ROWS_A_STORE_AT_FIRST
+        self._shelves_read_at = 0.0
 
     # ── for those who ask ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -180,6 +187,8 @@ class Follower:
         if not _behind(replica.cursors, heads):
             self._as_of = began
             await self._tell_moved()
+            if replica.stock.unfiled.row_count and began - self._shelves_read_at > _FILED_AFTER_S:
+                await replica.file_shelves()
             return
         async with reading(self._database) as reader:
             heads = await reader.heads()
@@ -190,6 +199,13 @@ class Follower:
             await self._read_owed(reader, replica, heads)
         self._as_of, self._is_mixed = began, False
         await self._tell_moved()
+        if replica.stock.unfiled.row_count > self._most_unfiled(replica):
+            await replica.file_shelves()
+
+    @staticmethod
+    def _most_unfiled(replica: Replica) -> int:
+        """So many rows may wait: to file them costs so much a sku, and the more wait the more memory they take."""
+        return min(max(_LEAST_UNFILED, _UNFILED_A_SKU * replica.stock.sku_count), _MOST_UNFILED)
 
     async def _tell_moved(self) -> None:
         async with self._moved:
@@ -269,7 +285,8 @@ class Follower:
                 rows = await reader.shelves_of(here)
                 self._rows_a_store = max(len(rows) / len(here), self._rows_a_store / 2, _ROWS_A_STORE_LEAST)
                 await self._know_new_skus(reader, replica, _unknown(replica, rows))
-                await replica.write_shelves(rows)
+                await replica.take_shelves(rows)
+                self._shelves_read_at = self._monotonic()
             for cell, store_no in part:
                 self._owed[cell].discard(store_no)
             for cell in {cell for cell, _ in part}:
@@ -293,13 +310,10 @@ class Follower:
         assert change.sku_no is not None
         assert change.available is not None
         assert change.fresh_at is not None
-        fresh_s = int(change.fresh_at.timestamp())
-        if not replica.stock.freshness.can_say_one(slot, fresh_s):
-            return False
+        fresh_s, stock = int(change.fresh_at.timestamp()), replica.stock
         price = None if change.price_minor is None else (change.price_minor, str(change.currency))
-        number, price_id = replica.sku_numbering.find(change.sku_no), replica.stock.price_id(price)
-        replica.stock.put_one(number, slot, change.available, fresh_s, price_id)
-        return True
+        number, price_id = replica.sku_numbering.find(change.sku_no), stock.price_id(price)
+        return stock.change_one(number, slot, change.available, fresh_s, price_id)
 
     async def _reload_cell(self, reader: FeedReader, replica: Replica, cell: int) -> None:
         """Read all of a cell anew, for its changes are no longer kept."""

@@ -22,11 +22,10 @@ class Scales:
     base_s: IntArray
     unit_s: IntArray
     zero_s: IntArray  # when a row with code 0 would turn stale: base − middle + staleness
-    is_new: BoolArray  # not the one that the store has
 
-    def codes(self, fresh_s: IntArray, lengths: IntArray) -> IntArray:
-        """The codes of rows that come store by store, so many of each."""
-        base_s, unit_s = np.repeat(self.base_s, lengths), np.repeat(self.unit_s, lengths)
+    def codes(self, fresh_s: IntArray, which: IntArray) -> IntArray:
+        """The codes of rows, each of ``which`` of the stores."""
+        base_s, unit_s = self.base_s.take(which), self.unit_s.take(which)
         codes: IntArray = np.clip((fresh_s - base_s) // unit_s + _MIDDLE, 0, FRESH_MAX)
         return codes
 
@@ -63,11 +62,11 @@ class Freshness:
         zero_s = base_s - _MIDDLE * unit_s + stale_after_s
         is_new = (self.zero_s[slots] != zero_s) | (base_s <= 0) | ~self.can_say(slots, newest_s)
         base_s, unit_s = np.where(is_new, newest_s, base_s), np.where(is_new, _units_s(stale_after_s), unit_s)
-        return Scales(base_s, unit_s, base_s - _MIDDLE * unit_s + stale_after_s, is_new)
+        return Scales(base_s, unit_s, base_s - _MIDDLE * unit_s + stale_after_s)
 
-    def take_over(self, slot: int, scales: Scales, i: int) -> None:
-        """Set the scale of one store."""
-        self.base_s[slot], self.unit_s[slot], self.zero_s[slot] = scales.base_s[i], scales.unit_s[i], scales.zero_s[i]
+    def take_over(self, slots: IntArray, scales: Scales) -> None:
+        """Set the scales of these stores."""
+        self.base_s[slots], self.unit_s[slots], self.zero_s[slots] = scales.base_s, scales.unit_s, scales.zero_s
 
     def can_say(self, slots: IntArray, fresh_s: IntArray) -> BoolArray:
         """Whether these moments are not too new for the stores' scales."""

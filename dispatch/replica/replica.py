@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import batched
 from typing import Final
 
 import numpy as np
@@ -12,11 +13,12 @@ from dispatch.domain.hours import Schedules, Zones
 from dispatch.domain.market import IntArray
 from dispatch.domain.versions import Version
 from dispatch.replica.catalogue import Catalogue, Columns, StoreDefaults
+from dispatch.replica.filing import Filing
 from dispatch.replica.numbering import MISSING, Numbering
 from dispatch.replica.pauses import Pauses
 from dispatch.replica.sku_rows import SlotRanges
-from dispatch.replica.stock import Stock, row_keys
-from dispatch.replica.whole_shelves import WholeShelves
+from dispatch.replica.stock import Stock
+from dispatch.replica.unfiled import Arrival, row_keys
 from dispatch.storage.feed import FeedReader, ShelfColumns, StoreRow
 from geo.cells import cells_within
 from geo.coordinates import LatLon
@@ -29,6 +31,8 @@ type Progress = Callable[[str, int], None]
 # So many rows are arranged in a millisecond or two, hardly more than a thread takes to begin.
 _FEW_ROWS: Final = 4_096
 _FIRST_ROWS: Final = 1 << 16
+# Prices looked up between two pauses: some hundred microseconds.
+_PRICES_A_STEP: Final = 1_000
 _AT_HOME_M: Final = 1.0
 _LOW_HALF: Final = (1 << 32) - 1
 
@@ -151,32 +155,50 @@ class Replica:
         # In two halves, for the sum of many such numbers is more than 64 bits hold.
         return (int((terms >> 32).sum()) << 32) + int((terms & _LOW_HALF).sum())
 
-    async def write_shelves(self, rows: ShelfColumns) -> None:
-        """Take in whole shelves of stores in the catalogue, pausing between two of them; rows of others are left out.
-
-        A pause in the middle of a shelf would let a quote see half of it. New rows are made beforehand, empty.
-        """
+    async def take_shelves(self, rows: ShelfColumns) -> None:
+        """Take in whole shelves of stores in the catalogue, all at one moment; rows of other stores are left out."""
         slots = self.catalogue.slots_of_numbers(rows.store_no)
         numbers = self.sku_numbering.find_all(rows.sku_no)
-        if len(rows) > _FEW_ROWS:
-            shelves = await asyncio.to_thread(WholeShelves, slots, numbers, rows)
-        else:
-            shelves = WholeShelves(slots, numbers, rows)
-        if len(shelves) == 0:
+        unfiled = self.stock.unfiled
+        arrival = await _aside(len(rows), Arrival, slots, numbers, rows)
+        if len(arrival) == 0:
             return
-        await _paused(shelves.prepare(self.stock))
-        stale_after_s = self.columns.stale_after_s[shelves.stores].astype(np.int64)
-        scales = self.stock.freshness.scales_for(shelves.stores, shelves.newest_s, stale_after_s)
-        await _paused(shelves.write(self.stock, scales))
+        price_ids = await self._price_ids(arrival.prices)
+        together = await _aside(len(rows) + unfiled.row_count, arrival.beside, unfiled.rows, price_ids)
+        unfiled.take(together, arrival.slots, self.columns.stale_after_s[arrival.slots].astype(np.int64))
+        self.stock.changes += 1
+
+    async def file_shelves(self) -> None:
+        """File all shelves that wait. Who asks sees no difference, but that freshness is rounded down a little."""
+        unfiled = self.stock.unfiled
+        if unfiled.row_count == 0:
+            return
+        stores = unfiled.slots()
+        filing = await _aside(unfiled.row_count, Filing, unfiled.rows, stores)
+        scales = self.stock.freshness.scales_for(stores, filing.newest_s, unfiled.stale_after_s(stores))
+        await _aside(unfiled.row_count, filing.encode, scales)
+        # What is filed of these stores already is asked for by no one.
+        self.stock.freshness.take_over(stores, scales)
+        pauses = Pauses()
+        for _ in filing.write(self.stock):
+            if pauses.due:
+                await pauses.give_way()
+        unfiled.clear()
+        self.stock.changes += 1
+
+    async def _price_ids(self, packed: list[int]) -> list[int]:
+        ids: list[int] = []
+        pauses = Pauses()
+        for part in batched(packed, _PRICES_A_STEP):
+            ids += self.stock.prices.ids_of_packed(part)
+            if pauses.due:
+                await pauses.give_way()
+        return ids
 
 
-async def _paused(steps: Iterator[None]) -> None:
-    """Take the steps, pausing before them, and between two of them every few milliseconds."""
-    pauses = Pauses()
-    await pauses.give_way()
-    for _ in steps:
-        if pauses.due:
-            await pauses.give_way()
+async def _aside[*Args, T](rows: int, work: Callable[[*Args], T], *arguments: *Args) -> T:
+    """Do the work in another thread if it is of many rows, else at once."""
+    return await asyncio.to_thread(work, *arguments) if rows > _FEW_ROWS else work(*arguments)
 
 
 async def load(

@@ -21,6 +21,7 @@ LARGE: Final = 1023
 # Up to so many new rows are put between slices of those there; of more, one pass over all of them is quicker.
 _FEW: Final = 4
 _NO_VALUE = np.zeros(1, dtype=np.uint32)
+_NO_SLOTS = np.empty(0, dtype=np.int64)
 
 
 def block_of(slots: IntArray) -> tuple[int | None, np.ndarray]:
@@ -33,25 +34,29 @@ def block_of(slots: IntArray) -> tuple[int | None, np.ndarray]:
 class SlotRanges:
     """Some stretches of slots, ascending and apart, in the form in which a sku's rows are cut by them."""
 
-    __slots__ = ("edges_by_block", "pairs", "size")
+    __slots__ = ("bases", "by_block", "pairs", "size")
 
     def __init__(self, pairs: Sequence[tuple[int, int]]) -> None:
         """``pairs`` of first slot and the slot after the last."""
         self.pairs = tuple(pairs)
         self.size = sum(end - start for start, end in pairs)
-        by_block: dict[int, list[int]] = {}
+        by_block: dict[int, list[tuple[int, int]]] = {}
         for start, end in pairs:
             # A stretch over the edge of a block is two.
             while start < end:
                 block = start >> BLOCK_BITS
                 stop = min(end, (block + 1) << BLOCK_BITS)
-                by_block.setdefault(block, []).extend((start, stop))
+                by_block.setdefault(block, []).append((start & _LOW_MASK, (stop - 1) & _LOW_MASK))
                 start = stop
-        # The slot after the last of a block is not of the block any more: it is found as the block's end.
-        self.edges_by_block = [
-            (block, np.array([slot - (block << BLOCK_BITS) for slot in slots], dtype=np.int32))
-            for block, slots in sorted(by_block.items())
+        # Of each block the first slots and the last ones, of the type of the rows': of another, all rows of a sku
+        # would be turned into that before they are searched.
+        self.by_block = [
+            (block, *np.array(lows, dtype=np.uint16).reshape(-1, 2).T.copy())
+            for block, lows in sorted(by_block.items())
         ]
+        # The first slot of the block of each stretch.
+        bases = [np.full(len(firsts), block << BLOCK_BITS) for block, firsts, _ in self.by_block]
+        self.bases = np.concatenate(bases or [_NO_SLOTS])
 
 
 class SkuRows:
@@ -109,32 +114,38 @@ class SkuRows:
             slots[self.starts[block] : self.starts[block + 1]] += block << BLOCK_BITS
         return slots
 
-    def edges(self, ranges: SlotRanges) -> IntArray:
-        """Where the rows of each range begin and end, one pair after the other."""
-        parts = []
-        for block, lows in ranges.edges_by_block:
+    def bounds(self, ranges: SlotRanges) -> tuple[IntArray, IntArray]:
+        """Where the rows of each stretch, cut at the edges of blocks, begin, and where they end."""
+        starts, ends = [_NO_SLOTS], [_NO_SLOTS]
+        for block, firsts, lasts in ranges.by_block:
             if block + 1 < len(self.starts):
                 start, end = self.starts[block], self.starts[block + 1]
-                parts.append(self.low[start:end].searchsorted(lows) + start)
+                lows = self.low[start:end]
+                starts.append(lows.searchsorted(firsts) + start)
+                ends.append(lows.searchsorted(lasts, side="right") + start)
             else:
-                parts.append(np.full(len(lows), len(self.low), dtype=np.int64))
-        return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+                starts.append(np.zeros(len(firsts), dtype=np.int64))
+                ends.append(starts[-1])
+        return (starts[1], ends[1]) if len(starts) == 2 else (np.concatenate(starts), np.concatenate(ends))
 
-    def slots_in(self, ranges: SlotRanges) -> IntArray:
-        """The slots with a row in these stretches, in order."""
-        edges = self.edges(ranges).tolist()
-        blocks = [block for block, lows in ranges.edges_by_block for _ in range(len(lows) // 2)]
-        pieces = [
-            self.low[start:end].astype(np.int64) + (block << BLOCK_BITS)
-            for block, start, end in zip(blocks, edges[::2], edges[1::2], strict=True)
-            if start < end
-        ]
-        return np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int64)
+    def rows_in(self, ranges: SlotRanges) -> tuple[IntArray, IntArray]:
+        """The slots with a row in these stretches, in order, and where their rows are."""
+        starts, ends = self.bounds(ranges)
+        counts = ends - starts
+        upto = counts.cumsum()
+        if not len(upto) or not upto[-1]:
+            return _NO_SLOTS, _NO_SLOTS
+        # Where a stretch's rows are, less where they come among all: with that, a row's number tells where it is.
+        at: IntArray = (ends - upto).repeat(counts)
+        at += np.arange(len(at))
+        slots: IntArray = ranges.bases.repeat(counts)
+        slots += self.low.take(at)
+        return slots, at
 
     def count_in(self, ranges: SlotRanges) -> int:
         """How many rows lie in these stretches."""
-        edges = self.edges(ranges)
-        return int(edges[1::2].sum() - edges[::2].sum())
+        starts, ends = self.bounds(ranges)
+        return int(ends.sum()) - int(starts.sum())
 
     def replace_all(self, slots: IntArray, values: np.ndarray) -> None:
         """Take these rows, in order of slot, for the whole of the sku's."""

@@ -1,7 +1,9 @@
 """The stock of every store, six bytes a shelf row.
 
 Rows are kept by sku, in order of store slot, so that one structure serves both plans: ``gather`` looks up a few
-stores among a sku's rows by binary search, ``holders`` lists the stores that a sku has rows for.
+stores among a sku's rows by binary search, ``holders`` lists the stores that a sku has rows for. Whole shelves that
+have just been read wait beside them for a while (dispatch/replica/unfiled.py): what is said of a row is said there, if
+its store's shelf is there.
 
 A row is two bytes of slot (dispatch/replica/sku_rows.py) and four bytes of value:
 
@@ -17,7 +19,6 @@ rows at the base itself, which is the newest count at loading: a row is never ta
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
@@ -25,9 +26,7 @@ from dispatch.domain.market import BoolArray, BoolTable, IntArray
 from dispatch.replica.freshness import FRESH_MAX, Freshness
 from dispatch.replica.prices import Price, Prices
 from dispatch.replica.sku_rows import LARGE, ODD_PRICE, SkuRows, SlotRanges, block_of
-
-SLOT_BITS: Final = 32
-SLOT_MASK: Final = (1 << SLOT_BITS) - 1
+from dispatch.replica.unfiled import SLOT_BITS, SLOT_MASK, UnfiledShelves
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +41,16 @@ class RowsFound:
 class StockProbe:
     """The stock of some slots; what all lines share is worked out once."""
 
-    __slots__ = ("_age_from_zero_s", "_block", "_lows", "_slots", "_stock", "_unit_s")
+    __slots__ = ("_age_from_zero_s", "_block", "_lows", "_now_s", "_slots", "_stock", "_unit_s")
 
-    def __init__(self, stock: "Stock", slots: IntArray, age_from_zero_s: IntArray, unit_s: IntArray) -> None:
+    def __init__(self, stock: "Stock", slots: IntArray, now_s: int) -> None:
         self._stock = stock
         self._slots = slots
+        self._now_s = now_s
+        freshness = stock.freshness
         # A row is stale when its code of freshness, in seconds, is below this.
-        self._age_from_zero_s = age_from_zero_s
-        self._unit_s = unit_s
+        self._age_from_zero_s = now_s - freshness.zero_s.take(slots)
+        self._unit_s = freshness.unit_s.take(slots)
         self._block, self._lows = block_of(slots)
 
     def lines(self, wanted: Sequence[tuple[int, int]]) -> tuple[BoolTable, BoolTable]:
@@ -77,18 +78,28 @@ class StockProbe:
         for i, (number, quantity) in enumerate(wanted):
             if quantity >= LARGE:
                 enough[i] = self._stock.gather(number, self._slots).available >= quantity
+        if self._stock.unfiled.row_count:
+            self._look_into_unfiled(wanted, enough, stale)
         return enough, stale
+
+    def _look_into_unfiled(self, wanted: Sequence[tuple[int, int]], enough: BoolTable, stale: BoolTable) -> None:
+        """Say instead what those shelves say that wait to be filed."""
+        unfiled = self._stock.unfiled
+        here = unfiled.here(self._slots)
+        if len(here) == 0:
+            return
+        slots = self._slots[here]
+        fresh_since_s = self._now_s - unfiled.stale_after_s(slots)
+        for i, (number, quantity) in enumerate(wanted):
+            has_row, at = unfiled.find(number, slots)
+            enough[i, here] = has_row & (unfiled.rows.available.take(at) >= quantity)
+            stale[i, here] = has_row & (unfiled.rows.fresh_s.take(at) < fresh_since_s)
 
 
 def _figure(rows: SkuRows, at: int, slot: int) -> int:
     """What is available by the row at that position."""
     figure = int(rows.value[at]) >> 22
     return figure if figure < LARGE else (rows.large or {})[slot]
-
-
-def row_keys(numbers: IntArray, slots: IntArray) -> IntArray:
-    """(sku number, slot) as one number, for ``Stock.put_many``."""
-    return (numbers << SLOT_BITS) | slots
 
 
 class Stock:
@@ -101,6 +112,7 @@ class Stock:
         self._skus: list[str] = []
         self.prices = Prices()
         self.freshness = Freshness()
+        self.unfiled = UnfiledShelves()
 
     # ── skus ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -134,6 +146,7 @@ class Stock:
     def reserve(self, size: int) -> None:
         """Make room for slots below ``size``; to be called before such a slot is asked for or written."""
         self.freshness.reserve(size)
+        self.unfiled.reserve(len(self.freshness.base_s))
 
     def set_freshness_scale(self, slots: IntArray, base_s: IntArray, stale_after_s: IntArray) -> None:
         """Say around which moment and how finely the freshness of these stores' rows is kept, and when they turn stale.
@@ -144,23 +157,35 @@ class Stock:
         self.freshness.set(slots, base_s, stale_after_s)
 
     def rows(self, number: int) -> SkuRows | None:
-        """The rows of a sku, if it has any."""
+        """The rows of a sku that are filed, if there are any."""
         rows = self._rows[number]
         return rows if rows is not None and len(rows.low) else None
 
     def probe(self, slots: IntArray, now_s: int) -> StockProbe:
         """Ask several lines of the same slots at ``now_s``."""
-        freshness = self.freshness
-        return StockProbe(self, slots, now_s - freshness.zero_s.take(slots), freshness.unit_s.take(slots))
+        return StockProbe(self, slots, now_s)
 
     # ── reading ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def gather(self, number: int, slots: IntArray) -> RowsFound:
         """What the sku's rows say of these slots (at least one), in their order."""
+        found = self._filed(number, slots)
+        here = self.unfiled.here(slots)
+        if len(here):
+            has_row, at = self.unfiled.find(number, slots[here])
+            found.has_row[here] = has_row
+            found.available[here] = np.where(has_row, self.unfiled.rows.available.take(at), 0)
+            found.fresh_s[here] = np.where(has_row, self.unfiled.rows.fresh_s.take(at), 0)
+        return found
+
+    def _filed(self, number: int, slots: IntArray) -> RowsFound:
         rows = self.rows(number)
         if rows is None:
-            nothing = np.zeros(len(slots), dtype=np.int64)
-            return RowsFound(np.zeros(len(slots), dtype=np.bool_), nothing, nothing)
+            return RowsFound(
+                np.zeros(len(slots), dtype=np.bool_),
+                np.zeros(len(slots), dtype=np.int64),
+                np.zeros(len(slots), dtype=np.int64),
+            )
         has_row, at = rows.find(slots)
         value = rows.value[at]
         available = (value >> 22).astype(np.int64)
@@ -174,33 +199,54 @@ class Stock:
         """The slots that have a row for the sku, stocked or not, in order; slots of stores that are gone among them."""
         rows = self._rows[number]
         if rows is None:
-            return np.empty(0, dtype=np.int64)
-        if ranges is None:
-            return rows.slots()
-        return rows.slots_in(ranges)
+            filed = np.empty(0, dtype=np.int64)
+        else:
+            filed = rows.slots() if ranges is None else rows.rows_in(ranges)[0]
+        if not self.unfiled.row_count:
+            return filed
+        unfiled = self.unfiled.holders(number, ranges)
+        return np.union1d(filed, unfiled) if len(unfiled) else filed
 
     def holder_count(self, number: int, ranges: SlotRanges | None = None) -> int:
-        """How many slots ``holders`` has."""
+        """How many slots ``holders`` has, or more: a row counts twice while its shelf waits to be filed again."""
         rows = self._rows[number]
-        if rows is None:
-            return 0
-        if ranges is None:
-            return len(rows.low)
-        return rows.count_in(ranges)
+        filed = 0 if rows is None else len(rows.low) if ranges is None else rows.count_in(ranges)
+        return filed + len(self.unfiled.holders(number, ranges)) if self.unfiled.row_count else filed
+
+    def holding(self, number: int, wanted: int, ranges: SlotRanges, now_s: int) -> tuple[IntArray, BoolArray]:
+        """``holders``, and which of them have so many, in a row that is not stale."""
+        rows = self.rows(number)
+        if rows is None or wanted >= LARGE or self.unfiled.row_count:
+            slots = self.holders(number, ranges)
+            enough, stale = self.probe(slots, now_s).lines([(number, wanted)])
+            return slots, enough[0] & ~stale[0]
+        slots, at = rows.rows_in(ranges)
+        value = rows.value.take(at)
+        enough = value >= wanted << 22
+        value &= FRESH_MAX
+        enough &= value * self.freshness.unit_s.take(slots) >= now_s - self.freshness.zero_s.take(slots)
+        return slots, enough
 
     def available(self, number: int, slot: int) -> int:
         """How many of the sku are available at one slot; 0 without a row."""
+        if self.unfiled.has(slot):
+            at = self.unfiled.at(number, slot)
+            return 0 if at < 0 else int(self.unfiled.rows.available[at])
         rows = self._rows[number]
         at = -1 if rows is None else rows.at(slot)
         return 0 if rows is None or at < 0 else _figure(rows, at, slot)
 
     def has_row(self, number: int, slot: int) -> bool:
         """Whether the sku has a row at the slot, stocked or not."""
+        if self.unfiled.has(slot):
+            return self.unfiled.at(number, slot) >= 0
         rows = self._rows[number]
         return rows is not None and rows.at(slot) >= 0
 
     def has(self, number: int, slot: int, wanted: int, now_s: int) -> bool:
         """Whether so many of the sku are available at one slot, in a row that is not stale."""
+        if self.unfiled.has(slot):
+            return self._has_unfiled(number, slot, wanted, now_s)
         rows = self._rows[number]
         at = -1 if rows is None else rows.at(slot)
         if rows is None or at < 0 or _figure(rows, at, slot) < wanted:
@@ -208,8 +254,17 @@ class Stock:
         fresh_in_scale_s = (int(rows.value[at]) & FRESH_MAX) * int(self.freshness.unit_s[slot])
         return fresh_in_scale_s >= now_s - int(self.freshness.zero_s[slot])
 
+    def _has_unfiled(self, number: int, slot: int, wanted: int, now_s: int) -> bool:
+        at, rows = self.unfiled.at(number, slot), self.unfiled.rows
+        if at < 0 or rows.available[at] < wanted:
+            return False
+        return int(rows.fresh_s[at]) >= now_s - self.unfiled.stale_after_s_of(slot)
+
     def fresh_s(self, number: int, slot: int) -> int | None:
         """How fresh one row is (epoch seconds); ANCIENT_S for older than can be said, None if there is no row."""
+        if self.unfiled.has(slot):
+            at = self.unfiled.at(number, slot)
+            return None if at < 0 else int(self.unfiled.rows.fresh_s[at])
         rows = self._rows[number]
         at = -1 if rows is None else rows.at(slot)
         if rows is None or at < 0:
@@ -218,6 +273,9 @@ class Stock:
 
     def price(self, number: int, slot: int) -> Price | None:
         """The price of the sku at a slot: minor units and currency."""
+        if self.unfiled.has(slot):
+            at = self.unfiled.at(number, slot)
+            return None if at < 0 else self.prices[int(self.unfiled.rows.price_id[at])]
         rows = self._rows[number]
         at = -1 if rows is None else rows.at(slot)
         if rows is None or at < 0:
@@ -228,7 +286,7 @@ class Stock:
     # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def put(self, number: int, slots: IntArray, available: IntArray, fresh_s: IntArray, price_ids: IntArray) -> None:
-        """Write rows of one sku, of distinct slots in any order; rows of other slots stay."""
+        """File rows of one sku, of distinct slots in any order; rows of other slots stay."""
         if len(slots) == 0:
             return
         self.changes += 1
@@ -251,8 +309,19 @@ class Stock:
             rows = self._rows[number] = SkuRows()
         return rows
 
+    def change_one(self, number: int, slot: int, available: int, fresh_s: int, price_id: int) -> bool:
+        """Write one row, wherever it is; False, and nothing is done, if its store's whole shelf is needed for that."""
+        if self.unfiled.has(slot):
+            done = self.unfiled.set_one(number, slot, available, fresh_s, price_id)
+            self.changes += done
+            return done
+        if not self.freshness.can_say_one(slot, fresh_s):
+            return False
+        self.put_one(number, slot, available, fresh_s, price_id)
+        return True
+
     def put_one(self, number: int, slot: int, available: int, fresh_s: int, price_id: int) -> None:
-        """Write one row, as ``put`` does; in a tenth of the time where nothing about it is odd."""
+        """File one row, as ``put`` does; in a tenth of the time where nothing about it is odd."""
         self.changes += 1
         rows = self.rows_to_write(number)
         code = self._plain_code(rows, price_id)
@@ -320,6 +389,7 @@ class Stock:
 
     @property
     def row_count(self) -> int:
+        """How many rows are filed."""
         return sum(len(rows.low) for rows in self._rows if rows is not None)
 
     @property

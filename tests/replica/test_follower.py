@@ -210,9 +210,11 @@ async def count_again(database: Database) -> None:
     raise AssertionError("the database did not come back")
 
 
+@pytest.mark.parametrize("most_unfiled", [0, 10**6], ids=["and filed", "and not filed"])
 async def test_whoever_asks_while_shelves_are_read_sees_each_of_them_old_or_new(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database, monkeypatch: pytest.MonkeyPatch, most_unfiled: int
 ) -> None:
+    monkeypatch.setattr("dispatch.replica.follower._MOST_UNFILED", most_unfiled)
     stores, skus = [f"s{n}" for n in range(30)], [f"sku{n}" for n in range(60)]
     for n, store_id in enumerate(stores):
         await put_store(database, a_store(store_id, LatLon(lat=LOW.lat + n / 1e4, lon=LOW.lon)))
@@ -231,8 +233,43 @@ async def test_whoever_asks_while_shelves_are_read_sees_each_of_them_old_or_new(
                 figures = {has(replica, store_id, sku) for sku in skus}
                 assert len(figures) == 1, f"{store_id} shows {figures}"
                 seen |= figures
+        assert (replica.stock.unfiled.row_count == 0) == (most_unfiled == 0)
     assert seen >= {1, 2, 3}
     assert pauses > 3 * len(stores)
+
+
+async def test_shelves_are_filed_once_none_has_come_for_a_while(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put_store(database, a_store("a", LOW))
+    follower = following(database)
+    await follower.step()
+    await count_again(database)
+    await follower.step()
+    stock = follower.replica.stock
+    monkeypatch.setattr("dispatch.replica.follower._FILED_AFTER_S", 60.0)
+    await follower.step()
+    assert (stock.unfiled.row_count, stock.row_count) == (1, 0)
+    monkeypatch.setattr("dispatch.replica.follower._FILED_AFTER_S", 0.0)
+    await follower.step()
+    assert (stock.unfiled.row_count, stock.row_count) == (0, 1)
+    slot, number = follower.replica.slot("a"), stock.number("tea")
+    assert slot is not None
+    assert number is not None
+    assert time.time() - 10 < (stock.fresh_s(number, slot) or 0) <= time.time()
+    await equals_the_database(database, follower.replica)
+
+
+async def test_a_sku_that_is_new_to_a_shelf_which_waits_is_read_with_it(database: Database) -> None:
+    await put_store(database, a_store("a", LOW))
+    follower = following(database)
+    await follower.step()
+    for counted in ({"tea": 2}, {"tea": 3}, {"milk": 5}, {"milk": 6, "tea": 1}):
+        await count(database, "a", **counted)
+        await follower.step()
+        await equals_the_database(database, follower.replica)
+    assert follower.replica.stock.unfiled.row_count == 2
+    assert has(follower.replica, "a", "milk") == 6
 
 
 def noting_what_is_read(monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[int, int]]]:
@@ -282,7 +319,7 @@ async def test_shelves_of_all_cells_are_read_together(
     asked = noting_what_is_read(monkeypatch)
     threads.clear()
     await follower.step()
-    assert threads == (["_decoded", "WholeShelves"] if aside else [])
+    assert threads == (["_decoded", "Arrival", "beside"] if aside else [])
     assert len(asked) == 1
     assert {cell for cell, _ in asked[0]} == {cell_of(LOW), cell_of(HIGH)}
     assert len(asked[0]) == 4

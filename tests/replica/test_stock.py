@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from dispatch.replica.freshness import ANCIENT_S
 from dispatch.replica.sku_rows import SlotRanges
-from dispatch.replica.stock import Stock, row_keys
+from dispatch.replica.stock import Stock
+from dispatch.replica.unfiled import row_keys
 
 SEED = 20261125
 BASE_S = 1_790_000_000

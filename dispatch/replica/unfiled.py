@@ -1,0 +1,186 @@
+"""Whole shelves that have been read and wait to be filed by sku; meanwhile they are asked for here.
+
+The stock is kept by sku, and shelves come by store: to file a few shelves touches every sku's rows, and so does to file
+a thousand. So they are taken in here, all that have arrived together at once, and filed (dispatch/replica/filing.py)
+when there are many of them, or nothing else to do.
+"""
+
+from dataclasses import dataclass, fields, replace
+from typing import Final, Self
+
+import numpy as np
+
+from dispatch.domain.market import BoolArray, IntArray
+from dispatch.replica.numbering import MISSING
+from dispatch.replica.prices import packed_prices
+from dispatch.replica.sku_rows import SlotRanges
+from dispatch.storage.feed import ShelfColumns
+
+SLOT_BITS: Final = 32
+SLOT_MASK: Final = (1 << SLOT_BITS) - 1
+_NOT_HERE: Final = -1
+_NO_SLOTS: Final = np.empty(0, dtype=np.int64)
+
+
+def row_keys(numbers: IntArray, slots: IntArray) -> IntArray:
+    """(sku number, slot) as one number."""
+    return (numbers << SLOT_BITS) | slots
+
+
+@dataclass(frozen=True, slots=True)
+class UnfiledRows:
+    """Rows of whole shelves: one entry a row in every array, distinct, in order of key."""
+
+    keys: IntArray
+    available: np.ndarray
+    fresh_s: IntArray
+    price_id: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def where(self, chosen: BoolArray) -> Self:
+        return type(self)(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+    def merged(self, others: Self) -> Self:
+        """These rows and others, none of which is among these."""
+        at = self.keys.searchsorted(others.keys) + np.arange(len(others))
+        is_own = np.ones(len(self) + len(others), dtype=np.bool_)
+        is_own[at] = False
+        columns = []
+        for field in fields(self):
+            own, other = getattr(self, field.name), getattr(others, field.name)
+            column = np.empty(len(is_own), dtype=own.dtype)
+            column[is_own], column[at] = own, other
+            columns.append(column)
+        return type(self)(*columns)
+
+
+class Arrival:
+    """Rows of whole shelves as they come.
+
+    Touches nothing but what it is given, so that it can be made in another thread: it is mostly sorting.
+    """
+
+    def __init__(self, slots: IntArray, numbers: IntArray, rows: ShelfColumns) -> None:
+        """Take rows, in any order, each of another (slot, sku number); those whose slot is MISSING are left out."""
+        known = np.flatnonzero(slots != MISSING)
+        keys = row_keys(numbers[known], slots[known])
+        order = np.argsort(keys)
+        chosen = known[order]
+        packed = packed_prices(rows.price_minor[chosen], rows.currency[chosen])
+        prices, which = np.unique(packed, return_inverse=True)
+        self.prices: list[int] = prices.tolist()  # packed; a row's price is one of them, until the ids are known
+        self.rows = UnfiledRows(
+            keys[order], rows.available[chosen].astype(np.int32), rows.fresh_s[chosen], which.astype(np.int32)
+        )
+        self.slots: IntArray = np.unique(slots[known])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def beside(self, waiting: UnfiledRows, price_ids: list[int]) -> UnfiledRows:
+        """These rows and those waiting of other stores; ``price_ids`` are the ids of ``prices``. As thread-safe."""
+        arrived = replace(self.rows, price_id=np.array(price_ids, dtype=np.int32)[self.rows.price_id])
+        if not len(waiting):
+            return arrived
+        here = np.zeros(int(max(self.slots.max(initial=0), (waiting.keys & SLOT_MASK).max())) + 1, dtype=np.bool_)
+        here[self.slots] = True
+        is_other = ~here[waiting.keys & SLOT_MASK]
+        return (waiting if is_other.all() else waiting.where(is_other)).merged(arrived)
+
+
+class UnfiledShelves:
+    """The shelves that wait. What a store has is said by its shelf here alone, if that is here.
+
+    Belongs to the event loop's thread. Slots that are asked for must be below the ``reserve``d size.
+    """
+
+    __slots__ = ("_stale_after_s", "row_count", "rows")
+
+    def __init__(self) -> None:
+        self.rows = _no_rows()
+        self.row_count = 0  # how many wait: an attribute, for every look at the stock asks it first
+        self._stale_after_s = np.empty(0, dtype=np.int32)  # by slot; _NOT_HERE of a store whose shelf is not here
+
+    def reserve(self, size: int) -> None:
+        """Make room for slots below ``size``."""
+        more = size - len(self._stale_after_s)
+        if more > 0:
+            self._stale_after_s = np.concatenate([self._stale_after_s, np.full(more, _NOT_HERE, dtype=np.int32)])
+
+    # ── asking ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def has(self, slot: int) -> bool:
+        """Whether the shelf of this store is here."""
+        return self.row_count > 0 and bool(self._stale_after_s[slot] != _NOT_HERE)
+
+    def here(self, slots: IntArray) -> IntArray:
+        """Where among these slots those are whose shelves are here."""
+        return np.flatnonzero(self._stale_after_s.take(slots) != _NOT_HERE) if self.row_count else _NO_SLOTS
+
+    def slots(self) -> IntArray:
+        """The stores whose shelves are here, in order."""
+        return np.flatnonzero(self._stale_after_s != _NOT_HERE)
+
+    def stale_after_s(self, slots: IntArray) -> IntArray:
+        """After what time the rows of these stores, which are here, are stale."""
+        return self._stale_after_s.take(slots).astype(np.int64)
+
+    def stale_after_s_of(self, slot: int) -> int:
+        """As ``stale_after_s``, of one store."""
+        return int(self._stale_after_s[slot])
+
+    def find(self, number: int, slots: IntArray) -> tuple[BoolArray, IntArray]:
+        """Whether the shelf of each of these stores has a row of the sku, and where (anything, where not)."""
+        keys = (number << SLOT_BITS) | slots
+        at = self.rows.keys.searchsorted(keys)
+        np.minimum(at, self.row_count - 1, out=at)
+        return self.rows.keys.take(at) == keys, at
+
+    def at(self, number: int, slot: int) -> int:
+        """Where the row of one store is; −1 if there is none."""
+        key = (number << SLOT_BITS) | slot
+        at = int(self.rows.keys.searchsorted(key))
+        return at if at < self.row_count and bool(self.rows.keys[at] == key) else -1
+
+    def holders(self, number: int, ranges: SlotRanges | None = None) -> IntArray:
+        """The slots in these ranges, or all, that have a row for the sku here, in order."""
+        first, last = self._of_sku(number)
+        slots = self.rows.keys[first:last] & SLOT_MASK
+        if ranges is None or first == last:
+            return slots
+        edges = slots.searchsorted(np.array(ranges.pairs, dtype=np.int64).ravel()).tolist()
+        pieces = [slots[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True) if start < end]
+        return np.concatenate(pieces) if pieces else _NO_SLOTS
+
+    def _of_sku(self, number: int) -> tuple[int, int]:
+        keys = np.array([number << SLOT_BITS, (number + 1) << SLOT_BITS], dtype=np.int64)
+        first, last = self.rows.keys.searchsorted(keys).tolist()
+        return first, last
+
+    # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def take(self, rows: UnfiledRows, slots: IntArray, stale_after_s: IntArray) -> None:
+        """Have these rows: those that wait, and whole shelves of ``slots`` with their times of staleness."""
+        self.rows, self.row_count = rows, len(rows)
+        self._stale_after_s[slots] = stale_after_s
+
+    def set_one(self, number: int, slot: int, available: int, fresh_s: int, price_id: int) -> bool:
+        """Change a row; False, and nothing is done, if the shelf has none of the sku."""
+        at = self.at(number, slot)
+        if at < 0:
+            return False
+        rows = self.rows
+        rows.available[at], rows.fresh_s[at], rows.price_id[at] = available, fresh_s, price_id
+        return True
+
+    def clear(self) -> None:
+        """Have none: all are filed."""
+        self.rows, self.row_count = _no_rows(), 0
+        self._stale_after_s.fill(_NOT_HERE)
+
+
+def _no_rows() -> UnfiledRows:
+    few = np.empty(0, dtype=np.int32)
+    return UnfiledRows(_NO_SLOTS, few, _NO_SLOTS, few)
