@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from math import isnan
 from typing import Final
@@ -13,6 +14,10 @@ from geo.geodesy import distance_m
 
 HOME_RESOLUTION: Final = 3
 """The resolution of the cell that everything about a place carries; such a cell is about as large as a metropolis."""
+
+# Cells 2 km wide: so few that those of a country's towns are all remembered, and so small that 1 in 10 lies across the
+# edge of a circle round a home cell.
+_FINE_RESOLUTION: Final = 7
 
 # A cell's edges are arcs of great circles on the sphere of its latitudes, so no point of it is farther from its centre
 # than the farthest corner. Measured on the ellipsoid, north and east differ in scale by 0.7 %.
@@ -49,6 +54,29 @@ def cells_within(origin: LatLon, radius_m: float, resolution: int = HOME_RESOLUT
     return sorted(found)
 
 
+def home_cells_within(origin: LatLon, radius_m: float) -> Sequence[int]:
+    """``cells_within`` at the home resolution, for radii that are asked again and again: mostly remembered.
+
+    The same cells, for they are remembered only where all places of a fine cell have the same ones.
+    """
+    known = _home_cells_throughout(cell_of(origin, _FINE_RESOLUTION), radius_m)
+    return cells_within(origin, radius_m) if known is None else known
+
+
+# Half a KB each.
+@lru_cache(maxsize=1 << 14)
+def _home_cells_throughout(fine: int, radius_m: float) -> tuple[int, ...] | None:
+    """The home cells within ``radius_m`` of a place in a fine cell; None if they depend on the place."""
+    centre, spread_m = _circle_measured(fine)
+    # By the triangle inequality: what no place of the fine cell is near is not found, and each place finds the others.
+    found = cells_within(centre, radius_m + spread_m)
+    for cell in found:
+        of_cell, circumradius_m = _circle_around(cell)
+        if distance_m(centre, of_cell) + spread_m > radius_m + circumradius_m:
+            return None
+    return tuple(found)
+
+
 def ring(cell: int, k: int) -> list[int]:
     """The cells at exactly ``k`` steps from the cell, ascending; fewer than 6k around a pentagon."""
     return sorted(h3.grid_ring(cell, k))
@@ -70,11 +98,13 @@ def cell_from_text(text: str) -> int:
     raise ValueError(f"{text!r} is no H3 cell; give its 15 hexadecimal digits")
 
 
-# Room for all 41,162 cells of the home resolution.
-@lru_cache(maxsize=1 << 16)
-def _circle_around(cell: int) -> tuple[LatLon, float]:
+def _circle_measured(cell: int) -> tuple[LatLon, float]:
     """The centre of the cell, and a distance in metres that no place in it exceeds."""
     lat, lon = h3.cell_to_latlng(cell)
     centre = LatLon(lat=lat, lon=lon)
     corners = (LatLon(lat=lat, lon=lon) for lat, lon in h3.cell_to_boundary(cell))
     return centre, _ROUNDNESS * max(distance_m(centre, corner) for corner in corners)
+
+
+# Room for all 41,162 cells of the home resolution.
+_circle_around = lru_cache(maxsize=1 << 16)(_circle_measured)

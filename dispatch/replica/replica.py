@@ -20,7 +20,7 @@ from dispatch.replica.sku_rows import SlotRanges
 from dispatch.replica.stock import Stock
 from dispatch.replica.unfiled import Arrival, row_keys
 from dispatch.storage.feed import FeedReader, ShelfColumns, StoreRow
-from geo.cells import cells_within
+from geo.cells import home_cells_within
 from geo.coordinates import LatLon
 from geo.point_index import PointIndex
 from geo.travel import TravelModel
@@ -109,7 +109,7 @@ class Replica:
 
     def version_around(self, place: LatLon) -> Version:
         """How far this replica is in the cell of a place."""
-        cells = cells_within(place, _AT_HOME_M)
+        cells = home_cells_within(place, _AT_HOME_M)
         return Version({cell: self.cursors[cell] for cell in cells if cell in self.cursors})
 
     def lies_in(self, store_no: int, cell: int) -> bool:

@@ -5,7 +5,7 @@ import h3 as h3_text
 import pytest
 from pyproj import Geod
 
-from geo.cells import HOME_RESOLUTION, cell_from_text, cell_of, cell_to_text, cells_within, ring
+from geo.cells import HOME_RESOLUTION, cell_from_text, cell_of, cell_to_text, cells_within, home_cells_within, ring
 from geo.coordinates import LatLon
 
 GEOD = Geod(ellps="WGS84")
@@ -47,6 +47,21 @@ def test_every_place_within_the_radius_lies_in_one_of_the_cells(
             place = around(rng, origin, radius_m)
             cell = h3_text.str_to_int(h3_text.latlng_to_cell(place.lat, place.lon, resolution))
             assert cell in set(cells), f"{place} around {origin}, seed {SEED}"
+
+
+@pytest.mark.parametrize(("lat", "lon"), ORIGINS)
+@pytest.mark.parametrize("radius_m", [0.0, 1.0, 900.0])
+def test_home_cells_that_are_remembered_are_those_that_are_found(lat: float, lon: float, radius_m: float) -> None:
+    # So close together that many share a fine cell, some of them one that lies across the edge of a circle.
+    rng = random.Random(SEED)
+    divided = 0
+    for _ in range(20):
+        middle = around(rng, LatLon(lat=lat, lon=lon), 100_000)
+        places = [around(rng, middle, 2_000) for _ in range(30)]
+        found = [cells_within(place, radius_m) for place in places]
+        assert [list(home_cells_within(place, radius_m)) for place in places] == found, f"{middle}, seed {SEED}"
+        divided += len({tuple(cells) for cells in found}) > 1
+    assert divided, "no place lay near the edge of a circle"
 
 
 def test_the_cells_are_not_many_more_than_needed() -> None:
