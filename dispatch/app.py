@@ -15,7 +15,7 @@ from dispatch.api.docs_page import serve_docs_page
 from dispatch.api.documents import DESCRIPTION, describe
 from dispatch.api.envelope import Envelope
 from dispatch.api.problems import answer_with_problems
-from dispatch.api.shortcuts import Shortcuts
+from dispatch.api.shortcuts import ShortcutApp
 from dispatch.api.state import Limits, Service
 from dispatch.domain.promise import PromiseDefaults
 from dispatch.logs import configure_logs
@@ -225,7 +225,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
             await writes.close()
             await database.close()
 
-    app = FastAPI(
+    app = ShortcutApp(
         title="lifecircle",
         version=VERSION,
         summary="The nearest store that can keep a one-hour promise",
@@ -241,8 +241,8 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     answer_with_problems(app)
     for module in (finding, reach, orders, stores, closures, movements, partners, imports, lateness, operating):
         app.include_router(module.router)
-    app.add_middleware(Shortcuts, handlers={("POST", "/v1/quotes"): finding.quoted})
     app.add_middleware(Envelope)
+    app.shorten({("POST", "/v1/quotes"): finding.quoted})
     describe(app)
     return app
 
