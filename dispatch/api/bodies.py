@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from pydantic import BaseModel, ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
+from dispatch.api.headers import header
 from dispatch.api.problems import UNKNOWN, Problem, escaped, problem_of_validation
 
 JSON: Final = "application/json"
@@ -14,10 +15,14 @@ _LENGTH: Final = re.compile(r"[0-9]{1,18}")
 
 
 async def read_body(request: Request, *, most_bytes: int) -> bytes:
-    """The whole body. Raises Problem 413 as soon as it is known to be larger than ``most_bytes``."""
+    """The whole body. Raises Problem 413 as soon as it is known to be larger than ``most_bytes``, ClientDisconnect."""
     check_declared_size(request, most_bytes)
-    chunks, size = [], 0
-    async for chunk in request.stream():
+    chunks, size, more = [], 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk, more = message.get("body", b""), message.get("more_body", False)
         size += len(chunk)
         if size > most_bytes:
             raise too_large(most_bytes)
@@ -27,7 +32,7 @@ async def read_body(request: Request, *, most_bytes: int) -> bytes:
 
 def check_declared_size(request: Request, most_bytes: int) -> None:
     """Raise Problem 413 for a body that says it is larger than ``most_bytes``; the body need not speak the truth."""
-    declared = request.headers.get("content-length", "")
+    declared = header(request.scope, b"content-length") or ""
     if _LENGTH.fullmatch(declared) and int(declared) > most_bytes:
         raise too_large(most_bytes)
 
@@ -40,11 +45,12 @@ async def read_json(request: Request) -> bytes:
     if request.scope["query_string"]:
         names = dict.fromkeys(request.query_params)
         raise Problem(422, "invalid_input", UNKNOWN, errors=[(f"/query/{escaped(name)}", UNKNOWN) for name in names])
-    media_type = request.headers.get("content-type", JSON).split(";")[0].strip().lower()
+    media_type = header(request.scope, b"content-type")
+    media_type = JSON if media_type is None else media_type.split(";")[0].strip().lower()
     if media_type != JSON and not media_type.endswith("+json"):
         raise Problem(415, "unsupported_media_type", f"the body must be {JSON}, not {media_type[:64]}")
-    coding = request.headers.get("content-encoding", "identity").strip().lower()
-    if coding != "identity":
+    coding = header(request.scope, b"content-encoding")
+    if coding is not None and (coding := coding.strip().lower()) != "identity":
         raise Problem(415, "unsupported_media_type", f"the body must be sent plain, not as {coding[:64]}")
     return await read_body(request, most_bytes=request.app.state.service.limits.max_body_bytes)
 

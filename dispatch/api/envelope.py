@@ -1,19 +1,20 @@
 """What every request gets: an id that its answer and its log lines carry, and an answer even to a fault of ours."""
 
+import random
 import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
-from uuid import uuid4
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, unbind_contextvars
 
+from dispatch.api.headers import header
 from dispatch.api.problems import Problem, fault
 
 _log = structlog.get_logger(__name__)
 
-REQUEST_ID_HEADER: Final = "X-Request-Id"
+_HEADER: Final = b"x-request-id"
 _GOOD_ID: Final = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
 _BROKEN_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
@@ -28,29 +29,41 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        sent_id = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
-        request_id = sent_id if _GOOD_ID.fullmatch(sent_id) else uuid4().hex
+        sent_id = header(scope, _HEADER)
+        request_id = sent_id if sent_id and _GOOD_ID.fullmatch(sent_id) else _new_id()
+        told_id = (_HEADER, request_id.encode("ascii"))
         started = False
 
         async def send_with_id(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+                message["headers"] = [*message["headers"], told_id]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                if _is_text(scope.get("raw_path") or b"") and _is_text(scope["query_string"]):
-                    await self._app(scope, receive, send_with_id)
-                else:
-                    problem = Problem(400, "malformed", "the address holds bytes or escapes that are not UTF-8 text")
-                    await problem.response()(scope, receive, send_with_id)
-            except Exception as error:
-                _log.error("request_failed", path=scope["path"], exc_info=error)
-                if started:
-                    raise  # the server ends the connection, so that half an answer is not taken for a whole one
-                await fault().response()(scope, receive, send_with_id)
+        bind_contextvars(request_id=request_id)
+        try:
+            if _is_text(scope.get("raw_path") or b"") and _is_text(scope["query_string"]):
+                await self._app(scope, receive, send_with_id)
+            else:
+                problem = Problem(400, "malformed", "the address holds bytes or escapes that are not UTF-8 text")
+                await problem.response()(scope, receive, send_with_id)
+        except Exception as error:
+            _log.error("request_failed", path=scope["path"], exc_info=error)
+            if started:
+                raise  # the server ends the connection, so that half an answer is not taken for a whole one
+            await fault().response()(scope, receive, send_with_id)
+        finally:
+            unbind_contextvars("request_id")
+
+
+def _new_id() -> str:
+    """32 hexadecimal digits that no other request has.
+
+    They need not be beyond guessing, and without the system's random source they cost a tenth. A process that is forked
+    draws others than its parent: Python seeds it anew.
+    """
+    return f"{random.getrandbits(128):032x}"
 
 
 def _is_text(part: bytes) -> bool:

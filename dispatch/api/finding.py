@@ -14,6 +14,7 @@ from dispatch.api.caching import GEOJSON, cached_answer, wants_geojson
 from dispatch.api.cursors import Cursors
 from dispatch.api.documents import CACHING, json_request, responses_of
 from dispatch.api.documents import answer as told
+from dispatch.api.headers import header
 from dispatch.api.places import place_of, split_commas
 from dispatch.api.problems import Problem, problem_of
 from dispatch.api.rendering import QuoteAnswer, feature_of, store_told
@@ -39,6 +40,7 @@ from geo.datums import Datum
 router = APIRouter(prefix="/v1")
 
 _json = msgspec.json.Encoder().encode
+_MIN_VERSION: Final = MIN_VERSION_HEADER.lower().encode("ascii")
 _QUOTES_BETWEEN_PAUSES: Final = 8
 
 
@@ -75,7 +77,7 @@ async def answer(service: Service, replica: Replica, asked: QuoteIn) -> dict[str
 async def quoted(request: Request) -> Response:
     """The answer to POST /v1/quotes, however the request came here."""
     service = await service_of(request)
-    min_version = await min_version_of(request.headers.get(MIN_VERSION_HEADER))
+    min_version = await min_version_of(header(request.scope, _MIN_VERSION))
     asked = parsed(QuoteIn, await read_json(request))
     replica = await replica_of(service, min_version)
     return Response(_json(await answer(service, replica, asked)), media_type="application/json")
