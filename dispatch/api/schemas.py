@@ -27,6 +27,8 @@ MAX_QUOTES: Final = 1_000
 MAX_ORDERS: Final = 500
 MAX_ITEMS: Final = 20_000
 MAX_ZONE_CHARS: Final = 1_000_000
+# Beside a factory: a list that is the default itself is copied for each request, the slow way.
+_DEFAULT_NONE: Final[dict[str, Any]] = {"default": []}
 _STEPS_OF_ADDRESSES: Final = (".", "..", "nearby")
 _RFC_3339: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
@@ -120,9 +122,14 @@ class _Wanted(Sent):
     mode: Mode | None = None
     alternatives: int = Field(0, ge=0, le=MAX_ALTERNATIVES)
     explain: bool = False
-    exclude_stores: list[StoreId] = Field(default=[], max_length=MAX_STORES_NAMED)
+    exclude_stores: list[StoreId] = Field(
+        default_factory=list, max_length=MAX_STORES_NAMED, json_schema_extra=_DEFAULT_NONE
+    )
     only_stores: list[StoreId] = Field(
-        default=[], max_length=MAX_STORES_NAMED, description="If not empty, all other stores are excluded"
+        default_factory=list,
+        max_length=MAX_STORES_NAMED,
+        description="If not empty, all other stores are excluded",
+        json_schema_extra=_DEFAULT_NONE,
     )
     channel: Label | None = None
     campaign: Label | None = None
