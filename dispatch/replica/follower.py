@@ -18,7 +18,7 @@ from dispatch.replica.catalogue import StoreDefaults
 from dispatch.replica.numbering import MISSING
 from dispatch.replica.pauses import Pauses
 from dispatch.replica.replica import Progress, Replica, load
-from dispatch.storage.feed import Change, FeedReader, ShelfColumns, current_heads, reading
+from dispatch.storage.feed import Change, FeedReader, ShelfColumns, packed_heads, reading, unpacked
 from dispatch.storage.pool import Database
 from geo.travel import TravelModel
 
@@ -76,6 +76,8 @@ class Follower:
         self._owed: dict[int, set[int]] = {}
         self._rows_a_store = _ROWS_A_STORE_AT_FIRST
         self._shelves_read_at = 0.0
+        # The heads that the replica's cursors were last found to be at; None: not since they have moved.
+        self._settled_at: bytes | None = None
 
     # ── for those who ask ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -173,18 +175,22 @@ class Follower:
             async with reading(self._database) as reader:
                 replica = await load(reader, defaults=self._defaults, travel=self._travel, progress=self._progress)
             self._replica, self._as_of, self._is_mixed = replica, began, False
+            self._settled_at = None
             self._owed.clear()
             # Loading takes its time; what happened meanwhile is a step like any other.
             await self._tell_moved()
             return
-        heads = await current_heads(self._database)
-        if any(heads.get(cell, 0) < seq for cell, seq in replica.cursors.items()):
-            _log.warning(
-                "replica_reloads", reason="the database is older than the replica; it was restored or replaced"
-            )
-            self._replica = None
-            return
-        if not _behind(replica.cursors, heads):
+        packed = await packed_heads(self._database)
+        if packed != self._settled_at:
+            heads = unpacked(packed)
+            if any(heads.get(cell, 0) < seq for cell, seq in replica.cursors.items()):
+                _log.warning(
+                    "replica_reloads", reason="the database is older than the replica; it was restored or replaced"
+                )
+                self._replica = None
+                return
+            self._settled_at = None if _behind(replica.cursors, heads) else packed
+        if self._settled_at is not None:
             self._as_of = began
             await self._tell_moved()
             if replica.stock.unfiled.row_count and began - self._shelves_read_at > _FILED_AFTER_S:

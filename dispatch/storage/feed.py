@@ -6,6 +6,7 @@ moments.
 
 import asyncio
 import math
+import struct
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
@@ -36,6 +37,7 @@ _ROW = np.dtype(
 )  # fmt: skip
 _LENGTHS = {"fields": 6, "l1": 8, "l2": 8, "l3": 4, "l4": 8, "l5": 3, "l6": 8}
 _HEADER_BYTES = 19
+_HEAD = struct.Struct(">qq")
 _TRAILER = b"\xff\xff"
 _POSTGRES_EPOCH_S = 946_684_800
 _CHUNK_BYTES = 16 * 1024 * 1024
@@ -102,7 +104,13 @@ class FeedReader:
         self._connection = connection
 
     async def heads(self) -> dict[int, int]:
-        return {row["cell"]: row["seq"] for row in await self._connection.fetch(sql("heads"))}
+        """Where every cell is."""
+        return unpacked(await self.packed_heads())
+
+    async def packed_heads(self) -> bytes:
+        """As ``heads``, in one piece: equal as long as nothing has moved, else for ``unpacked``."""
+        packed: bytes | None = await self._connection.fetchval(sql("heads"))
+        return packed or b""
 
     async def skus(self, sku_nos: Sequence[int] | None = None) -> dict[int, str]:
         """Sku by number: of these, or all."""
@@ -290,6 +298,16 @@ async def forget_changes(database: Database, cell: int, *, keep: timedelta) -> i
 
 
 async def current_heads(database: Database) -> dict[int, int]:
-    """Where every cell is now, without a snapshot: what a follower polls."""
+    """Where every cell is now, without a snapshot."""
+    return unpacked(await packed_heads(database))
+
+
+async def packed_heads(database: Database) -> bytes:
+    """``current_heads`` in one piece, to be compared with what it was: what a follower polls."""
     async with database.connection() as connection:
-        return await FeedReader(connection).heads()
+        return await FeedReader(connection).packed_heads()
+
+
+def unpacked(heads: bytes) -> dict[int, int]:
+    """The number of the last change by cell, of heads in one piece."""
+    return dict(_HEAD.iter_unpack(heads))

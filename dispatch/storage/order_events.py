@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dispatch.domain.versions import Version
+from dispatch.storage.feed import FeedReader
 from dispatch.storage.orders import StoredOrder
 from dispatch.storage.pool import Database
 from dispatch.storage.sql import sql
@@ -43,7 +44,7 @@ async def events_after(database: Database, after: Version, limit: int) -> tuple[
     position = Version(after)
     events: list[OrderEvent] = []
     async with database.connection() as connection:
-        heads = {row["cell"]: row["seq"] for row in await connection.fetch(sql("heads"))}
+        heads = await FeedReader(connection).heads()
         for cell in sorted(heads):
             if heads[cell] <= position.get(cell, 0):
                 continue

@@ -188,6 +188,36 @@ async def test_lost_connections_are_survived_without_a_new_copy(database: Databa
     await own.close()
 
 
+async def test_a_look_that_finds_nothing_moved_looks_no_further(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put_store(database, a_store("a", TAIPEI))
+    follower = following(database)
+    await follower.step()
+    await follower.step()
+    monkeypatch.setattr("dispatch.replica.follower.unpacked", None)
+    await follower.step()
+    monkeypatch.undo()
+    await count(database, "a", tea=1)
+    await follower.step()
+    assert has(follower.replica, "a", "tea") == 1
+
+
+async def test_a_database_that_is_set_back_to_where_nothing_had_moved_is_read_anew(database: Database) -> None:
+    await put_store(database, a_store("a", TAIPEI))
+    follower = following(database)
+    await follower.step()
+    await follower.step()
+    replica = follower.replica
+    await count(database, "a", tea=1)
+    await follower.step()
+    async with database.connection() as connection:
+        await connection.execute("UPDATE cell_heads SET seq = seq - 1")
+    await follower.step()
+    await follower.step()
+    assert follower.replica is not replica
+
+
 async def loaded(follower: Follower) -> Replica:
     deadline = time.monotonic() + 10
     while True:

@@ -30,8 +30,9 @@ SELECT seq FROM cell_heads WHERE cell = $1
 SELECT cell, seq FROM cell_heads WHERE cell = ANY ($1::bigint[])
 
 -- name: heads
--- Where every cell is: polled by each follower, a few hundred small rows.
-SELECT cell, seq FROM cell_heads
+-- Where every cell is: polled by each follower, and mostly as it was. So it is one value, to be compared as a whole,
+-- 16 bytes a cell in no order; a few hundred small rows would be read one by one. Null without any cell.
+SELECT string_agg(int8send(cell) || int8send(seq), ''::bytea) FROM cell_heads
 
 -- name: changes_between
 -- What happened in a cell after seq $2, up to and with seq $3, in order, at most $4 rows of it.
