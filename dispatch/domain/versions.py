@@ -8,6 +8,7 @@ import base64
 import binascii
 import struct
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Self
 
 _PREFIX = "v1."
@@ -34,8 +35,7 @@ class Version(dict[int, int]):
 
     def encode(self) -> str:
         """Opaque text, the same for equal versions: pairs in order of cell."""
-        packed = b"".join(_PAIR.pack(cell, self[cell]) for cell in sorted(self))
-        return _PREFIX + base64.urlsafe_b64encode(packed).rstrip(b"=").decode("ascii")
+        return _text(tuple(sorted(self.items())))
 
     @classmethod
     def decode(cls, text: str) -> Self:
@@ -56,3 +56,10 @@ class Version(dict[int, int]):
     @classmethod
     def of(cls, pairs: Iterable[tuple[int, int]]) -> Self:
         return cls(pairs)
+
+
+# Between two changes around a door all answers tell the same.
+@lru_cache(maxsize=1 << 10)
+def _text(pairs: tuple[tuple[int, int], ...]) -> str:
+    packed = b"".join(_PAIR.pack(cell, seq) for cell, seq in pairs)
+    return _PREFIX + base64.urlsafe_b64encode(packed).rstrip(b"=").decode("ascii")
