@@ -22,7 +22,7 @@ from dispatch.services.threads import in_batches
 from dispatch.storage.import_images import keep_rows, texts_of_stores
 from dispatch.storage.pool import Connection
 from dispatch.storage.retrying import in_transaction
-from dispatch.storage.staged_stores import StagedStore, StagedStores, staged_stores
+from dispatch.storage.staged_stores import StagedStore, StagedStores
 from dispatch.storage.stores import (
     StoreKey,
     StoresPut,
@@ -63,7 +63,7 @@ async def import_stores(account: Account, table: Table) -> None:
     whole = account.is_whole(table)
     before = await _stores_in_service(account) if whole else []
     named: set[str] = set()
-    async with staged_stores(account.database) as staged:
+    with StagedStores() as staged:
         known = await places_of_partner(account.database, request.partner)
         rows = await asyncio.to_thread(read_stores, table, options=options, known=known)
         async for batch in in_batches(rows, _STORES_A_BATCH):
@@ -74,7 +74,7 @@ async def import_stores(account: Account, table: Table) -> None:
             account.note_ignored(Counter(row.reason for row in batch if isinstance(row, RowIgnored)))
             await account.file_errors([problem for row in bad for problem in row.problems])
             account.note_warnings([warning for row in good for warning in row.warnings])
-            await staged.add([_staged(row) for row in good])
+            staged.add([_staged(row) for row in good])
             if whole:
                 named |= {row.store.store_id for row in good}
             await account.note(0.0)
@@ -84,7 +84,7 @@ async def import_stores(account: Account, table: Table) -> None:
 
 
 def _staged(row: StoreRow) -> StagedStore:
-    return row.row_no, cell_of(row.store.place), _PACK((row.store, row.raw))
+    return StagedStore(row.row_no, cell_of(row.store.place), _PACK((row.store, row.raw)))
 
 
 async def _stores_in_service(account: Account) -> list[StoreKey]:
@@ -119,13 +119,13 @@ def _gone(account: Account, before: Sequence[StoreKey], named: set[str]) -> list
 async def _put(account: Account, staged: StagedStores, id_column: str) -> None:
     """Write the stores, a few batches at once, so that some are made ready while the database writes others."""
     done = 0
-    total = max(1, staged.count)
+    total = len(staged)
     turns = asyncio.Semaphore(_BATCHES_AT_ONCE)
 
-    async def put(cell: int, rows: Sequence[StagedStore], earlier: asyncio.Task[None] | None) -> None:
+    async def put(rows: Sequence[StagedStore], earlier: asyncio.Task[None] | None) -> None:
         nonlocal done
         try:
-            problems = await _put_some(account, cell, rows, id_column)
+            problems = await _put_some(account, rows, id_column)
             # Their errors in one order, however long each takes.
             if earlier is not None:
                 await asyncio.wait([earlier])
@@ -138,18 +138,18 @@ async def _put(account: Account, staged: StagedStores, id_column: str) -> None:
     try:
         last: asyncio.Task[None] | None = None
         async with asyncio.TaskGroup() as group:
-            async for page in staged.pages(_STORES_A_BATCH):
-                for cell, of_cell in groupby(page, key=lambda row: row[1]):
-                    await turns.acquire()
-                    last = group.create_task(put(cell, list(of_cell), last))
+            for rows in staged.by_cell(_STORES_A_BATCH):
+                await turns.acquire()
+                last = group.create_task(put(rows, last))
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
 
 
-async def _put_some(account: Account, cell: int, rows: Sequence[StagedStore], id_column: str) -> list[RowProblem]:
-    """Write some stores of a cell; the rows that name a store of another partner."""
+async def _put_some(account: Account, rows: Sequence[StagedStore], id_column: str) -> list[RowProblem]:
+    """Write some stores of one cell; the rows that name a store of another partner."""
     dry_run, import_id = account.request.dry_run, account.outcome.import_id
-    unpacked = [_UNPACK(packed) for _, _, packed in rows]
+    cell = rows[0].cell
+    unpacked = [_UNPACK(row.store) for row in rows]
     stores = [store for store, _ in unpacked]
     ids = [store.store_id for store in stores]
 
@@ -177,13 +177,13 @@ async def _put_some(account: Account, cell: int, rows: Sequence[StagedStore], id
     counts.failed += len(put.of_other_partner)
     return [
         RowProblem(
-            row_no,
+            row.row_no,
             id_column,
             "store_of_other_partner",
             f"the store {store.store_id} belongs to partner {put.of_other_partner[store.store_id]}",
             raw,
         )
-        for (row_no, _, _), (store, raw) in zip(rows, unpacked, strict=True)
+        for row, (store, raw) in zip(rows, unpacked, strict=True)
         if store.store_id in put.of_other_partner
     ]
 

@@ -79,20 +79,3 @@ SELECT count(*) FROM (
     JOIN shelves s ON s.cell = d.cell AND s.store_no = d.store_no
     WHERE d.partner = $1 AND NOT d.store_no = ANY ($2::bigint[]) AND s.on_hand > 0
     LIMIT $3) AS found
-
--- name: make_staged_stores
--- Where a file's stores wait until it is read to its end; a table of the connection.
-CREATE TEMPORARY TABLE staged_stores (
-    row_no bigint NOT NULL, cell bigint NOT NULL, store bytea NOT NULL)
-
--- name: index_staged_stores
--- Used by: staged_stores_after.
-CREATE INDEX ON staged_stores (cell, row_no)
-
--- name: staged_stores_after
--- The stores after cell $1 and row $2, by cell, at most $3.
-SELECT row_no, cell, store FROM staged_stores WHERE (cell, row_no) > ($1, $2) ORDER BY cell, row_no LIMIT $3
-
--- name: drop_staged_stores
--- The waiting table of an import that has ended.
-DROP TABLE IF EXISTS staged_stores
