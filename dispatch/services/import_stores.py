@@ -19,7 +19,7 @@ from dispatch.ingest.tables import RowIgnored, Table
 from dispatch.services.import_account import Account
 from dispatch.services.import_requests import store_options
 from dispatch.services.threads import in_batches
-from dispatch.storage.import_images import keep_rows, texts_of_stores
+from dispatch.storage.import_images import keep_rows, keep_stores, texts_of_stores
 from dispatch.storage.pool import Connection
 from dispatch.storage.retrying import in_transaction
 from dispatch.storage.staged_stores import StagedStore, StagedStores
@@ -154,14 +154,15 @@ async def _put_some(account: Account, rows: Sequence[StagedStore], id_column: st
     ids = [store.store_id for store in stores]
 
     async def work(connection: Connection) -> tuple[StoresPut, dict[str, str], dict[str, str]]:
-        await lock_directory(connection, ids)
-        before = await texts_of_stores(connection, ids)
+        known = [key.store_id for key in await lock_directory(connection, ids)]
+        before = await texts_of_stores(connection, known) if known else {}
         put = await put_stores_of_cell(connection, cell, stores)
         written = put.created | put.updated
+        if not dry_run:
+            await keep_stores(connection, import_id, sorted(written), before)
+            return put, {}, {}
         after = {store_id: text for store_id, text in before.items() if store_id not in written}
         after |= await texts_of_stores(connection, sorted(written))
-        if not dry_run:
-            await keep_rows(connection, import_id, before, after, same=False)
         return put, before, after
 
     put, before, after = await in_transaction(account.database, work, undo=dry_run)

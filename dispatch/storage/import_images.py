@@ -188,6 +188,15 @@ async def keep_rows(
         await connection.execute(sql("keep_rows"), import_id, ids, *columns)
 
 
+async def keep_stores(
+    connection: Connection, import_id: str, store_ids: Sequence[str], before: Mapping[str, str]
+) -> None:
+    """Keep stores as they were, by id, and as the import has just left them, in the transaction that wrote them."""
+    if store_ids:
+        ids = sorted(store_ids)
+        await connection.execute(sql("keep_stores"), import_id, ids, [before.get(store_id) for store_id in ids])
+
+
 async def images_of_rows(database: Database, import_id: str) -> AsyncIterator[list[tuple[str, Told, Told]]]:
     """Key, before and after of the stores or items that an import has changed, a page at a time, in order of key."""
     last = ""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 import asyncpg
@@ -68,11 +69,13 @@ async def put_stores_of_cell(connection: Connection, cell: int, stores: Sequence
     """
     result = StoresPut()
     by_id = {store.store_id: store for store in stores}
-    await connection.execute(sql("add_partners"), [store.partner for store in stores])
-    await connection.execute(sql("add_to_directory"), list(by_id), [s.partner for s in stores], cell)
-    directory = await connection.fetch(sql("lock_directory"), list(by_id))
+    await connection.execute(sql("add_partners"), list({store.partner for store in stores}))
+    new = await connection.fetch(sql("add_to_directory"), list(by_id), [s.partner for s in stores], cell)
+    known = by_id.keys() - {row["store_id"] for row in new}
+    # Nobody sees the new ones yet, so they need no lock, and have no rows.
+    old = await connection.fetch(sql("lock_directory"), list(known)) if known else []
     mine, moving = [], []
-    for row in directory:
+    for row in old:
         if row["partner"] != by_id[row["store_id"]].partner:
             result.of_other_partner[row["store_id"]] = row["partner"]
             continue
@@ -80,6 +83,7 @@ async def put_stores_of_cell(connection: Connection, cell: int, stores: Sequence
         if row["cell"] != cell:
             moving.append(row)
     counted = await _lock_rows(connection, cell, mine, moving)
+    mine = sorted((*mine, *new), key=itemgetter("store_no"))
     written = await connection.fetch(
         sql("put_stores"), cell, *_columns([(r["store_no"], by_id[r["store_id"]]) for r in mine])
     )
@@ -121,7 +125,7 @@ async def _lock_rows(
 
     Each by cell and number, which is everybody's order. Answers when each that moves was counted.
     """
-    stores_of = {cell: [row["store_no"] for row in stores]}
+    stores_of = {cell: [row["store_no"] for row in stores]} if stores else {}
     shelves_of = {cell: [row["store_no"] for row in moving]} if moving else {}
     for row in moving:
         stores_of.setdefault(row["cell"], []).append(row["store_no"])
@@ -162,37 +166,21 @@ async def _move_away(
     return left
 
 
-def _columns(rows: Sequence[tuple[int, Store]]) -> list[list[object]]:
+_FIELDS: Final = attrgetter(
+    "store_id", "partner", "place.lat", "place.lon", "timezone", "name", "brand", "region", "address", "phone",
+    "opening_hours", "delivery_radius_m", "delivery_zone", "mode", "prepare_s", "prepare_line_s", "queue_per_order_s",
+    "courier_s", "handover_s", "max_open_orders", "active",
+)  # fmt: skip
+_ZONE, _MODE = 13, 14
+
+
+def _columns(rows: Sequence[tuple[int, Store]]) -> list[list[Any]]:
     """The arrays of ``put_stores``, one a column."""
-    table = [
-        (
-            store_no,
-            s.store_id,
-            s.partner,
-            s.place.lat,
-            s.place.lon,
-            s.timezone,
-            s.name,
-            s.brand,
-            s.region,
-            s.address,
-            s.phone,
-            s.opening_hours,
-            s.delivery_radius_m,
-            None if s.delivery_zone is None else shapely.to_wkb(s.delivery_zone),
-            None if s.mode is None else s.mode.value,
-            s.prepare_s,
-            s.prepare_line_s,
-            s.queue_per_order_s,
-            s.courier_s,
-            s.handover_s,
-            s.max_open_orders,
-            s.active,
-        )
-        for store_no, s in rows
-    ]
-    width = 22
-    return [[row[column] for row in table] for column in range(width)]
+    table = [(store_no, *_FIELDS(store)) for store_no, store in rows]
+    columns = [list(column) for column in zip(*table, strict=True)] if table else [[] for _ in range(22)]
+    columns[_ZONE] = [None if zone is None else shapely.to_wkb(zone) for zone in columns[_ZONE]]
+    columns[_MODE] = [None if mode is None else mode.value for mode in columns[_MODE]]
+    return columns
 
 
 async def put_store(database: Database, store: Store) -> StoresPut:

@@ -1,15 +1,16 @@
 -- name: add_partners
--- Partners named in files or bodies are made.
-INSERT INTO partners (partner) SELECT DISTINCT u FROM unnest($1::text[]) AS u ORDER BY u ON CONFLICT DO NOTHING
+-- Partners named in files or bodies are made. $1: distinct.
+INSERT INTO partners (partner) SELECT u FROM unnest($1::text[]) AS u ORDER BY u ON CONFLICT DO NOTHING
 
 -- name: add_to_directory
--- Gives new store ids their number, cell and owner; ids that are known stay as they are.
+-- Gives new store ids their number, cell and owner, and returns these; ids that are known stay as they are.
 INSERT INTO store_directory (store_id, cell, partner)
 SELECT u.store_id, $3::bigint, u.partner
 FROM unnest($1::text[], $2::text[]) AS u (store_id, partner)
 WHERE NOT EXISTS (SELECT FROM store_directory d WHERE d.store_id = u.store_id)  -- a conflict would burn a number
 ORDER BY u.store_id
 ON CONFLICT (store_id) DO NOTHING
+RETURNING store_id, store_no, cell, partner
 
 -- name: lock_directory
 -- The directory rows of these ids, locked in order of number, so that a move and a change never cross.
