@@ -1,10 +1,10 @@
 """Exact nearest-first search over up to a million points that come and go.
 
-The points lie in an R-tree over earth-centred coordinates, where poles and the antimeridian need no special case. The
+The points lie in a k-d tree over earth-centred coordinates, where poles and the antimeridian need no special case. The
 tree orders by straight chord, which is never longer than the geodesic: a hit is released only once its geodesic is
 below what any point not yet seen can have.
 
-The R-tree crashes the process when two threads call it, even to read. An index belongs to one thread.
+An index belongs to one thread, except that the building of a merge may be done in another.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from rtree.index import Index, Property
 
+from geo.chord_tree import ChordTree, Merge
 from geo.coordinates import LatLon
 from geo.geodesy import (
     CHORD_SLACK_M,
@@ -28,13 +28,9 @@ from geo.geodesy import (
     geodesic_floor_m,
 )
 
-# Measured on 100,000 points: the 34 nearest take 44 us with 16 a node against 62 with 100. Half full, because a node
-# loaded in bulk holds the very minimum and its first deletion inserts all of it anew: 75 us, against 5 ms with 100.
-_NODE_CAPACITY: Final = 16
-_FILL_FACTOR: Final = 0.5
-# Beyond this many neighbours a box twice as large costs less than asking the tree for the neighbours in order.
+# Beyond this many neighbours a ball twice as large costs less than asking the tree for the neighbours in order.
 _MOST_NEIGHBOURS: Final = 4096
-_BOX_GROWTH: Final = 1.5
+_BALL_GROWTH: Final = 1.5
 _BEYOND_EARTH_M: Final = 3e7
 
 
@@ -52,7 +48,7 @@ class Hit(NamedTuple):
 
 
 class PointIndex:
-    """Points by small non-negative ids; memory is about 176 bytes a point and 40 for each id up to the largest.
+    """Points by small non-negative ids; memory is about 60 bytes a point and 48 for each id up to the largest.
 
     Raises ValueError for an id that is negative or given twice, and for coordinates out of range.
     """
@@ -74,21 +70,14 @@ class PointIndex:
             raise ValueError("an id is given twice")
         xyz = earth_centred(lats, lons)
         self._xyz[ids] = xyz
-        properties = Property(
-            dimension=3,
-            leaf_capacity=_NODE_CAPACITY,
-            index_capacity=_NODE_CAPACITY,
-            fill_factor=_FILL_FACTOR,
-            near_minimum_overlap_factor=_NODE_CAPACITY - 1,
-        )
-        # The bulk loader does not take nothing.
-        self._tree = Index((ids, xyz, xyz), properties=properties) if len(ids) else Index(properties=properties)
+        self._tree = ChordTree(ids, xyz)
 
     def __len__(self) -> int:
         return self._count
 
     def __contains__(self, id: int) -> bool:
-        return 0 <= id < len(self._lats) and not np.isnan(self._lats[id])
+        # Not a number is not equal to itself; np.isnan takes several times as long for a single one.
+        return 0 <= id < len(self._lats) and bool(self._lats[id] == self._lats[id])
 
     @property
     def lats(self) -> FloatArray:
@@ -111,7 +100,7 @@ class PointIndex:
         self._lats[id], self._lons[id] = place.lat, place.lon
         xyz = earth_centred_place(place)
         self._xyz[id] = xyz
-        self._tree.insert(id, xyz + xyz)
+        self._tree.add(id, xyz)
         self._count += 1
         self._changes += 1
 
@@ -119,12 +108,27 @@ class PointIndex:
         """Remove a point; its id may be used again. Raises KeyError if there is none of that id."""
         if id not in self:
             raise KeyError(id)
-        # From the array, not computed again: the tree finds a point only by the very same bits.
-        xyz = tuple(self._xyz[id].tolist())
-        self._tree.delete(id, xyz + xyz)
+        self._tree.remove(id)
         self._lats[id] = self._lons[id] = np.nan
         self._count -= 1
         self._changes += 1
+
+    @property
+    def backlog(self) -> int:
+        """How many points came or went since the last merge."""
+        return self._tree.backlog
+
+    @property
+    def merge_is_due(self) -> bool:
+        """Whether a merge would pay: so many points came or went that they make searches slow."""
+        return self._tree.merge_is_due
+
+    def begin_merge(self) -> Merge:
+        """A merge of what came and went: ``build`` it in any thread, then ``finish`` it in that of the index.
+
+        Meanwhile the index may change, and is as exact as ever.
+        """
+        return self._tree.begin_merge()
 
     def nearest(self, origin: LatLon, *, radius_m: float = inf) -> Iterator[Hit]:
         """Yield the points around the origin, nearest first by (geodesic metres, id), up to and including ``radius_m``.
@@ -162,7 +166,7 @@ class PointIndex:
         Two empty arrays when there is none. Raises ValueError if the radius is negative or not a number.
         """
         _check_radius(radius_m)
-        ids = self._in_box(earth_centred_place(origin), min(radius_m, _BEYOND_EARTH_M) + CHORD_SLACK_M)
+        ids = self._in_ball(earth_centred_place(origin), min(radius_m, _BEYOND_EARTH_M) + CHORD_SLACK_M)
         return self._by_distance(origin, ids, radius_m)
 
     def nearest_by_chord(self, origin: LatLon, count: int) -> tuple[IntArray, FloatArray]:
@@ -172,7 +176,7 @@ class PointIndex:
         """
         if not self._count:
             return np.empty(0, dtype=np.int64), np.empty(0)
-        ids = self._neighbours(earth_centred_place(origin), min(count, self._count))
+        ids = self._tree.nearest(earth_centred_place(origin), min(count, self._count))
         return self._by_distance(origin, ids, inf)
 
     def batches_among(self, origin: LatLon, ids: IntArray, *, first: int = 32) -> Iterator[Batch]:
@@ -214,19 +218,19 @@ class PointIndex:
         changes = self._changes
         centre = earth_centred_place(origin)
         released: NDArray[np.bool_] | None = None
-        released_count, wanted, reach_m, in_boxes = 0, first, 0.0, False
+        released_count, wanted, reach_m, in_balls = 0, first, 0.0, False
         while True:
             # Two more than wanted: one whose distance is the next bound, and one that proves it to be next.
             asked = released_count + wanted + 2
             if asked >= self._count:
                 ids, reach_m = np.flatnonzero(self._lats == self._lats), inf
-            elif in_boxes:
-                reach_m = min(max(_BOX_GROWTH * reach_m, 1.0), radius_m + 3 * CHORD_SLACK_M)
-                ids = self._in_box(centre, reach_m)
+            elif in_balls:
+                reach_m = min(max(_BALL_GROWTH * reach_m, 1.0), radius_m + 3 * CHORD_SLACK_M)
+                ids = self._in_ball(centre, reach_m)
             else:
-                ids = self._neighbours(centre, min(asked, _MOST_NEIGHBOURS))
+                ids = self._tree.nearest(centre, min(asked, _MOST_NEIGHBOURS))
                 reach_m = dist(centre, self._xyz[ids[-1]].tolist())
-                in_boxes = asked >= _MOST_NEIGHBOURS
+                in_balls = asked >= _MOST_NEIGHBOURS
             if released is not None:
                 ids = ids[~released[ids]]
             ids, metres = self._by_distance(origin, ids, radius_m)
@@ -248,8 +252,8 @@ class PointIndex:
                 released = np.zeros(len(self._lats), dtype=np.bool_)
             released[ids[:end]] = True
             released_count += end
-            # A box that proved nothing new is followed by a larger box, not by all points.
-            if end or not in_boxes:
+            # A ball that proved nothing new is followed by a larger ball, not by all points.
+            if end or not in_balls:
                 wanted *= 2
 
     def _by_distance(self, origin: LatLon, ids: IntArray, radius_m: float) -> tuple[IntArray, FloatArray]:
@@ -262,22 +266,10 @@ class PointIndex:
             order, metres = order[:end], metres[:end]
         return ids[order], metres
 
-    def _neighbours(self, centre: tuple[float, float, float], count: int) -> IntArray:
-        """The ids of the ``count`` nearest points by chord, in that order; of equal chords at the end, any."""
-        point = np.array((centre,))
-        # Not strict, the tree returns all that share the last chord: 600 where 1 was asked for.
-        ids: IntArray
-        # rtree has types for its scalar calls only.
-        ids, _ = self._tree.nearest_v(point, point, num_results=count, strict=True)  # type: ignore[no-untyped-call]
-        return ids
-
-    def _in_box(self, centre: tuple[float, float, float], chord_m: float) -> IntArray:
+    def _in_ball(self, centre: tuple[float, float, float], chord_m: float) -> IntArray:
         """The ids of all points whose chord is at most ``chord_m``, in no order; rounding is for the caller."""
-        point = np.array((centre,))
-        ids: IntArray
-        ids, _ = self._tree.intersection_v(point - chord_m, point + chord_m)  # type: ignore[no-untyped-call]  # as above
-        # The corners of the box, at a hundredth of the price of their geodesics.
-        away_m = self._xyz[ids] - point
+        ids = self._tree.within(centre, chord_m)
+        away_m = self._xyz[ids] - np.array(centre)
         near: NDArray[np.bool_] = np.einsum("ij,ij->i", away_m, away_m) <= chord_m * chord_m
         return ids[near]
 

@@ -6,10 +6,9 @@ from math import inf, nan
 import numpy as np
 import pytest
 from pyproj import Geod
-from rtree.index import Index, Property
 
 from geo.coordinates import LatLon
-from geo.geodesy import FloatArray, earth_centred
+from geo.geodesy import FloatArray
 from geo.point_index import Batch, PointIndex
 
 GEOD = Geod(ellps="WGS84")
@@ -265,18 +264,3 @@ def test_a_batch_drawn_after_a_change_is_an_error_and_not_a_wrong_answer() -> No
     index.insert(5000, TAIPEI)
     with pytest.raises(RuntimeError, match="has changed"):
         next(batches)
-
-
-def test_the_tree_gives_neighbours_in_order_of_chord_and_no_more_than_asked_for() -> None:
-    """What the index builds on, and a release of rtree or libspatialindex could change."""
-    rng = np.random.default_rng(SEED)
-    xyz = earth_centred(rng.normal(25, 0.1, 3000), rng.normal(121, 0.1, 3000))
-    xyz[:600] = xyz[0]
-    tree = Index((np.arange(3000), xyz, xyz), properties=Property(dimension=3))
-    for point in (xyz[0], xyz[2000]):
-        chords = np.linalg.norm(xyz - point, axis=1)
-        for count in (1, 10, 599, 601, 2999):
-            query = point[None, :]
-            ids, _ = tree.nearest_v(query, query, num_results=count, strict=True)  # type: ignore[no-untyped-call]
-            np.testing.assert_allclose(chords[ids], np.sort(chords)[:count], rtol=0, atol=1e-8)
-            assert len(set(ids.tolist())) == count

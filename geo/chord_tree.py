@@ -1,0 +1,206 @@
+"""The nearest of many points by straight line, while points come and go.
+
+A k-d tree cannot be changed. What came after it was built lies in a *tail* that every search looks through from end to
+end, what left is marked, and now and then a tree is built of all that is there: in a thread if need be, for building is
+a pure function of what it is given, and scipy lets other threads run meanwhile.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from geo.geodesy import FloatArray, IntArray
+
+_LEAF_SIZE: Final = 16
+# A search through a tail of a thousand points takes about as long as one in the tree; a tree is built in a quarter of a
+# microsecond a point. So a tail may be longer, the larger the tree that it spares to build.
+_LEAST_BACKLOG: Final = 512
+_BACKLOG_SHARE: Final = 32
+_MOST_BACKLOG: Final = 8_192
+# Where nobody merges, an addition does it in place, however long it takes.
+_NO_LONGER: Final = 16_384
+# Sums of squares are rounded; whoever needs an exact bound looks again.
+_SLACK: Final = 1.0 + 1e-9
+
+_NOWHERE: Final = -1
+_FIRST_OF_TAIL: Final = -2  # then downwards
+
+type Point = tuple[float, float, float]
+type _Parts = tuple[IntArray, FloatArray, NDArray[np.bool_], IntArray, FloatArray]
+"""Ids and points of a tree, which of them stay, and ids and points of its tail."""
+
+
+class ChordTree:
+    """Points by small non-negative ids. Its changes belong to one thread, as do its searches."""
+
+    _at: IntArray  # by id: where it is in the tree, or in the tail, or _NOWHERE
+
+    def __init__(self, ids: IntArray, xyz: FloatArray) -> None:
+        """Distinct ``ids``, and ``xyz`` of shape (n, 3)."""
+        self._take(_Built(np.asarray(ids, dtype=np.int64), np.asarray(xyz, dtype=np.float64)))
+        self._tail_ids, self._tail_xyz = np.empty(0, dtype=np.int64), np.empty((0, 3))
+        self._tail = 0
+        self._changed: set[int] | None = None  # since a merge began
+
+    def __len__(self) -> int:
+        return len(self._ids) - self._left + self._tail
+
+    @property
+    def backlog(self) -> int:
+        """How many points came or left since the tree was built."""
+        return self._tail + self._left
+
+    @property
+    def merge_is_due(self) -> bool:
+        """Whether searches are slow enough for a merge to pay."""
+        return self.backlog > min(max(_LEAST_BACKLOG, len(self._ids) // _BACKLOG_SHARE), _MOST_BACKLOG)
+
+    def add(self, id: int, xyz: Point) -> None:
+        """Add a point whose id is not there."""
+        if self.backlog >= _NO_LONGER:
+            self.merge()
+        if self._tail == len(self._tail_ids):
+            size = max(_LEAST_BACKLOG, 2 * self._tail)
+            self._tail_ids = np.resize(self._tail_ids, size)
+            self._tail_xyz = np.resize(self._tail_xyz, (size, 3))
+        if id >= len(self._at):
+            more = max(id + 1, 2 * len(self._at)) - len(self._at)
+            self._at = np.concatenate((self._at, np.full(more, _NOWHERE, dtype=np.int64)))
+        self._tail_ids[self._tail], self._tail_xyz[self._tail] = id, xyz
+        self._at[id] = _FIRST_OF_TAIL - self._tail
+        self._tail += 1
+        if self._changed is not None:
+            self._changed.add(id)
+
+    def remove(self, id: int) -> None:
+        """Remove a point that is there."""
+        at = int(self._at[id])
+        if at >= 0:
+            self._has_left[at] = True
+            self._left += 1
+        else:
+            # The last of the tail takes its place.
+            self._tail -= 1
+            place, moved = _FIRST_OF_TAIL - at, int(self._tail_ids[self._tail])
+            self._tail_ids[place], self._tail_xyz[place] = moved, self._tail_xyz[self._tail]
+            self._at[moved] = at
+        self._at[id] = _NOWHERE
+        if self._changed is not None:
+            self._changed.add(id)
+
+    def nearest(self, centre: Point, count: int) -> IntArray:
+        """The ids of the ``count`` nearest points, in that order, or of all; of equally far ones at the end, any."""
+        ids, away = self._nearest_of_tree(centre, count)
+        if not self._tail:
+            return ids
+        squares = self._squares_of_tail(centre)
+        near = np.argpartition(squares, count - 1)[:count] if count < self._tail else np.arange(self._tail)
+        ids = np.concatenate((ids, self._tail_ids[near]))
+        return ids[np.argsort(np.concatenate((away, np.sqrt(squares[near]))), kind="stable")[:count]]
+
+    def within(self, centre: Point, metres: float) -> IntArray:
+        """The ids of the points no farther than that, and perhaps of some a billionth farther, in no order."""
+        reach = metres * _SLACK
+        around = self._tree.query_ball_point(centre, reach, return_sorted=False) if len(self._ids) else []
+        found = np.array(around, dtype=np.int64)
+        if self._left:
+            found = found[~self._has_left[found]]
+        ids: IntArray = self._ids[found]
+        if not self._tail:
+            return ids
+        near = np.flatnonzero(self._squares_of_tail(centre) <= reach * reach)
+        return np.concatenate((ids, self._tail_ids[near]))
+
+    def merge(self) -> None:
+        """Build the tree anew in place."""
+        merge = self.begin_merge()
+        merge.build()
+        merge.finish()
+
+    def begin_merge(self) -> Merge:
+        """A merge of what is there now. A second one that is begun before its end takes the first one's place."""
+        self._changed = set()
+        parts = (self._ids, self._points, ~self._has_left, *self._copy_of_tail())
+        return Merge(self, self._changed, parts, room=len(self._at))
+
+    def _finish(self, built: _Built, changed: set[int]) -> None:
+        ids, xyz = self._copy_of_tail()
+        at = self._at
+        self._take(built)
+        if len(at) > len(self._at):
+            self._at = np.concatenate((self._at, np.full(len(at) - len(self._at), _NOWHERE, dtype=np.int64)))
+        self._tail, self._changed = 0, None
+        for id in changed:
+            if self._at[id] >= 0:
+                self.remove(id)
+        # Whatever came since then is still in the tail, and nothing else that is to stay there.
+        for id, point in zip(ids.tolist(), xyz.tolist(), strict=True):
+            if id in changed:
+                self.add(id, tuple(point))
+
+    def _take(self, built: _Built) -> None:
+        self._ids, self._points, self._tree = built.ids, built.xyz, built.tree
+        self._at = built.at
+        self._has_left = np.zeros(len(self._ids), dtype=np.bool_)
+        self._left = 0
+
+    def _copy_of_tail(self) -> tuple[IntArray, FloatArray]:
+        return self._tail_ids[: self._tail].copy(), self._tail_xyz[: self._tail].copy()
+
+    def _nearest_of_tree(self, centre: Point, count: int) -> tuple[IntArray, FloatArray]:
+        asked = count
+        while True:
+            asked = min(asked, len(self._ids))
+            if not asked:
+                return self._ids[:0], np.empty(0)
+            away, found = self._tree.query(centre, k=asked)
+            if asked == 1:
+                away, found = np.atleast_1d(away), np.atleast_1d(found)
+            if not self._left:
+                return self._ids[found], away
+            stays = np.flatnonzero(~self._has_left[found])
+            if len(stays) >= count or asked == len(self._ids):
+                return self._ids[found[stays[:count]]], away[stays[:count]]
+            asked = max(2 * asked, asked + 16)
+
+    def _squares_of_tail(self, centre: Point) -> FloatArray:
+        away = self._tail_xyz[: self._tail] - np.array(centre)
+        squares: FloatArray = np.einsum("ij,ij->i", away, away)
+        return squares
+
+
+class Merge:
+    """A tree in the making: ``build`` in any thread, then ``finish`` in the one that the points belong to."""
+
+    def __init__(self, of: ChordTree, changed: set[int], parts: _Parts, *, room: int) -> None:
+        self._of = of
+        self._changed = changed
+        self._parts = parts
+        self._room = room
+        self._built: _Built | None = None
+
+    def build(self) -> None:
+        """Do the work; nothing of it is seen yet."""
+        ids, xyz, stays, tail_ids, tail_xyz = self._parts
+        ids, xyz = np.concatenate((ids[stays], tail_ids)), np.concatenate((xyz[stays], tail_xyz))
+        self._built = _Built(ids, xyz, room=self._room)
+
+    def finish(self) -> None:
+        """Let searches use the tree, with what has changed since; nothing if another merge took its place."""
+        if self._built is not None and self._changed is self._of._changed:
+            self._of._finish(self._built, self._changed)
+
+
+class _Built:
+    """A tree, the id of each of its points, and of each id where it is among them; of the latter, ``room`` at least."""
+
+    def __init__(self, ids: IntArray, xyz: FloatArray, *, room: int = 1) -> None:
+        self.ids, self.xyz = ids, xyz
+        # Balanced, it takes half as long again to build, and is hardly faster.
+        self.tree = cKDTree(xyz, leafsize=_LEAF_SIZE, balanced_tree=False, compact_nodes=False)
+        self.at = np.full(max(room, int(ids.max(initial=-1)) + 1), _NOWHERE, dtype=np.int64)
+        self.at[ids] = np.arange(len(ids))
