@@ -6,7 +6,7 @@ from one snapshot, so a replica is always the copy of one moment.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import batched
 
 import numpy as np
@@ -18,7 +18,7 @@ from dispatch.replica.catalogue import StoreDefaults
 from dispatch.replica.numbering import MISSING
 from dispatch.replica.pauses import Pauses
 from dispatch.replica.replica import Progress, Replica, load
-from dispatch.storage.feed import Change, FeedReader, ShelfColumns, packed_heads, reading, unpacked
+from dispatch.storage.feed import Change, FeedReader, ShelfColumns, StoreRow, packed_heads, reading, unpacked
 from dispatch.storage.pool import Database
 from geo.travel import TravelModel
 
@@ -28,9 +28,12 @@ _log = structlog.get_logger(__name__)
 _LEAST_PAUSE_S = 0.004
 _RETRY_FIRST_S = 0.1
 _RETRY_MOST_S = 0.25
-# Stores read at once, and skus, when many have changed.
-_STORES_A_READING = 64
+# Stores read at once, and skus, when many have changed; and stores taken in without a look at the time.
+_STORES_A_READING = 256
+_STORES_A_STRETCH = 32
 _SKUS_A_READING = 1_000
+# So few hardly make a search longer; more are merged once there is nothing else to do.
+_PLACES_UNMERGED_AT_REST = 256
 # About so many shelf rows are read at once; how many a store has is only known afterwards. Writing them costs so much
 # a sku, whether one row of it or ten.
 _ROWS_A_READING = 50_000
@@ -197,6 +200,8 @@ class Follower:
             await self._tell_moved()
             if replica.stock.unfiled.row_count and began - self._shelves_read_at > _FILED_AFTER_S:
                 await replica.file_shelves()
+            if replica.index.backlog > _PLACES_UNMERGED_AT_REST:
+                await self._merge_places(replica)
             return
         async with reading(self._database) as reader:
             heads = await reader.heads()
@@ -262,22 +267,33 @@ class Follower:
         """Read stores anew; the shelves of those that are new here, or kept to another staleness, are owed."""
         owed = self._owed.setdefault(cell, set())
         pauses = Pauses()
-        for start in range(0, len(store_nos), _STORES_A_READING):
-            part = store_nos[start : start + _STORES_A_READING]
-            there = await reader.stores(cell, part)
-            for row in there:
-                slot = replica.catalogue.slot_of_number(row.store_no)
-                if slot is None or slot not in replica.index:
-                    owed.add(row.store_no)
-                    replica.put_store(row)
-                    continue
-                stale_after_s = int(replica.columns.stale_after_s[slot])
-                replica.put_store(row)
-                if int(replica.columns.stale_after_s[slot]) != stale_after_s:
-                    owed.add(row.store_no)
-            for gone in set(part) - {row.store_no for row in there}:
+        for part in batched(store_nos, _STORES_A_READING):
+            gone_nos = set(part)
+            for rows in batched(await reader.stores(cell, part), _STORES_A_STRETCH):
+                owed |= self._put_stores(replica, rows)
+                gone_nos -= {row.store_no for row in rows}
+                if pauses.due:
+                    await pauses.give_way()
+            for gone in gone_nos:
                 replica.catalogue.remove(gone, from_cell=cell)
+            if replica.index.merge_is_due:
+                await self._merge_places(replica)
             await pauses.give_way()
+
+    def _put_stores(self, replica: Replica, rows: Sequence[StoreRow]) -> set[int]:
+        """Take in stores; the numbers of those whose shelves are owed."""
+        stale_after_s = replica.columns.stale_after_s
+        before = [replica.catalogue.slot_of_number(row.store_no) for row in rows]
+        known = [None if at is None or at not in replica.index else int(stale_after_s[at]) for at in before]
+        slots = replica.put_stores(rows)
+        now = replica.columns.stale_after_s[slots].tolist()
+        return {row.store_no for row, was, is_now in zip(rows, known, now, strict=True) if was != is_now}
+
+    async def _merge_places(self, replica: Replica) -> None:
+        """Make searches fast again after many stores came or went: built in a thread, while answers go on."""
+        merge = replica.index.begin_merge()
+        await asyncio.to_thread(merge.build)
+        merge.finish()
 
     async def _read_owed(self, reader: FeedReader, replica: Replica, heads: Mapping[int, int]) -> None:
         """Read the shelves that are owed, of all cells together, now that their stores are known."""

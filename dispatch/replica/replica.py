@@ -2,7 +2,7 @@
 
 import asyncio
 import ctypes
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import batched
 from typing import Final
@@ -119,9 +119,13 @@ class Replica:
 
     def put_store(self, row: StoreRow) -> int:
         """Take in a store that is new, changed or back; its slot."""
-        slot = self.catalogue.put(row)
-        self.stock.reserve(slot + 1)
-        return slot
+        return self.put_stores([row])[0]
+
+    def put_stores(self, rows: Sequence[StoreRow]) -> list[int]:
+        """As ``put_store`` with each of these rows of different stores."""
+        slots = self.catalogue.put_all(rows)
+        self.stock.reserve(max(slots, default=-1) + 1)
+        return slots
 
     def know_skus(self, skus: dict[int, str]) -> None:
         """Take in skus by the database's number."""
@@ -213,8 +217,8 @@ async def load(
     say = progress or (lambda _what, _count: None)
     cursors = await reader.heads()
     catalogue = Catalogue([], defaults)
-    async for row in reader.all_stores():
-        catalogue.fill([row])
+    async for rows in reader.all_stores():
+        catalogue.fill(rows)
     catalogue.filled()
     say("stores", len(catalogue))
     stock = Stock()

@@ -7,7 +7,7 @@ moments.
 import asyncio
 import math
 import struct
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -125,18 +125,19 @@ class FeedReader:
         rows = await self._connection.fetch(sql("sku_numbers"), list(skus))
         return {row["sku"]: row["sku_no"] for row in rows}
 
-    async def all_stores(self) -> AsyncIterator[StoreRow]:
-        """Every store in service, in order of cell and number; never all of them in memory."""
-        async for row in self._connection.cursor(sql("read_all_stores"), prefetch=_STORES_A_FETCH):
-            yield _store_row(row)
+    async def all_stores(self) -> AsyncIterator[list[StoreRow]]:
+        """Every store in service, in order of cell and number; some at a time, never all of them in memory."""
+        cursor = await self._connection.cursor(sql("read_all_stores"))
+        while rows := await cursor.fetch(_STORES_A_FETCH):
+            yield [_store_row(row) for row in rows]
 
     async def store_numbers(self, cell: int) -> set[int]:
         """The numbers of the stores of a cell that are in service."""
         return {row["store_no"] for row in await self._connection.fetch(sql("store_numbers"), cell)}
 
-    async def stores(self, cell: int, store_nos: Sequence[int]) -> list[StoreRow]:
-        """Those of these stores that are in service."""
-        return [_store_row(row) for row in await self._connection.fetch(sql("read_some_stores"), cell, list(store_nos))]
+    async def stores(self, cell: int, store_nos: Sequence[int]) -> Iterator[StoreRow]:
+        """Those of these stores that are in service, each made when it is asked for, which takes its time."""
+        return map(_store_row, await self._connection.fetch(sql("read_some_stores"), cell, list(store_nos)))
 
     async def shelves(self, *, sku_nos: Sequence[int] | None = None) -> AsyncIterator[ShelfColumns]:
         """Every shelf row, or those of these skus, in chunks and no order."""

@@ -121,6 +121,25 @@ def test_no_store_at_all_has_a_catalogue_too() -> None:
     assert around(catalogue, TAIPEI) == {0}
 
 
+def test_stores_taken_in_together_are_what_they_would_be_one_by_one() -> None:
+    rows = [
+        a_row("new", 5, TAINAN, prepare_s=7, opening_hours="24/7", brand="one", delivery_zone=AROUND_TAIPEI),
+        a_row("a", 1, TAINAN, mode=Mode.CAR, brand="two", delivery_radius_m=900.0, max_open_orders=3),
+        a_row("back", 2, TAIPEI, active=False, brand="one", handover_s=0, mode=Mode.FOOT),
+    ]
+    together, single = (Catalogue([a_row("a", 1), a_row("back", 2, TAINAN)], DEFAULTS) for _ in range(2))
+    for catalogue in (together, single):
+        catalogue.remove(2, from_cell=cell_of(TAINAN))
+    slots = together.put_all(rows)
+    assert slots == [single.put(row) for row in rows] == [2, 0, 1]
+    for name, column in vars(together.columns).items():
+        np.testing.assert_array_equal(column[:3], getattr(single.columns, name)[:3], err_msg=name)
+    assert [together.card(slot) for slot in slots] == [single.card(slot) for slot in slots]
+    assert (together.index.lats[:3].tolist(), len(together)) == (single.index.lats[:3].tolist(), 3)
+    assert zones_at(together, TAIPEI) == zones_at(single, TAIPEI) == ["new"]
+    compare(together, {row.store_no: row for row in rows}, dict(zip([5, 1, 2], slots, strict=True)))
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_after_any_changes_it_says_what_a_new_one_of_the_same_rows_would(seed: int) -> None:
     rng = np.random.default_rng([SEED, seed])

@@ -16,9 +16,10 @@ from dispatch.replica.replica import Replica
 from dispatch.storage.feed import FeedReader, ShelfColumns, reading
 from dispatch.storage.pool import Database
 from dispatch.storage.shelves import put_shelf
-from dispatch.storage.stores import put_store, remove_store
+from dispatch.storage.stores import put_store, put_stores_of_cell, remove_store
 from geo.cells import cell_of
 from geo.coordinates import LatLon
+from geo.geodesy import distances_m
 from geo.travel.estimate import EstimateTravel
 from tests.replica.test_catalogue import DEFAULTS
 
@@ -451,3 +452,27 @@ async def test_a_version_is_waited_for_until_its_shelves_are_read_and_no_longer(
     # Not before the second shelf of its cell, and before the last of the other.
     assert not was_done[1]
     assert was_done[3]
+
+
+async def test_many_stores_are_found_as_soon_as_they_are_read_and_searched_fast_once_there_is_time(
+    database: Database,
+) -> None:
+    follower = following(database)
+    await follower.step()
+    replica = follower.replica
+    rng = np.random.default_rng(11)
+    lats, lons = TAIPEI.lat + rng.uniform(0, 0.02, 1_200), TAIPEI.lon + rng.uniform(0, 0.02, 1_200)
+    places = [LatLon(lat=float(lat), lon=float(lon)) for lat, lon in zip(lats, lons, strict=True)]
+    [cell] = {cell_of(place) for place in places}
+    async with database.transaction() as connection:
+        await put_stores_of_cell(connection, cell, [a_store(f"s{n}", place) for n, place in enumerate(places)])
+    await follower.step()
+    assert not replica.index.merge_is_due
+    assert replica.index.backlog > 256
+    await equals_the_database(database, replica)
+    found = [replica.store_id(hit.id) for hit in replica.index.nearest(TAIPEI)]
+    metres = distances_m(TAIPEI, lats, lons)
+    assert found == [f"s{n}" for n in np.argsort(metres).tolist()]
+    await follower.step()
+    assert replica.index.backlog == 0
+    assert [replica.store_id(hit.id) for hit in replica.index.nearest(TAIPEI)] == found
