@@ -14,6 +14,7 @@ from dispatch.storage.pool import Connection, Database
 from dispatch.storage.retrying import in_transaction
 from dispatch.storage.shelves import CountedWholeAt, Shortage, mark_short
 from dispatch.storage.sql import sql
+from dispatch.storage.stores import spoken
 
 KEEP_IMAGES: Final = timedelta(days=7)
 """For so long after its end an import can be undone, and the file of a dry run applied."""
@@ -194,7 +195,8 @@ async def keep_stores(
     """Keep stores as they were, by id, and as the import has just left them, in the transaction that wrote them."""
     if store_ids:
         ids = sorted(store_ids)
-        await connection.execute(sql("keep_stores"), import_id, ids, [before.get(store_id) for store_id in ids])
+        found = [before.get(store_id) for store_id in ids]
+        await connection.execute(sql("keep_stores"), import_id, ids, spoken(found))
 
 
 async def images_of_rows(database: Database, import_id: str) -> AsyncIterator[list[tuple[str, Told, Told]]]:

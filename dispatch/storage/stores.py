@@ -175,12 +175,17 @@ _ZONE, _MODE = 13, 14
 
 
 def _columns(rows: Sequence[tuple[int, Store]]) -> list[list[Any]]:
-    """The arrays of ``put_stores``, one a column."""
+    """The arrays of ``put_stores``, one a column; empty where no store says anything, for unnest makes that null."""
     table = [(store_no, *_FIELDS(store)) for store_no, store in rows]
     columns = [list(column) for column in zip(*table, strict=True)] if table else [[] for _ in range(22)]
     columns[_ZONE] = [None if zone is None else shapely.to_wkb(zone) for zone in columns[_ZONE]]
     columns[_MODE] = [None if mode is None else mode.value for mode in columns[_MODE]]
-    return columns
+    return [spoken(column) for column in columns]
+
+
+def spoken[T](column: list[T | None]) -> list[T | None]:
+    """The column, or nothing of one that holds nothing: to encode an array takes its time, null or not."""
+    return [] if column.count(None) == len(column) else column
 
 
 async def put_store(database: Database, store: Store) -> StoresPut:

@@ -55,7 +55,7 @@ SELECT store_no, cell FROM store_directory WHERE store_no = ANY ($1::bigint[])
 
 -- name: put_stores
 -- Writes whole stores of one cell. Returns those that are new or changed; a row that says the same is left alone.
--- $1: cell; then one array a column, in order of store_no.
+-- $1: cell; then one array a column, in order of store_no, or an empty one of a column in which nothing is said.
 INSERT INTO stores (cell, store_no, store_id, partner, lat, lon, timezone, name, brand, region, address, phone,
                     opening_hours, delivery_radius_m, delivery_zone, mode, prepare_s, prepare_line_s,
                     queue_per_order_s, courier_s, handover_s, max_open_orders, active)
