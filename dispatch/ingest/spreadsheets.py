@@ -25,7 +25,7 @@ def as_typed(value: str) -> str | None:
     and is 4710018000109; 4.71E+12 has lost them, and so may have what shows DIGITS_SHOWN of them or fewer. Whatever
     else there is comes back as it is. Leading zeros that a spreadsheet left out are not seen here.
     """
-    if value.isascii() and value.isdigit():
+    if value.isascii() and (value.isdigit() or (value.isalnum() and value[:1].isalpha())):
         return value
     if protected := _PROTECTED.fullmatch(value):
         value = (protected[1] or protected[2] or "").strip()

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from dispatch.domain.stores import (
@@ -17,6 +18,7 @@ from dispatch.domain.stores import (
     MAX_STORE_ID_CHARS,
     Store,
 )
+from dispatch.ingest.memos import Memo, told
 from dispatch.ingest.moves import Moves
 from dispatch.ingest.place_checks import country_of_text, moved, outside, said_of
 from dispatch.ingest.problems import FileProblem, PlaceProblem, RowProblem, RowWarning
@@ -45,6 +47,7 @@ from geo.zones import covers
 
 _TEXT_FIELDS: Final = ("name", "brand", "region", "address", "phone")
 _SURVEYED: Final = ("store_id", "lat", "lon", "datum", "partner", "brand", "region", "city", "country")
+_OF_ONE_STORE: Final = ("name", "address", "phone")
 _SECONDS_FIELDS: Final = ("prepare_s", "prepare_line_s", "queue_per_order_s", "courier_s", "handover_s")
 _SLUG_CHARS: Final = MAX_STORE_ID_CHARS - 13
 _NONE: Final[Mapping[str, LatLon]] = {}
@@ -192,7 +195,13 @@ class _Reading:
         self._known = known
         self._decimal_comma = decimal_comma
         self._id_columns = _id_columns(matched, options.id_from)
-        self._plain = [(name, parse) for name, parse in self._plain_fields() if name in matched.index_by_field]
+        # Most stores of a file say the same of their brand or hours; only names and addresses are each another.
+        self._plain = [
+            (name, read if name in _OF_ONE_STORE else Memo(read).__getitem__)
+            for name, parse in self._plain_fields()
+            if name in matched.index_by_field
+            for read in (told(partial(_said, parse=parse)),)
+        ]
         self._surveyed = {name: matched.index_by_field[name] for name in _SURVEYED if name in matched.index_by_field}
         self._declared = country_named(options.country) if options.country else None
         self._usual: str | None = None
@@ -257,23 +266,21 @@ class _Reading:
         value = _values_of(row, self._matched.index_by_field)
         raw = self._matched.own_part(row.cells)
         problems: list[RowProblem] = []
+        column_of = self._matched.name_of
 
         def take[T](name: str, parse: Callable[[str], T]) -> T | None:
             text = value.get(name)
             try:
-                if isinstance(text, Unreadable):
-                    raise text.refusal()
-                return parse(text) if text and trimmed(text) else None
+                return _said(text, parse) if text else None
             except BadValueError as bad:
-                column = bad.column or self._matched.name_of(name)
-                problems.append(RowProblem(row.row_no, column, bad.code, bad.message, raw))
+                problems.append(RowProblem(row.row_no, bad.column or column_of(name), bad.code, bad.message, raw))
                 return None
 
         def warn(name: str, code: str, message: str) -> None:
-            warnings.append(RowWarning(row.row_no, self._matched.name_of(name), code, message))
+            warnings.append(RowWarning(row.row_no, column_of(name), code, message))
 
         def fault(name: str, code: str, message: str) -> None:
-            problems.append(RowProblem(row.row_no, self._matched.name_of(name), code, message, raw))
+            problems.append(RowProblem(row.row_no, column_of(name), code, message, raw))
 
         store_id = None
         try:
@@ -282,7 +289,13 @@ class _Reading:
             fault("store_id", bad.code, bad.message)
         datum = take("datum", datum_of) or self._options.datum
         place = self._checked_place(value, seen, datum, take, warn, fault)
-        fields: dict[str, Any] = {name: take(name, parse) for name, parse in self._plain}
+        fields: dict[str, Any] = {}
+        for name, parse in self._plain:
+            made = parse(text) if (text := value.get(name)) else None
+            if isinstance(made, BadValueError):
+                problems.append(RowProblem(row.row_no, made.column or column_of(name), made.code, made.message, raw))
+                made = None
+            fields[name] = made
         zone = take("delivery_zone", lambda text: zone_of(text, datum))
         partner = take("partner", partner_of) or self._options.partner
         if self._options.partner not in (DEFAULT_PARTNER, partner):
@@ -383,6 +396,13 @@ class _Reading:
             message = f"{shown(text)} is not above 0 and at most {MAX_DELIVERY_RADIUS_M:.0f}"
             raise BadValueError("number_out_of_range", message)
         return radius_m
+
+
+def _said[T](text: str, parse: Callable[[str], T]) -> T | None:
+    """What the text means, None where it says nothing. Raises BadValueError."""
+    if isinstance(text, Unreadable):
+        raise text.refusal()
+    return parse(text) if trimmed(text) else None
 
 
 def _values_of(row: RawRow, index_by_field: Mapping[str, int]) -> dict[str, str]:

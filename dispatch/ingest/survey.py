@@ -44,7 +44,7 @@ class Seen(NamedTuple):
 
 
 class Survey:
-    """Collects the rows that have a place, then judges them; 44 bytes a row, and some 90 more while it judges.
+    """Collects the rows that have a place, then judges them; 45 bytes a row, and some 90 more while it judges.
 
     Names are kept as hashes: two names with one hash would be taken as one, which among a million does not happen.
     """
@@ -60,6 +60,7 @@ class Survey:
         self._twins: NDArray[np.int32] | None = None
         self._groups: Groups | None = None
         self._verdicts: Verdicts | None = None
+        self._is_odd = b""  # of each row, 0 or 1: hardly any is, and arrays are slow to be asked for one value
         self._next = 0
 
     def add(
@@ -114,6 +115,7 @@ class Survey:
         chains, self._chains = Groups(np.frombuffer(self._chains, dtype=np.int32)), array("i")
         cities, self._cities = np.frombuffer(self._cities, dtype=np.int32), array("i")
         self._verdicts = odd_places(Places(spots=spots, regions=self._groups, chains=chains, cities=cities))
+        self._is_odd = ((self._verdicts.kinds != Odd.NOTHING) | (self._twins >= 0)).tobytes()
 
     def may_be_doubled(self, store_id: str) -> bool:
         """Whether the id may stand in several rows; certain when false, so that few ids have to be remembered."""
@@ -125,16 +127,22 @@ class Survey:
         None for a row that was not added.
         """
         index = self._next
-        verdicts, twins = self._verdicts, self._twins
-        if verdicts is None or twins is None or index >= len(self._row_nos) or self._row_nos[index] != row_no:
+        if index >= len(self._is_odd) or self._row_nos[index] != row_no:
             return None
         self._next += 1
+        place = LatLon(lat=self._lats[index], lon=self._lons[index])
+        return Seen(place, self._oddities(index) if self._is_odd[index] else ())
+
+    def _oddities(self, index: int) -> tuple[Oddity, ...]:
+        verdicts, twins = self._verdicts, self._twins
+        assert verdicts is not None
+        assert twins is not None
         found = []
         if (kind := Odd(int(verdicts.kinds[index]))) is not Odd.NOTHING:
             found.append(self._oddity(kind, float(verdicts.away_m[index]), int(verdicts.others[index])))
         if (twin := int(twins[index])) >= 0:
             found.append(self._oddity(Odd.SAME_PLACE, 0.0, twin))
-        return Seen(LatLon(lat=self._lats[index], lon=self._lons[index]), tuple(found))
+        return tuple(found)
 
     def _oddity(self, kind: Odd, away_m: float, other: int) -> Oddity:
         groups = self._groups

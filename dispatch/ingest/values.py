@@ -198,6 +198,8 @@ def _decimals_by_currency() -> dict[str, int]:
 def _number_text(text: str) -> str:
     if len(text) > _MAX_NUMBER_CHARS:
         raise BadValueError("number_invalid", f"{shown(text)} is too long for a number")
+    if text.isascii():
+        return text.strip()
     return unicodedata.normalize("NFKC", trimmed(text)).strip().replace("\u2212", "-")
 
 
