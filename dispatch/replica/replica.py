@@ -168,7 +168,7 @@ class Replica:
         if len(arrival) == 0:
             return
         price_ids = await self._price_ids(arrival.prices)
-        together = await _aside(len(rows) + unfiled.row_count, arrival.beside, unfiled.rows, price_ids)
+        together = await _aside(len(rows) + unfiled.row_count, arrival.beside, unfiled.run, price_ids)
         unfiled.take(together, arrival.slots, self.columns.stale_after_s[arrival.slots].astype(np.int64))
         self.stock.changes += 1
 

@@ -34,11 +34,12 @@ def block_of(slots: IntArray) -> tuple[int | None, np.ndarray]:
 class SlotRanges:
     """Some stretches of slots, ascending and apart, in the form in which a sku's rows are cut by them."""
 
-    __slots__ = ("bases", "by_block", "pairs", "size")
+    __slots__ = ("bases", "by_block", "edges", "pairs", "size")
 
     def __init__(self, pairs: Sequence[tuple[int, int]]) -> None:
         """``pairs`` of first slot and the slot after the last."""
         self.pairs = tuple(pairs)
+        self.edges = np.array(pairs, dtype=np.int64).ravel()
         self.size = sum(end - start for start, end in pairs)
         by_block: dict[int, list[tuple[int, int]]] = {}
         for start, end in pairs:

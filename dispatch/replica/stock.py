@@ -211,7 +211,7 @@ class Stock:
         """How many slots ``holders`` has, or more: a row counts twice while its shelf waits to be filed again."""
         rows = self._rows[number]
         filed = 0 if rows is None else len(rows.low) if ranges is None else rows.count_in(ranges)
-        return filed + len(self.unfiled.holders(number, ranges)) if self.unfiled.row_count else filed
+        return filed + self.unfiled.holder_count(number, ranges) if self.unfiled.row_count else filed
 
     def holding(self, number: int, wanted: int, ranges: SlotRanges, now_s: int) -> tuple[IntArray, BoolArray]:
         """``holders``, and which of them have so many, in a row that is not stale."""

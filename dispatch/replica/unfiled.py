@@ -56,6 +56,26 @@ class UnfiledRows:
         return type(self)(*columns)
 
 
+class Run:
+    """Rows in order of sku, then slot, and what it takes to look one up. May be made in any thread."""
+
+    __slots__ = ("edges", "rows", "slots")
+
+    def __init__(self, rows: UnfiledRows) -> None:
+        self.rows = rows
+        self.slots: IntArray = rows.keys & SLOT_MASK
+        most = int(rows.keys[-1] >> SLOT_BITS) if len(rows) else -1
+        # Where the rows of each sku begin, and the last ends.
+        self.edges: IntArray = rows.keys.searchsorted(np.arange(most + 2, dtype=np.int64) << SLOT_BITS)
+
+    def of_sku(self, number: int) -> tuple[int, int]:
+        """Where the rows of a sku begin and end."""
+        if number + 1 >= len(self.edges):
+            return 0, 0
+        first, last = self.edges[number : number + 2].tolist()
+        return first, last
+
+
 class Arrival:
     """Rows of whole shelves as they come.
 
@@ -79,15 +99,16 @@ class Arrival:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def beside(self, waiting: UnfiledRows, price_ids: list[int]) -> UnfiledRows:
-        """These rows and those waiting of other stores; ``price_ids`` are the ids of ``prices``. As thread-safe."""
+    def beside(self, waiting: Run, price_ids: list[int]) -> Run:
+        """These rows and those waiting of other stores; ``price_ids`` are the ids of ``prices``. In any thread, too."""
         arrived = replace(self.rows, price_id=np.array(price_ids, dtype=np.int32)[self.rows.price_id])
-        if not len(waiting):
-            return arrived
-        here = np.zeros(int(max(self.slots.max(initial=0), (waiting.keys & SLOT_MASK).max())) + 1, dtype=np.bool_)
+        if not len(waiting.rows):
+            return Run(arrived)
+        here = np.zeros(max(int(self.slots[-1]), int(waiting.slots.max())) + 1, dtype=np.bool_)
         here[self.slots] = True
-        is_other = ~here[waiting.keys & SLOT_MASK]
-        return (waiting if is_other.all() else waiting.where(is_other)).merged(arrived)
+        is_other = ~here[waiting.slots]
+        others = waiting.rows if is_other.all() else waiting.rows.where(is_other)
+        return Run(others.merged(arrived))
 
 
 class UnfiledShelves:
@@ -96,10 +117,11 @@ class UnfiledShelves:
     Belongs to the event loop's thread. Slots that are asked for must be below the ``reserve``d size.
     """
 
-    __slots__ = ("_stale_after_s", "row_count", "rows")
+    __slots__ = ("_stale_after_s", "row_count", "rows", "run")
 
     def __init__(self) -> None:
-        self.rows = _no_rows()
+        self.run = Run(_no_rows())
+        self.rows = self.run.rows
         self.row_count = 0  # how many wait: an attribute, for every look at the stock asks it first
         self._stale_after_s = np.empty(0, dtype=np.int32)  # by slot; _NOT_HERE of a store whose shelf is not here
 
@@ -133,37 +155,45 @@ class UnfiledShelves:
 
     def find(self, number: int, slots: IntArray) -> tuple[BoolArray, IntArray]:
         """Whether the shelf of each of these stores has a row of the sku, and where (anything, where not)."""
-        keys = (number << SLOT_BITS) | slots
-        at = self.rows.keys.searchsorted(keys)
-        np.minimum(at, self.row_count - 1, out=at)
-        return self.rows.keys.take(at) == keys, at
+        first, last = self.run.of_sku(number)
+        if first == last:
+            return np.zeros(len(slots), dtype=np.bool_), np.zeros(len(slots), dtype=np.int64)
+        its = self.run.slots[first:last]
+        at = its.searchsorted(slots)
+        np.minimum(at, last - first - 1, out=at)
+        has_row = its.take(at) == slots
+        at += first
+        return has_row, at
 
     def at(self, number: int, slot: int) -> int:
         """Where the row of one store is; −1 if there is none."""
-        key = (number << SLOT_BITS) | slot
-        at = int(self.rows.keys.searchsorted(key))
-        return at if at < self.row_count and bool(self.rows.keys[at] == key) else -1
+        first, last = self.run.of_sku(number)
+        at = first + int(self.run.slots[first:last].searchsorted(slot))
+        return at if at < last and bool(self.run.slots[at] == slot) else -1
 
     def holders(self, number: int, ranges: SlotRanges | None = None) -> IntArray:
         """The slots in these ranges, or all, that have a row for the sku here, in order."""
-        first, last = self._of_sku(number)
-        slots = self.rows.keys[first:last] & SLOT_MASK
+        first, last = self.run.of_sku(number)
+        slots = self.run.slots[first:last]
         if ranges is None or first == last:
             return slots
-        edges = slots.searchsorted(np.array(ranges.pairs, dtype=np.int64).ravel()).tolist()
+        edges = slots.searchsorted(ranges.edges).tolist()
         pieces = [slots[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True) if start < end]
         return np.concatenate(pieces) if pieces else _NO_SLOTS
 
-    def _of_sku(self, number: int) -> tuple[int, int]:
-        keys = np.array([number << SLOT_BITS, (number + 1) << SLOT_BITS], dtype=np.int64)
-        first, last = self.rows.keys.searchsorted(keys).tolist()
-        return first, last
+    def holder_count(self, number: int, ranges: SlotRanges | None = None) -> int:
+        """How many slots ``holders`` has."""
+        first, last = self.run.of_sku(number)
+        if ranges is None or first == last:
+            return last - first
+        edges = self.run.slots[first:last].searchsorted(ranges.edges)
+        return int(edges[1::2].sum()) - int(edges[::2].sum())
 
     # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def take(self, rows: UnfiledRows, slots: IntArray, stale_after_s: IntArray) -> None:
+    def take(self, run: Run, slots: IntArray, stale_after_s: IntArray) -> None:
         """Have these rows: those that wait, and whole shelves of ``slots`` with their times of staleness."""
-        self.rows, self.row_count = rows, len(rows)
+        self.run, self.rows, self.row_count = run, run.rows, len(run.rows)
         self._stale_after_s[slots] = stale_after_s
 
     def set_one(self, number: int, slot: int, available: int, fresh_s: int, price_id: int) -> bool:
@@ -177,7 +207,8 @@ class UnfiledShelves:
 
     def clear(self) -> None:
         """Have none: all are filed."""
-        self.rows, self.row_count = _no_rows(), 0
+        self.run = Run(_no_rows())
+        self.rows, self.row_count = self.run.rows, 0
         self._stale_after_s.fill(_NOT_HERE)
 
 

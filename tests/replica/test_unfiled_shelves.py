@@ -52,7 +52,7 @@ def columns(shelves: dict[int, Shelf]) -> tuple[np.ndarray, np.ndarray, ShelfCol
 
 def take(stock: Stock, shelves: dict[int, Shelf]) -> None:
     arrival = Arrival(*columns(shelves))
-    together = arrival.beside(stock.unfiled.rows, stock.prices.ids_of_packed(arrival.prices))
+    together = arrival.beside(stock.unfiled.run, stock.prices.ids_of_packed(arrival.prices))
     stock.unfiled.take(together, arrival.slots, np.full(len(arrival.slots), STALE_AFTER_S))
 
 
