@@ -149,8 +149,11 @@ def store_defaults(settings: Settings) -> StoreDefaults:
     return StoreDefaults(promise, settings.stock_stale_after_s)
 
 
-def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
-    """The service on the database of ``settings.database_url``, which must be migrated."""
+def create_app(settings: Settings, *, clock: Clock = utc_now, settle: Callable[[], None] | None = None) -> FastAPI:
+    """The service on the database of ``settings.database_url``, which must be migrated.
+
+    ``settle`` is called once its replica is loaded, before anybody is answered from it.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -174,6 +177,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
             every_s=settings.follow_every_s,
             stale_after_s=settings.replica_stale_after_s,
             monotonic=time.monotonic,
+            settle=settle,
         )
         background = Background()
         writers = writers_on(writes, wait_s=settings.write_wait_s)
@@ -247,11 +251,11 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     return app
 
 
-def create_app_from_environment() -> FastAPI:
+def create_app_from_environment(*, settle: Callable[[], None] | None = None) -> FastAPI:
     """For the workers that ``dispatch serve`` starts: the settings come by the environment."""
     settings = load_settings()
     configure_logs(settings.log_level)
     # What dispatch serve has checked and opened; a worker alone must not start a database of its own.
     if settings.database_url is None:
         raise ValueError(f"DISPATCH_DATABASE_URL is not set (process {os.getpid()})")
-    return create_app(settings)
+    return create_app(settings, settle=settle)

@@ -118,6 +118,7 @@ async def _begin(request: Request, kind: str, asked: ImportAsked, service: Servi
             mapping=mapping_of(asked.map),
         )
         _check_mode(wanted)
+        await service.imports.get_ready()
         filename = await save_upload(request, path, most_bytes=service.limits.max_file_bytes)
         wanted = wanted.named(asked.filename or filename)
         await service.imports.look(wanted)

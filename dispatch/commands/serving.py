@@ -13,7 +13,7 @@ from rich.console import Console
 from dispatch.app import VERSION, create_app, roads_dir
 from dispatch.commands.examples import Examples, find_examples
 from dispatch.commands.importing import progress_bar
-from dispatch.commands.server import ReadyServer, config_of
+from dispatch.commands.server import ReadyServer, config_of, settle_memory
 from dispatch.commands.session import CommandError, database_server, opened, out
 from dispatch.commands.stopping import Stopped, StopRequest
 from dispatch.commands.workers import Workers, worker_environment
@@ -187,7 +187,7 @@ class _Service:
             workers = Workers(self._settings.workers, self._listener, environment, self._announce)
             stop.run(workers.run())
             return
-        app = create_app(self._settings.model_copy(update={"database_url": self._url}))
+        app = create_app(self._settings.model_copy(update={"database_url": self._url}), settle=settle_memory)
         server = ReadyServer(config_of(app, self._settings.log_level), app, self._announce)
 
         def end() -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from dispatch.app import create_app_from_environment
 from dispatch.commands.failures import line_of
-from dispatch.commands.server import GRACE_S, ReadyServer, config_of
+from dispatch.commands.server import GRACE_S, ReadyServer, config_of, settle_memory
 from dispatch.settings import load_settings
 from dispatch.storage.reaching import DatabaseUnreachable, current
 
@@ -38,7 +38,7 @@ def _serve(listener_fd: int) -> None:
     settings = load_settings()
     assert settings.database_url is not None, "whoever starts a worker says which database"
     asyncio.run(_reach(settings.database_url))
-    app = create_app_from_environment()
+    app = create_app_from_environment(settle=settle_memory)
     server = lifeline.server = ReadyServer(config_of(app, settings.log_level), app, _say_ready)
 
     def end(_number: int, _frame: object) -> None:

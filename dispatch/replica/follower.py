@@ -60,7 +60,9 @@ class Follower:
         stale_after_s: float,
         monotonic: Callable[[], float],
         progress: Progress | None = None,
+        settle: Callable[[], None] | None = None,
     ) -> None:
+        """``settle`` is called each time a replica has been loaded, before it can be asked."""
         self._database = database
         self._defaults = defaults
         self._travel = travel
@@ -68,6 +70,7 @@ class Follower:
         self._stale_after_s = stale_after_s
         self._monotonic = monotonic
         self._progress = progress
+        self._settle = settle
         self._replica: Replica | None = None
         self._as_of: float | None = None
         self._task: asyncio.Task[None] | None = None
@@ -179,6 +182,8 @@ class Follower:
         if replica is None:
             async with reading(self._database) as reader:
                 replica = await load(reader, defaults=self._defaults, travel=self._travel, progress=self._progress)
+            if self._settle is not None:
+                self._settle()
             self._replica, self._as_of, self._is_mixed = replica, began, False
             self._settled_at = None
             self._owed.clear()

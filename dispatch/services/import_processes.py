@@ -14,6 +14,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
 from typing import Any, Final
@@ -63,6 +64,10 @@ class ImportProcesses:
         self._context.set_forkserver_preload([__name__])
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._looks = asyncio.Semaphore(_AT_ONCE)
+
+    async def get_ready(self) -> None:
+        """Have the server of processes start, if it has not: it takes a second or two, in which a file can be sent."""
+        await asyncio.to_thread(forkserver.ensure_running)
 
     async def look(self, request: ImportRequest) -> None:
         """Tell at once what is wrong with a request. Raises InvalidInput."""

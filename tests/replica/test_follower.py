@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from dispatch.domain.errors import DatabaseUnavailable
+from dispatch.domain.errors import DatabaseUnavailable, ReplicaNotReady
 from dispatch.domain.stores import ShelfCount, Store
 from dispatch.domain.versions import Version
 from dispatch.replica.follower import Follower
@@ -35,7 +35,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await opened.close()
 
 
-def following(database: Database) -> Follower:
+def following(database: Database, *, settle: Callable[[], None] | None = None) -> Follower:
     return Follower(
         database,
         defaults=DEFAULTS,
@@ -43,6 +43,7 @@ def following(database: Database) -> Follower:
         every_s=0.01,
         stale_after_s=60,
         monotonic=time.monotonic,
+        settle=settle,
     )
 
 
@@ -267,6 +268,21 @@ async def test_whoever_asks_while_shelves_are_read_sees_each_of_them_old_or_new(
         assert (replica.stock.unfiled.row_count == 0) == (most_unfiled == 0)
     assert seen >= {1, 2, 3}
     assert pauses > 3 * len(stores)
+
+
+async def test_what_is_loaded_is_settled_before_it_can_be_asked(database: Database) -> None:
+    seen: list[bool] = []
+
+    def settle() -> None:
+        with pytest.raises(ReplicaNotReady):
+            follower.replica  # noqa: B018 - it raises
+        seen.append(True)
+
+    follower = following(database, settle=settle)
+    await follower.step()
+    await follower.step()
+    assert seen == [True]
+    assert len(follower.replica.catalogue) == 0
 
 
 async def test_shelves_are_filed_once_none_has_come_for_a_while(
