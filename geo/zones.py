@@ -91,8 +91,8 @@ class ZoneIndex:
     """Zones by small ids: which of some hold a place, and which of all do.
 
     A search knows which zones it asks about, few of them however many hold the place, so it asks these prepared
-    polygons at once: 48 corners cost 0.1 µs. The R-tree over the boxes is for asking about all. Like every R-tree here
-    it belongs to one thread. Valid zones only, as ``parse_zone`` makes them.
+    polygons at once: 48 corners cost 0.1 µs. The R-tree over the boxes is for asking about all. An R-tree
+    belongs to one thread. Valid zones only, as ``parse_zone`` makes them.
     """
 
     def __init__(self) -> None:

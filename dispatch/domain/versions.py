@@ -9,9 +9,11 @@ import binascii
 import struct
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Self
+from typing import Final, Self
 
 _PREFIX = "v1."
+# A door has so many cells around it at most; a position among all events has hundreds, and never comes again.
+_FEW_CELLS: Final = 8
 _PAIR = struct.Struct(">qq")
 MAX_CHARS = 65_536
 
@@ -35,7 +37,8 @@ class Version(dict[int, int]):
 
     def encode(self) -> str:
         """Opaque text, the same for equal versions: pairs in order of cell."""
-        return _text(tuple(sorted(self.items())))
+        pairs = tuple(sorted(self.items()))
+        return _remembered_text(pairs) if len(pairs) <= _FEW_CELLS else _text(pairs)
 
     @classmethod
     def decode(cls, text: str) -> Self:
@@ -58,8 +61,10 @@ class Version(dict[int, int]):
         return cls(pairs)
 
 
-# Between two changes around a door all answers tell the same.
-@lru_cache(maxsize=1 << 10)
 def _text(pairs: tuple[tuple[int, int], ...]) -> str:
     packed = b"".join(_PAIR.pack(cell, seq) for cell, seq in pairs)
     return _PREFIX + base64.urlsafe_b64encode(packed).rstrip(b"=").decode("ascii")
+
+
+# Between two changes around a door all answers tell the same.
+_remembered_text = lru_cache(maxsize=1 << 10)(_text)

@@ -15,6 +15,7 @@ import structlog
 from dispatch.domain.errors import DatabaseUnavailable, ReplicaBehind, ReplicaNotReady
 from dispatch.domain.versions import Version
 from dispatch.replica.catalogue import StoreDefaults
+from dispatch.replica.filer import Filer
 from dispatch.replica.numbering import MISSING
 from dispatch.replica.pauses import Pauses
 from dispatch.replica.replica import Progress, Replica, load
@@ -34,17 +35,10 @@ _STORES_A_STRETCH = 32
 _SKUS_A_READING = 1_000
 # So few hardly make a search longer; more are merged once there is nothing else to do.
 _PLACES_UNMERGED_AT_REST = 256
-# About so many shelf rows are read at once; how many a store has is only known afterwards. Writing them costs so much
-# a sku, whether one row of it or ten.
+# About so many shelf rows are read at once; how many a store has is only known afterwards.
 _ROWS_A_READING = 50_000
 _ROWS_A_STORE_AT_FIRST = 800.0
 _ROWS_A_STORE_LEAST = 50.0
-# Shelves are filed when none has come for so long, since filing many takes hardly longer than filing a few; or when too
-# many rows wait, for they are 24 bytes each, and to take in more goes through all of them.
-_FILED_AFTER_S = 3.0
-_UNFILED_A_SKU = 50
-_LEAST_UNFILED = 250_000
-_MOST_UNFILED = 2_000_000
 
 
 class Follower:
@@ -81,7 +75,7 @@ class Follower:
         # Shelves to be read, by cell: kept until they are, also when a step fails in between.
         self._owed: dict[int, set[int]] = {}
         self._rows_a_store = _ROWS_A_STORE_AT_FIRST
-        self._shelves_read_at = 0.0
+        self._filer: Filer | None = None
         # The heads that the replica's cursors were last found to be at; None: not since they have moved.
         self._settled_at: bytes | None = None
 
@@ -143,6 +137,13 @@ class Follower:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        if self._filer is not None:
+            await self._filer.stop()
+
+    async def filed(self) -> None:
+        """Wait until no shelves are being filed."""
+        if self._filer is not None:
+            await self._filer.ended()
 
     async def _run(self) -> None:
         retry_s = _RETRY_FIRST_S
@@ -184,12 +185,17 @@ class Follower:
                 replica = await load(reader, defaults=self._defaults, travel=self._travel, progress=self._progress)
             if self._settle is not None:
                 self._settle()
+            if self._filer is not None:
+                await self._filer.stop()
+            self._filer = Filer(replica, self._monotonic)
             self._replica, self._as_of, self._is_mixed = replica, began, False
             self._settled_at = None
             self._owed.clear()
             # Loading takes its time; what happened meanwhile is a step like any other.
             await self._tell_moved()
             return
+        assert self._filer is not None, "it comes with the replica"
+        self._filer.begin_if_due()
         packed = await packed_heads(self._database)
         if packed != self._settled_at:
             heads = unpacked(packed)
@@ -203,8 +209,6 @@ class Follower:
         if self._settled_at is not None:
             self._as_of = began
             await self._tell_moved()
-            if replica.stock.unfiled.row_count and began - self._shelves_read_at > _FILED_AFTER_S:
-                await replica.file_shelves()
             if replica.index.backlog > _PLACES_UNMERGED_AT_REST:
                 await self._merge_places(replica)
             return
@@ -217,13 +221,6 @@ class Follower:
             await self._read_owed(reader, replica, heads)
         self._as_of, self._is_mixed = began, False
         await self._tell_moved()
-        if replica.stock.unfiled.row_count > self._most_unfiled(replica):
-            await replica.file_shelves()
-
-    @staticmethod
-    def _most_unfiled(replica: Replica) -> int:
-        """So many rows may wait: to file them costs so much a sku, and the more wait the more memory they take."""
-        return min(max(_LEAST_UNFILED, _UNFILED_A_SKU * replica.stock.sku_count), _MOST_UNFILED)
 
     async def _tell_moved(self) -> None:
         async with self._moved:
@@ -315,7 +312,8 @@ class Follower:
                 self._rows_a_store = max(len(rows) / len(here), self._rows_a_store / 2, _ROWS_A_STORE_LEAST)
                 await self._know_new_skus(reader, replica, _unknown(replica, rows))
                 await replica.take_shelves(rows)
-                self._shelves_read_at = self._monotonic()
+                assert self._filer is not None, "it comes with the replica"
+                self._filer.shelves_came()
             for cell, store_no in part:
                 self._owed[cell].discard(store_no)
             for cell in {cell for cell, _ in part}:

@@ -163,31 +163,38 @@ class Replica:
         """Take in whole shelves of stores in the catalogue, all at one moment; rows of other stores are left out."""
         slots = self.catalogue.slots_of_numbers(rows.store_no)
         numbers = self.sku_numbering.find_all(rows.sku_no)
-        unfiled = self.stock.unfiled
+        arrived = self.stock.waiting.arrived
         arrival = await _aside(len(rows), Arrival, slots, numbers, rows)
         if len(arrival) == 0:
             return
         price_ids = await self._price_ids(arrival.prices)
-        together = await _aside(len(rows) + unfiled.row_count, arrival.beside, unfiled.run, price_ids)
-        unfiled.take(together, arrival.slots, self.columns.stale_after_s[arrival.slots].astype(np.int64))
+        while True:
+            run = await _aside(len(rows) + arrived.row_count, arrival.beside, arrived.run, price_ids)
+            if arrived is self.stock.waiting.arrived:
+                break
+            arrived = self.stock.waiting.arrived  # the others are being filed since
+        self.stock.waiting.take(run, arrival.slots, self.columns.stale_after_s[arrival.slots].astype(np.int64))
         self.stock.changes += 1
 
     async def file_shelves(self) -> None:
-        """File all shelves that wait. Who asks sees no difference, but that freshness is rounded down a little."""
-        unfiled = self.stock.unfiled
-        if unfiled.row_count == 0:
-            return
-        stores = unfiled.slots()
-        filing = await _aside(unfiled.row_count, Filing, unfiled.rows, stores)
-        scales = self.stock.freshness.scales_for(stores, filing.newest_s, unfiled.stale_after_s(stores))
-        await _aside(unfiled.row_count, filing.encode, scales)
-        # What is filed of these stores already is asked for by no one.
-        self.stock.freshness.take_over(stores, scales)
-        pauses = Pauses()
-        for _ in filing.write(self.stock):
-            if pauses.due:
-                await pauses.give_way()
-        unfiled.clear()
+        """File all shelves that have arrived. Who asks sees no difference, but that freshness is rounded down a little.
+
+        Others may arrive meanwhile. To be called again only when it has ended.
+        """
+        shelves = self.stock.waiting.begin_filing()
+        stores = shelves.slots()
+        if len(stores):
+            filing = await _aside(shelves.row_count, Filing, shelves, stores)
+            filing.see_changes()
+            scales = self.stock.freshness.scales_for(stores, filing.newest_s, shelves.stale_after_s(stores))
+            # What is filed of these stores already is asked for by no one. From now on ``change_one`` asks the scales.
+            self.stock.freshness.take_over(stores, scales)
+            await _aside(shelves.row_count, filing.encode, scales)
+            pauses = Pauses()
+            for _ in filing.write(self.stock):
+                if pauses.due:
+                    await pauses.give_way()
+        self.stock.waiting.end_filing()
         self.stock.changes += 1
 
     async def _price_ids(self, packed: list[int]) -> list[int]:

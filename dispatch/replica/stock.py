@@ -26,7 +26,7 @@ from dispatch.domain.market import BoolArray, BoolTable, IntArray
 from dispatch.replica.freshness import FRESH_MAX, Freshness
 from dispatch.replica.prices import Price, Prices
 from dispatch.replica.sku_rows import LARGE, ODD_PRICE, SkuRows, SlotRanges, block_of
-from dispatch.replica.unfiled import SLOT_BITS, SLOT_MASK, UnfiledShelves
+from dispatch.replica.unfiled import SLOT_BITS, SLOT_MASK, UnfiledShelves, Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +78,15 @@ class StockProbe:
         for i, (number, quantity) in enumerate(wanted):
             if quantity >= LARGE:
                 enough[i] = self._stock.gather(number, self._slots).available >= quantity
-        if self._stock.unfiled.row_count:
-            self._look_into_unfiled(wanted, enough, stale)
+        if self._stock.waiting.row_count:
+            for unfiled in self._stock.waiting:
+                self._look_into(unfiled, wanted, enough, stale)
         return enough, stale
 
-    def _look_into_unfiled(self, wanted: Sequence[tuple[int, int]], enough: BoolTable, stale: BoolTable) -> None:
+    def _look_into(
+        self, unfiled: UnfiledShelves, wanted: Sequence[tuple[int, int]], enough: BoolTable, stale: BoolTable
+    ) -> None:
         """Say instead what those shelves say that wait to be filed."""
-        unfiled = self._stock.unfiled
         here = unfiled.here(self._slots)
         if len(here) == 0:
             return
@@ -112,7 +114,7 @@ class Stock:
         self._skus: list[str] = []
         self.prices = Prices()
         self.freshness = Freshness()
-        self.unfiled = UnfiledShelves()
+        self.waiting = Waiting()
 
     # ── skus ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -146,7 +148,7 @@ class Stock:
     def reserve(self, size: int) -> None:
         """Make room for slots below ``size``; to be called before such a slot is asked for or written."""
         self.freshness.reserve(size)
-        self.unfiled.reserve(len(self.freshness.base_s))
+        self.waiting.reserve(len(self.freshness.base_s))
 
     def set_freshness_scale(self, slots: IntArray, base_s: IntArray, stale_after_s: IntArray) -> None:
         """Say around which moment and how finely the freshness of these stores' rows is kept, and when they turn stale.
@@ -170,12 +172,12 @@ class Stock:
     def gather(self, number: int, slots: IntArray) -> RowsFound:
         """What the sku's rows say of these slots (at least one), in their order."""
         found = self._filed(number, slots)
-        here = self.unfiled.here(slots)
-        if len(here):
-            has_row, at = self.unfiled.find(number, slots[here])
+        for unfiled in self.waiting:
+            here = unfiled.here(slots)
+            has_row, at = unfiled.find(number, slots[here])
             found.has_row[here] = has_row
-            found.available[here] = np.where(has_row, self.unfiled.rows.available.take(at), 0)
-            found.fresh_s[here] = np.where(has_row, self.unfiled.rows.fresh_s.take(at), 0)
+            found.available[here] = np.where(has_row, unfiled.rows.available.take(at), 0)
+            found.fresh_s[here] = np.where(has_row, unfiled.rows.fresh_s.take(at), 0)
         return found
 
     def _filed(self, number: int, slots: IntArray) -> RowsFound:
@@ -202,51 +204,56 @@ class Stock:
             filed = np.empty(0, dtype=np.int64)
         else:
             filed = rows.slots() if ranges is None else rows.rows_in(ranges)[0]
-        if not self.unfiled.row_count:
-            return filed
-        unfiled = self.unfiled.holders(number, ranges)
-        return np.union1d(filed, unfiled) if len(unfiled) else filed
+        for unfiled in self.waiting:
+            more = unfiled.holders(number, ranges)
+            filed = np.union1d(filed, more) if len(more) else filed
+        return filed
 
     def holder_count(self, number: int, ranges: SlotRanges | None = None) -> int:
         """How many slots ``holders`` has, or more: a row counts twice while its shelf waits to be filed again."""
         rows = self._rows[number]
         filed = 0 if rows is None else len(rows.low) if ranges is None else rows.count_in(ranges)
-        return filed + self.unfiled.holder_count(number, ranges) if self.unfiled.row_count else filed
+        return filed + sum(unfiled.holder_count(number, ranges) for unfiled in self.waiting)
 
     def holding(self, number: int, wanted: int, ranges: SlotRanges, now_s: int) -> tuple[IntArray, BoolArray]:
         """``holders``, and which of them have so many, in a row that is not stale."""
         rows = self.rows(number)
-        if rows is None or wanted >= LARGE or self.unfiled.row_count:
-            slots = self.holders(number, ranges)
-            enough, stale = self.probe(slots, now_s).lines([(number, wanted)])
-            return slots, enough[0] & ~stale[0]
+        if rows is None or wanted >= LARGE or any(unfiled.holder_count(number) for unfiled in self.waiting):
+            return self._holding_anywhere(number, wanted, ranges, now_s)
         slots, at = rows.rows_in(ranges)
+        if any(len(unfiled.here(slots)) for unfiled in self.waiting):
+            return self._holding_anywhere(number, wanted, ranges, now_s)
         value = rows.value.take(at)
         enough = value >= wanted << 22
         value &= FRESH_MAX
         enough &= value * self.freshness.unit_s.take(slots) >= now_s - self.freshness.zero_s.take(slots)
         return slots, enough
 
+    def _holding_anywhere(self, number: int, wanted: int, ranges: SlotRanges, now_s: int) -> tuple[IntArray, BoolArray]:
+        slots = self.holders(number, ranges)
+        enough, stale = self.probe(slots, now_s).lines([(number, wanted)])
+        return slots, enough[0] & ~stale[0]
+
     def available(self, number: int, slot: int) -> int:
         """How many of the sku are available at one slot; 0 without a row."""
-        if self.unfiled.has(slot):
-            at = self.unfiled.at(number, slot)
-            return 0 if at < 0 else int(self.unfiled.rows.available[at])
+        if (unfiled := self.waiting.of(slot)) is not None:
+            at = unfiled.at(number, slot)
+            return 0 if at < 0 else int(unfiled.rows.available[at])
         rows = self._rows[number]
         at = -1 if rows is None else rows.at(slot)
         return 0 if rows is None or at < 0 else _figure(rows, at, slot)
 
     def has_row(self, number: int, slot: int) -> bool:
         """Whether the sku has a row at the slot, stocked or not."""
-        if self.unfiled.has(slot):
-            return self.unfiled.at(number, slot) >= 0
+        if (unfiled := self.waiting.of(slot)) is not None:
+            return unfiled.at(number, slot) >= 0
         rows = self._rows[number]
         return rows is not None and rows.at(slot) >= 0
 
     def has(self, number: int, slot: int, wanted: int, now_s: int) -> bool:
         """Whether so many of the sku are available at one slot, in a row that is not stale."""
-        if self.unfiled.has(slot):
-            return self._has_unfiled(number, slot, wanted, now_s)
+        if (unfiled := self.waiting.of(slot)) is not None:
+            return unfiled.has_enough(number, slot, wanted, now_s)
         rows = self._rows[number]
         at = -1 if rows is None else rows.at(slot)
         if rows is None or at < 0 or _figure(rows, at, slot) < wanted:
@@ -254,17 +261,11 @@ class Stock:
         fresh_in_scale_s = (int(rows.value[at]) & FRESH_MAX) * int(self.freshness.unit_s[slot])
         return fresh_in_scale_s >= now_s - int(self.freshness.zero_s[slot])
 
-    def _has_unfiled(self, number: int, slot: int, wanted: int, now_s: int) -> bool:
-        at, rows = self.unfiled.at(number, slot), self.unfiled.rows
-        if at < 0 or rows.available[at] < wanted:
-            return False
-        return int(rows.fresh_s[at]) >= now_s - self.unfiled.stale_after_s_of(slot)
-
     def fresh_s(self, number: int, slot: int) -> int | None:
         """How fresh one row is (epoch seconds); ANCIENT_S for older than can be said, None if there is no row."""
-        if self.unfiled.has(slot):
-            at = self.unfiled.at(number, slot)
-            return None if at < 0 else int(self.unfiled.rows.fresh_s[at])
+        if (unfiled := self.waiting.of(slot)) is not None:
+            at = unfiled.at(number, slot)
+            return None if at < 0 else int(unfiled.rows.fresh_s[at])
         rows = self._rows[number]
         at = -1 if rows is None else rows.at(slot)
         if rows is None or at < 0:
@@ -273,9 +274,9 @@ class Stock:
 
     def price(self, number: int, slot: int) -> Price | None:
         """The price of the sku at a slot: minor units and currency."""
-        if self.unfiled.has(slot):
-            at = self.unfiled.at(number, slot)
-            return None if at < 0 else self.prices[int(self.unfiled.rows.price_id[at])]
+        if (unfiled := self.waiting.of(slot)) is not None:
+            at = unfiled.at(number, slot)
+            return None if at < 0 else self.prices[int(unfiled.rows.price_id[at])]
         rows = self._rows[number]
         at = -1 if rows is None else rows.at(slot)
         if rows is None or at < 0:
@@ -311,12 +312,13 @@ class Stock:
 
     def change_one(self, number: int, slot: int, available: int, fresh_s: int, price_id: int) -> bool:
         """Write one row, wherever it is; False, and nothing is done, if its store's whole shelf is needed for that."""
-        if self.unfiled.has(slot):
-            done = self.unfiled.set_one(number, slot, available, fresh_s, price_id)
+        unfiled = self.waiting.of(slot)
+        if unfiled is not self.waiting.arrived and not self.freshness.can_say_one(slot, fresh_s):
+            return False  # filed, or soon to be
+        if unfiled is not None:
+            done = unfiled.set_one(number, slot, available, fresh_s, price_id)
             self.changes += done
             return done
-        if not self.freshness.can_say_one(slot, fresh_s):
-            return False
         self.put_one(number, slot, available, fresh_s, price_id)
         return True
 

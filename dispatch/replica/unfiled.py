@@ -5,6 +5,7 @@ a thousand. So they are taken in here, all that have arrived together at once, a
 when there are many of them, or nothing else to do.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Final, Self
 
@@ -112,18 +113,21 @@ class Arrival:
 
 
 class UnfiledShelves:
-    """The shelves that wait. What a store has is said by its shelf here alone, if that is here.
+    """Whole shelves. Belongs to the event loop's thread. Slots asked for must be below the ``reserve``d size."""
 
-    Belongs to the event loop's thread. Slots that are asked for must be below the ``reserve``d size.
-    """
-
-    __slots__ = ("_stale_after_s", "row_count", "rows", "run")
+    __slots__ = ("_stale_after_s", "changed", "row_count", "rows", "run")
 
     def __init__(self) -> None:
         self.run = Run(_no_rows())
         self.rows = self.run.rows
         self.row_count = 0  # how many wait: an attribute, for every look at the stock asks it first
+        self.changed: set[int] = set()  # where rows are that ``set_one`` has written
         self._stale_after_s = np.empty(0, dtype=np.int32)  # by slot; _NOT_HERE of a store whose shelf is not here
+
+    @property
+    def size(self) -> int:
+        """Of all slots there may be; see ``reserve``."""
+        return len(self._stale_after_s)
 
     def reserve(self, size: int) -> None:
         """Make room for slots below ``size``."""
@@ -149,10 +153,6 @@ class UnfiledShelves:
         """After what time the rows of these stores, which are here, are stale."""
         return self._stale_after_s.take(slots).astype(np.int64)
 
-    def stale_after_s_of(self, slot: int) -> int:
-        """As ``stale_after_s``, of one store."""
-        return int(self._stale_after_s[slot])
-
     def find(self, number: int, slots: IntArray) -> tuple[BoolArray, IntArray]:
         """Whether the shelf of each of these stores has a row of the sku, and where (anything, where not)."""
         first, last = self.run.of_sku(number)
@@ -170,6 +170,13 @@ class UnfiledShelves:
         first, last = self.run.of_sku(number)
         at = first + int(self.run.slots[first:last].searchsorted(slot))
         return at if at < last and bool(self.run.slots[at] == slot) else -1
+
+    def has_enough(self, number: int, slot: int, wanted: int, now_s: int) -> bool:
+        """Whether the shelf of one store, which is here, has so many, in a row that is not stale."""
+        at = self.at(number, slot)
+        if at < 0 or self.rows.available[at] < wanted:
+            return False
+        return int(self.rows.fresh_s[at]) >= now_s - int(self._stale_after_s[slot])
 
     def holders(self, number: int, ranges: SlotRanges | None = None) -> IntArray:
         """The slots in these ranges, or all, that have a row for the sku here, in order."""
@@ -192,7 +199,7 @@ class UnfiledShelves:
     # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def take(self, run: Run, slots: IntArray, stale_after_s: IntArray) -> None:
-        """Have these rows: those that wait, and whole shelves of ``slots`` with their times of staleness."""
+        """Have these rows: those that are here, and whole shelves of ``slots`` with their times of staleness."""
         self.run, self.rows, self.row_count = run, run.rows, len(run.rows)
         self._stale_after_s[slots] = stale_after_s
 
@@ -203,13 +210,57 @@ class UnfiledShelves:
             return False
         rows = self.rows
         rows.available[at], rows.fresh_s[at], rows.price_id[at] = available, fresh_s, price_id
+        self.changed.add(at)
         return True
 
-    def clear(self) -> None:
-        """Have none: all are filed."""
-        self.run = Run(_no_rows())
-        self.rows, self.row_count = self.run.rows, 0
-        self._stale_after_s.fill(_NOT_HERE)
+
+class Waiting:
+    """The shelves that wait: those being filed, and those that have arrived since.
+
+    What a store has is said by its shelf among the latter alone, or else by that among the former, if there is one.
+    """
+
+    __slots__ = ("arrived", "being_filed", "row_count")
+
+    def __init__(self) -> None:
+        self.arrived, self.being_filed = UnfiledShelves(), UnfiledShelves()
+        self.row_count = 0  # of both: an attribute, for every look at the stock asks it first
+
+    def __iter__(self) -> Iterator[UnfiledShelves]:
+        """Those with rows; what the later say stands."""
+        return (shelves for shelves in (self.being_filed, self.arrived) if shelves.row_count)
+
+    def of(self, slot: int) -> UnfiledShelves | None:
+        """Those that say what the store has; None if no shelf of it waits."""
+        if not self.row_count:
+            return None
+        if self.arrived.has(slot):
+            return self.arrived
+        return self.being_filed if self.being_filed.has(slot) else None
+
+    def reserve(self, size: int) -> None:
+        """Make room for slots below ``size``."""
+        self.arrived.reserve(size)
+        self.being_filed.reserve(size)
+
+    def take(self, run: Run, slots: IntArray, stale_after_s: IntArray) -> None:
+        """As ``UnfiledShelves.take``, of those that have arrived."""
+        self.arrived.take(run, slots, stale_after_s)
+        self.row_count = self.arrived.row_count + self.being_filed.row_count
+
+    def begin_filing(self) -> UnfiledShelves:
+        """Have those that have arrived be filed. None may be being filed already."""
+        assert not self.being_filed.row_count, "shelves are filed one lot after the other"
+        self.being_filed, self.arrived = self.arrived, self.being_filed
+        self.being_filed.changed.clear()
+        return self.being_filed
+
+    def end_filing(self) -> None:
+        """What was being filed waits no more."""
+        size = self.being_filed.size
+        self.being_filed = UnfiledShelves()
+        self.being_filed.reserve(size)
+        self.row_count = self.arrived.row_count
 
 
 def _no_rows() -> UnfiledRows:

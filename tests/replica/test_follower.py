@@ -246,7 +246,7 @@ async def count_again(database: Database) -> None:
 async def test_whoever_asks_while_shelves_are_read_sees_each_of_them_old_or_new(
     database: Database, monkeypatch: pytest.MonkeyPatch, most_unfiled: int
 ) -> None:
-    monkeypatch.setattr("dispatch.replica.follower._MOST_UNFILED", most_unfiled)
+    monkeypatch.setattr("dispatch.replica.filer._ROWS_MOST", most_unfiled)
     stores, skus = [f"s{n}" for n in range(30)], [f"sku{n}" for n in range(60)]
     for n, store_id in enumerate(stores):
         await put_store(database, a_store(store_id, LatLon(lat=LOW.lat + n / 1e4, lon=LOW.lon)))
@@ -265,7 +265,13 @@ async def test_whoever_asks_while_shelves_are_read_sees_each_of_them_old_or_new(
                 figures = {has(replica, store_id, sku) for sku in skus}
                 assert len(figures) == 1, f"{store_id} shows {figures}"
                 seen |= figures
-        assert (replica.stock.unfiled.row_count == 0) == (most_unfiled == 0)
+        await follower.step()  # files, if it is time
+        while replica.stock.waiting.being_filed.row_count:
+            await asyncio.sleep(0)
+            for store_id in stores:
+                assert {has(replica, store_id, sku) for sku in skus} == {figure}
+        await follower.filed()
+        assert (replica.stock.waiting.row_count == 0) == (most_unfiled == 0)
     assert seen >= {1, 2, 3}
     assert pauses > 3 * len(stores)
 
@@ -285,8 +291,9 @@ async def test_what_is_loaded_is_settled_before_it_can_be_asked(database: Databa
     assert len(follower.replica.catalogue) == 0
 
 
-async def test_shelves_are_filed_once_none_has_come_for_a_while(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("reason", ["_AFTER_S", "_AT_LATEST_S"])
+async def test_shelves_are_filed_once_none_has_come_for_a_while_or_they_have_waited_for_long(
+    database: Database, monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
     await put_store(database, a_store("a", LOW))
     follower = following(database)
@@ -294,12 +301,13 @@ async def test_shelves_are_filed_once_none_has_come_for_a_while(
     await count_again(database)
     await follower.step()
     stock = follower.replica.stock
-    monkeypatch.setattr("dispatch.replica.follower._FILED_AFTER_S", 60.0)
     await follower.step()
-    assert (stock.unfiled.row_count, stock.row_count) == (1, 0)
-    monkeypatch.setattr("dispatch.replica.follower._FILED_AFTER_S", 0.0)
+    await follower.filed()
+    assert (stock.waiting.row_count, stock.row_count) == (1, 0)
+    monkeypatch.setattr(f"dispatch.replica.filer.{reason}", 0.0)
     await follower.step()
-    assert (stock.unfiled.row_count, stock.row_count) == (0, 1)
+    await follower.filed()
+    assert (stock.waiting.row_count, stock.row_count) == (0, 1)
     slot, number = follower.replica.slot("a"), stock.number("tea")
     assert slot is not None
     assert number is not None
@@ -315,7 +323,7 @@ async def test_a_sku_that_is_new_to_a_shelf_which_waits_is_read_with_it(database
         await count(database, "a", **counted)
         await follower.step()
         await equals_the_database(database, follower.replica)
-    assert follower.replica.stock.unfiled.row_count == 2
+    assert follower.replica.stock.waiting.row_count == 2
     assert has(follower.replica, "a", "milk") == 6
 
 

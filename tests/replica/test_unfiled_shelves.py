@@ -1,7 +1,6 @@
 """Whole shelves say the same while they wait, while they are being filed, and once they are filed."""
 
 from collections.abc import Callable
-from itertools import count
 
 import numpy as np
 import pytest
@@ -52,20 +51,24 @@ def columns(shelves: dict[int, Shelf]) -> tuple[np.ndarray, np.ndarray, ShelfCol
 
 def take(stock: Stock, shelves: dict[int, Shelf]) -> None:
     arrival = Arrival(*columns(shelves))
-    together = arrival.beside(stock.unfiled.run, stock.prices.ids_of_packed(arrival.prices))
-    stock.unfiled.take(together, arrival.slots, np.full(len(arrival.slots), STALE_AFTER_S))
+    run = arrival.beside(stock.waiting.arrived.run, stock.prices.ids_of_packed(arrival.prices))
+    stock.waiting.take(run, arrival.slots, np.full(len(arrival.slots), STALE_AFTER_S))
 
 
 def file_away(stock: Stock, *, after_each: Callable[[], None] = lambda: None) -> None:
-    unfiled = stock.unfiled
-    stores = unfiled.slots()
-    filing = Filing(unfiled.rows, stores)
-    scales = stock.freshness.scales_for(stores, filing.newest_s, unfiled.stale_after_s(stores))
-    filing.encode(scales)
+    shelves = stock.waiting.begin_filing()
+    after_each()
+    stores = shelves.slots()
+    filing = Filing(shelves, stores)
+    after_each()
+    filing.see_changes()
+    scales = stock.freshness.scales_for(stores, filing.newest_s, shelves.stale_after_s(stores))
     stock.freshness.take_over(stores, scales)
+    after_each()
+    filing.encode(scales)
     for _ in filing.write(stock):
         after_each()
-    unfiled.clear()
+    stock.waiting.end_filing()
 
 
 def some_shelves(rng: np.random.Generator, *, figures: list[int], prices: int, moment_s: int) -> dict[int, Shelf]:
@@ -155,7 +158,7 @@ def test_shelves_and_changes_are_told_alike_wherever_they_are(figures: list[int]
             if stock.change_one(number, slot, row[0], row[2], stock.price_id(row[1])):
                 right[slot][number] = row
             else:
-                assert stock.unfiled.has(slot)
+                assert stock.waiting.of(slot) is not None
                 assert number not in right[slot]
         told.is_right(now_s=now_s)
         if turn % 3 == 2:
@@ -168,23 +171,49 @@ def test_shelves_and_changes_are_told_alike_wherever_they_are(figures: list[int]
     assert any(rows.odd_prices for rows in all_rows) == (prices > 100)
 
 
-def test_nobody_sees_that_shelves_are_being_filed() -> None:
+def test_nobody_sees_that_shelves_are_being_filed_and_changed_and_that_others_arrive() -> None:
     rng = np.random.default_rng(SEED)
     stock, right = an_empty_stock(), dict[int, Shelf]()
-    told, seen = Told(stock, right), count()
+    told, steps, again = Told(stock, right), 0, list[int]()
 
-    def look() -> None:
-        if next(seen) % 5 == 0:
-            told.is_right(now_s=NOW_S)
-
-    for figures in ([1, 5000], [0, 3]):
+    def arrive(figures: list[int]) -> None:
         shelves = some_shelves(rng, figures=figures, prices=80, moment_s=NOW_S)
         for slot in set(right) & set(shelves):
             shelves[slot] = {number: a_row(rng, figures=figures, prices=80, moment_s=NOW_S) for number in right[slot]}
         take(stock, shelves)
-        right |= shelves
+        right.update(shelves)
+
+    def look() -> None:
+        nonlocal steps
+        steps += 1
+        if steps > 40:
+            return
+        for slot in rng.choice(list(right), 3).tolist():
+            number = int(rng.choice(list(right[slot])))
+            row = a_row(rng, figures=[4, 1023], prices=80, moment_s=NOW_S)
+            if stock.change_one(number, slot, row[0], row[2], stock.price_id(row[1])):
+                right[slot][number] = row
+            else:  # too new for the scale that its shelf is filed by: then the whole shelf is read
+                right[slot][number] = row
+                take(stock, {slot: right[slot]})
+                again.append(slot)
+        if steps % 12 == 5:
+            arrive([6, 2000])
+        if steps % 4 == 0:
+            told.is_right(now_s=NOW_S)
+
+    for figures in ([1, 5000], [0, 3]):
+        arrive(figures)
+        steps = 0
         file_away(stock, after_each=look)
-    assert next(seen) == 2 * SKUS
+        told.is_right(now_s=NOW_S)
+        assert steps > SKUS + 1, "what had changed was filed again"
+        assert stock.waiting.arrived.row_count > 0
+    assert again
+    file_away(stock)
+    told.is_right(now_s=NOW_S)
+    assert stock.waiting.row_count == 0
+    assert stock.row_count == sum(map(len, right.values()))
 
 
 def test_what_has_no_room_in_a_row_is_kept_for_as_long_as_the_row_says_so() -> None:
