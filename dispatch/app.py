@@ -149,92 +149,94 @@ def store_defaults(settings: Settings) -> StoreDefaults:
     return StoreDefaults(promise, settings.stock_stale_after_s)
 
 
+@asynccontextmanager
+async def _serving(
+    app: FastAPI, *, settings: Settings, clock: Clock, settle: Callable[[], None] | None
+) -> AsyncIterator[None]:
+    """All that answers need, from the start of the app to its end."""
+    if settings.database_url is None:
+        raise ValueError("create_app needs a database_url; dispatch serve starts the embedded database")
+    url, pool_max = settings.database_url, settings.pool_max
+    database = await Database.open(url, pool_min=settings.pool_min, pool_max=pool_max, server_settings=_OF_OTHERS)
+    # Connections of its own: writers that wait for a lock must not keep the replica from following.
+    feed = await Database.open(url, pool_min=1, pool_max=2)
+    # Orders and the like must not wait for a connection behind imports, nor long for anything.
+    writes = await Database.open(
+        url,
+        pool_min=min(settings.pool_min, settings.write_pool_max),
+        pool_max=settings.write_pool_max,
+        server_settings=_OF_HOT_WRITES,
+    )
+    follower = Follower(
+        feed,
+        defaults=store_defaults(settings),
+        travel=travel_of(settings),
+        every_s=settings.follow_every_s,
+        stale_after_s=settings.replica_stale_after_s,
+        monotonic=time.monotonic,
+        settle=settle,
+    )
+    background = Background()
+    writers = writers_on(writes, wait_s=settings.write_wait_s)
+    roads = roads_of(settings)
+    metrics = Metrics(roads, follower)
+    ordering = Ordering(
+        database=database,
+        follower=follower,
+        writer=writers.orders,
+        roads=roads,
+        clock=clock,
+        accept_s=settings.accept_s,
+        wait_s=settings.write_wait_s,
+    )
+    app.state.service = Service(
+        database=database,
+        follower=follower,
+        ordering=ordering,
+        roads=roads,
+        metrics=metrics,
+        writers=writers,
+        background=background,
+        imports=ImportProcesses(url, prepare=partial(configure_logs, settings.log_level), lag_s=lambda: follower.lag_s),
+        clock=clock,
+        uploads=settings.data_dir / "uploads",
+        limits=Limits(
+            max_body_bytes=settings.max_body_bytes,
+            max_file_bytes=settings.max_file_bytes,
+            min_version_wait_s=settings.min_version_wait_s,
+        ),
+    )
+    follower.start()
+    # A replica that is loaded soon is waited for: whoever comes then waits with it, rather than being refused.
+    await follower.read_since(0.0, at_most_s=_SOON_S)
+    background.start(keep_house(database, settings.data_dir / "uploads"), name="housekeeping")
+    background.start(keep_metrics(metrics), name="metrics")
+    background.start(keep_lateness_told(metrics, database, clock), name="lateness")
+    background.start(keep_sweeping(ordering), name="sweeper")
+    try:
+        yield
+    finally:
+        await background.stop()
+        await follower.stop()
+        await feed.close()
+        await writers.stop()
+        roads.close()
+        await writes.close()
+        await database.close()
+
+
 def create_app(settings: Settings, *, clock: Clock = utc_now, settle: Callable[[], None] | None = None) -> FastAPI:
     """The service on the database of ``settings.database_url``, which must be migrated.
 
     ``settle`` is called once its replica is loaded, before anybody is answered from it.
     """
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if settings.database_url is None:
-            raise ValueError("create_app needs a database_url; dispatch serve starts the embedded database")
-        url, pool_max = settings.database_url, settings.pool_max
-        database = await Database.open(url, pool_min=settings.pool_min, pool_max=pool_max, server_settings=_OF_OTHERS)
-        # Connections of its own: writers that wait for a lock must not keep the replica from following.
-        feed = await Database.open(url, pool_min=1, pool_max=2)
-        # Orders and the like must not wait for a connection behind imports, nor long for anything.
-        writes = await Database.open(
-            url,
-            pool_min=min(settings.pool_min, settings.write_pool_max),
-            pool_max=settings.write_pool_max,
-            server_settings=_OF_HOT_WRITES,
-        )
-        follower = Follower(
-            feed,
-            defaults=store_defaults(settings),
-            travel=travel_of(settings),
-            every_s=settings.follow_every_s,
-            stale_after_s=settings.replica_stale_after_s,
-            monotonic=time.monotonic,
-            settle=settle,
-        )
-        background = Background()
-        writers = writers_on(writes, wait_s=settings.write_wait_s)
-        roads = roads_of(settings)
-        metrics = Metrics(roads, follower)
-        ordering = Ordering(
-            database=database,
-            follower=follower,
-            writer=writers.orders,
-            roads=roads,
-            clock=clock,
-            accept_s=settings.accept_s,
-            wait_s=settings.write_wait_s,
-        )
-        app.state.service = Service(
-            database=database,
-            follower=follower,
-            ordering=ordering,
-            roads=roads,
-            metrics=metrics,
-            writers=writers,
-            background=background,
-            imports=ImportProcesses(
-                url, prepare=partial(configure_logs, settings.log_level), lag_s=lambda: follower.lag_s
-            ),
-            clock=clock,
-            uploads=settings.data_dir / "uploads",
-            limits=Limits(
-                max_body_bytes=settings.max_body_bytes,
-                max_file_bytes=settings.max_file_bytes,
-                min_version_wait_s=settings.min_version_wait_s,
-            ),
-        )
-        follower.start()
-        # A replica that is loaded soon is waited for: whoever comes then waits with it, rather than being refused.
-        await follower.read_since(0.0, at_most_s=_SOON_S)
-        background.start(keep_house(database, settings.data_dir / "uploads"), name="housekeeping")
-        background.start(keep_metrics(metrics), name="metrics")
-        background.start(keep_lateness_told(metrics, database, clock), name="lateness")
-        background.start(keep_sweeping(ordering), name="sweeper")
-        try:
-            yield
-        finally:
-            await background.stop()
-            await follower.stop()
-            await feed.close()
-            await writers.stop()
-            roads.close()
-            await writes.close()
-            await database.close()
-
     app = ShortcutApp(
         title="lifecircle",
         version=VERSION,
         summary="The nearest store that can keep a one-hour promise",
         description=DESCRIPTION,
-        lifespan=lifespan,
+        lifespan=partial(_serving, settings=settings, clock=clock, settle=settle),
         # The page at /docs comes with the service: FastAPI's own is fetched from foreign hosts.
         docs_url=None,
         swagger_ui_oauth2_redirect_url=None,
