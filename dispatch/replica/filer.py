@@ -41,7 +41,9 @@ class Filer:
             self._task = None
         if self._is_due():
             self._first_came_at = None
-            self._task = asyncio.create_task(self._replica.file_shelves(), name="filing of shelves")
+            # At once, not when the task first runs: none of them is taken for one that has arrived since.
+            shelves = self._replica.stock.waiting.begin_filing()
+            self._task = asyncio.create_task(self._replica.file_shelves(shelves), name="filing of shelves")
 
     async def ended(self) -> None:
         """Wait until nothing is being filed."""
@@ -52,6 +54,7 @@ class Filer:
         """Leave what is being filed as it is; the replica is of no use any more."""
         if self._task is not None:
             self._task.cancel()
+            # Whatever went wrong with it, what it wrote is thrown away.
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await self._task
 

@@ -18,7 +18,7 @@ from dispatch.replica.numbering import MISSING, Numbering
 from dispatch.replica.pauses import Pauses
 from dispatch.replica.sku_rows import SlotRanges
 from dispatch.replica.stock import Stock
-from dispatch.replica.unfiled import Arrival, row_keys
+from dispatch.replica.unfiled import Arrival, UnfiledShelves, row_keys
 from dispatch.storage.feed import FeedReader, ShelfColumns, StoreRow
 from geo.cells import home_cells_within
 from geo.coordinates import LatLon
@@ -163,25 +163,20 @@ class Replica:
         """Take in whole shelves of stores in the catalogue, all at one moment; rows of other stores are left out."""
         slots = self.catalogue.slots_of_numbers(rows.store_no)
         numbers = self.sku_numbering.find_all(rows.sku_no)
-        arrived = self.stock.waiting.arrived
         arrival = await _aside(len(rows), Arrival, slots, numbers, rows)
         if len(arrival) == 0:
             return
         price_ids = await self._price_ids(arrival.prices)
-        while True:
-            run = await _aside(len(rows) + arrived.row_count, arrival.beside, arrived.run, price_ids)
-            if arrived is self.stock.waiting.arrived:
-                break
-            arrived = self.stock.waiting.arrived  # the others are being filed since
+        arrived = self.stock.waiting.arrived
+        run = await _aside(len(rows) + arrived.row_count, arrival.beside, arrived.run, price_ids)
         self.stock.waiting.take(run, arrival.slots, self.columns.stale_after_s[arrival.slots].astype(np.int64))
         self.stock.changes += 1
 
-    async def file_shelves(self) -> None:
-        """File all shelves that have arrived. Who asks sees no difference, but that freshness is rounded down a little.
+    async def file_shelves(self, shelves: UnfiledShelves) -> None:
+        """File what ``stock.waiting`` has begun to. Who asks sees no difference but freshness, rounded down a little.
 
-        Others may arrive meanwhile. To be called again only when it has ended.
+        Others may arrive meanwhile.
         """
-        shelves = self.stock.waiting.begin_filing()
         stores = shelves.slots()
         if len(stores):
             filing = await _aside(shelves.row_count, Filing, shelves, stores)

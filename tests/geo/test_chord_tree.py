@@ -20,7 +20,7 @@ def _far(centre: Place, place: Place) -> float:
     return float(np.linalg.norm(np.array(place) - centre))
 
 
-def _agree(tree: ChordTree, points: dict[int, Place]) -> None:
+def _assert_agree(tree: ChordTree, points: dict[int, Place]) -> None:
     assert len(tree) == len(points)
     for centre in _CENTRES:
         chords = sorted(_far(centre, place) for place in points.values())
@@ -77,7 +77,7 @@ class ComingAndGoing(RuleBasedStateMachine):
 
     @invariant()
     def equals_looking_at_every_point(self) -> None:
-        _agree(self.tree, self.points)
+        _assert_agree(self.tree, self.points)
 
 
 TestComingAndGoing = ComingAndGoing.TestCase
@@ -87,7 +87,7 @@ TestComingAndGoing.settings = settings(max_examples=60, stateful_step_count=40, 
 @given(places=st.lists(_PLACES, max_size=30))
 def test_a_tree_of_any_points(places: list[Place]) -> None:
     tree = ChordTree(np.arange(len(places)), np.array(places).reshape(-1, 3))
-    _agree(tree, dict(enumerate(places)))
+    _assert_agree(tree, dict(enumerate(places)))
 
 
 def test_a_merge_is_built_in_a_thread_while_points_come_and_go() -> None:
@@ -107,10 +107,10 @@ def test_a_merge_is_built_in_a_thread_while_points_come_and_go() -> None:
         tree.remove(id)
         del points[id]
     building.join()
-    _agree(tree, points)
+    _assert_agree(tree, points)
     merge.finish()
     assert tree.backlog == 400 + 1_000 - 100  # of what was merged 400 have left, and what came since has not
-    _agree(tree, points)
+    _assert_agree(tree, points)
 
 
 def test_the_backlog_stays_bounded_where_nobody_merges() -> None:

@@ -1,6 +1,7 @@
 """A follower against the database: what moves, fails half way, or is cut off, and what it holds afterwards."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -313,6 +314,38 @@ async def test_shelves_are_filed_once_none_has_come_for_a_while_or_they_have_wai
     assert number is not None
     assert time.time() - 10 < (stock.fresh_s(number, slot) or 0) <= time.time()
     await equals_the_database(database, follower.replica)
+
+
+async def test_a_fault_of_filing_ends_in_a_fresh_copy(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    await put_store(database, a_store("a", LOW))
+    follower = following(database)
+    await follower.step()
+    await count_again(database)
+    await follower.step()
+    monkeypatch.setattr("dispatch.replica.filer._AFTER_S", 0.0)
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("made up")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("dispatch.replica.filing.Filing.encode", fail)
+        await follower.step()
+        await follower.filed()
+        assert has(follower.replica, "a", "tea") == 2, "it is still told where it waits"
+        with pytest.raises(ZeroDivisionError):
+            await follower.step()
+    first = follower.replica
+    follower.start()
+    try:
+        async with asyncio.timeout(10):
+            while True:
+                with contextlib.suppress(ReplicaNotReady):
+                    if follower.replica is not first:
+                        break
+                await asyncio.sleep(0.01)
+        await equals_the_database(database, follower.replica)
+    finally:
+        await follower.stop()
 
 
 async def test_a_sku_that_is_new_to_a_shelf_which_waits_is_read_with_it(database: Database) -> None:

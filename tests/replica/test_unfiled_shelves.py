@@ -49,10 +49,10 @@ def columns(shelves: dict[int, Shelf]) -> tuple[np.ndarray, np.ndarray, ShelfCol
     return np.array(slots), np.array(numbers), rows
 
 
-def take(stock: Stock, shelves: dict[int, Shelf]) -> None:
+def take(stock: Stock, shelves: dict[int, Shelf], *, stale_after_s: int = STALE_AFTER_S) -> None:
     arrival = Arrival(*columns(shelves))
     run = arrival.beside(stock.waiting.arrived.run, stock.prices.ids_of_packed(arrival.prices))
-    stock.waiting.take(run, arrival.slots, np.full(len(arrival.slots), STALE_AFTER_S))
+    stock.waiting.take(run, arrival.slots, np.full(len(arrival.slots), stale_after_s))
 
 
 def file_away(stock: Stock, *, after_each: Callable[[], None] = lambda: None) -> None:
@@ -171,7 +171,11 @@ def test_shelves_and_changes_are_told_alike_wherever_they_are(figures: list[int]
     assert any(rows.odd_prices for rows in all_rows) == (prices > 100)
 
 
-def test_nobody_sees_that_shelves_are_being_filed_and_changed_and_that_others_arrive() -> None:
+@pytest.mark.parametrize("rows_a_step", [7, 2_000])
+def test_nobody_sees_that_shelves_are_being_filed_and_changed_and_that_others_arrive(
+    rows_a_step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dispatch.replica.filing._ROWS_A_STEP", rows_a_step)
     rng = np.random.default_rng(SEED)
     stock, right = an_empty_stock(), dict[int, Shelf]()
     told, steps, again = Told(stock, right), 0, list[int]()
@@ -240,6 +244,23 @@ def test_a_shelf_too_new_for_its_scale_gets_another() -> None:
         assert stock.fresh_s(0, 3) == moment_s
         assert stock.fresh_s(1, 3) == moment_s - 52
     assert not stock.change_one(0, 3, 1, NOW_S + 2 * year_s, 0)
+
+
+def test_a_row_that_changes_before_its_scale_is_chosen_has_room_on_it() -> None:
+    stock = an_empty_stock()
+    take(stock, {3: {0: (1, None, NOW_S)}})
+    file_away(stock)
+    # A shelf of last week, to be kept to another staleness, gets a scale around its own newest row.
+    take(stock, {3: {0: (1, None, NOW_S - 7 * 86_400)}}, stale_after_s=2 * STALE_AFTER_S)
+    times = iter([False, True])  # once its rows have been looked at
+
+    def change() -> None:
+        if next(times, False):
+            assert stock.change_one(0, 3, 5, NOW_S, 0)
+
+    file_away(stock, after_each=change)
+    assert stock.waiting.row_count == 0
+    assert stock.fresh_s(0, 3) == NOW_S
 
 
 def test_a_change_is_seen_by_whoever_goes_on_with_a_question() -> None:
