@@ -12,6 +12,7 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI
 
+from dispatch.commands.one_packet import OnePacketProtocol
 from dispatch.commands.session import CommandError
 from dispatch.domain.errors import ReplicaNotReady
 
@@ -32,7 +33,7 @@ def config_of(app: FastAPI, log_level: str) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=OnePacketProtocol,
         ws="none",
         lifespan="on",
         access_log=False,
