@@ -1,8 +1,10 @@
 """The one place that wires everything: settings in, a running service out. Nothing is built at import."""
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -17,6 +19,7 @@ from dispatch.api.envelope import Envelope
 from dispatch.api.problems import answer_with_problems
 from dispatch.api.shortcuts import ShortcutApp
 from dispatch.api.state import Limits, Service
+from dispatch.cores import Cores
 from dispatch.domain.promise import PromiseDefaults
 from dispatch.logs import configure_logs
 from dispatch.replica.catalogue import StoreDefaults
@@ -157,6 +160,9 @@ async def _serving(
     if settings.database_url is None:
         raise ValueError("create_app needs a database_url; dispatch serve starts the embedded database")
     url, pool_max = settings.database_url, settings.pool_max
+    cores = Cores.of(settings.workers)
+    helpers = ThreadPoolExecutor(thread_name_prefix="helper", initializer=cores.keep_to_background)
+    asyncio.get_running_loop().set_default_executor(helpers)
     database = await Database.open(url, pool_min=settings.pool_min, pool_max=pool_max, server_settings=_OF_OTHERS)
     # Connections of its own: writers that wait for a lock must not keep the replica from following.
     feed = await Database.open(url, pool_min=1, pool_max=2)
@@ -197,7 +203,9 @@ async def _serving(
         metrics=metrics,
         writers=writers,
         background=background,
-        imports=ImportProcesses(url, prepare=partial(configure_logs, settings.log_level), lag_s=lambda: follower.lag_s),
+        imports=ImportProcesses(
+            url, prepare=partial(configure_logs, settings.log_level), lag_s=lambda: follower.lag_s, cores=cores
+        ),
         clock=clock,
         uploads=settings.data_dir / "uploads",
         limits=Limits(

@@ -17,6 +17,7 @@ from dispatch.commands.server import ReadyServer, config_of, settle_memory
 from dispatch.commands.session import CommandError, database_server, opened, out
 from dispatch.commands.stopping import Stopped, StopRequest
 from dispatch.commands.workers import Workers, worker_environment
+from dispatch.cores import Cores
 from dispatch.demo import DemoState, demo_roads, demo_stores, prepare_demo
 from dispatch.logs import configure_logs
 from dispatch.serve_lock import acquire_serve_lock
@@ -35,15 +36,17 @@ def run(settings: Settings, *, demo: bool) -> int:
             StopRequest() as stop,
             acquire_serve_lock(settings.data_dir, _address(settings.host, settings.port)) as lock,
             _listening(settings, places) as listener,
+            contextlib.ExitStack() as meanwhile,
         ):
             address = _address(settings.host, listener.getsockname()[1])
             lock.tell(address)
             _prepare_roads(settings, stop)
             say(_what_database(settings))
-            with database_server(settings, stop, make=True, watch=True) as url:
-                settings = _prepare(settings, url, stop, demo=demo)
-                lock.tell(address, roads=settings.roads)
-                _Service(settings, url, listener, address, demo=demo).serve(stop)
+            with Cores.of(settings.workers).in_background():
+                url = meanwhile.enter_context(database_server(settings, stop, make=True, watch=True))
+            settings = _prepare(settings, url, stop, demo=demo)
+            lock.tell(address, roads=settings.roads)
+            _Service(settings, url, listener, address, demo=demo).serve(stop)
     except Stopped:
         pass
     say("Stopped.")

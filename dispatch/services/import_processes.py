@@ -22,6 +22,7 @@ from typing import Any, Final
 import structlog
 import uvloop
 
+from dispatch.cores import Cores
 from dispatch.domain.errors import InvalidInput
 from dispatch.services.import_requests import ImportRequest, look_over
 from dispatch.services.import_undo import run_undo
@@ -53,11 +54,13 @@ class ImportProcesses:
     """The imports of one worker, a few at once; those that come then wait for their turn.
 
     ``prepare`` is called first in each process, such as to set up its logs; it must be picklable. ``lag_s`` tells how
-    old the replica is: an import waits while it falls behind, so that few answers are refused for its sake.
+    old the replica is: an import waits while it falls behind, so that few answers are refused for its sake. The
+    processes keep to the background's ``cores``, except for stores: to read them takes a core, and so does to write.
     """
 
-    def __init__(self, url: str, *, prepare: Prepare, lag_s: Callable[[], float]) -> None:
+    def __init__(self, url: str, *, prepare: Prepare, lag_s: Callable[[], float], cores: Cores) -> None:
         self._url = url
+        self._cores = cores
         self._prepare = prepare
         self._lag_s = lag_s
         self._context = multiprocessing.get_context("forkserver")
@@ -79,7 +82,8 @@ class ImportProcesses:
 
     async def run(self, database: Database, import_id: str, request: ImportRequest) -> None:
         """Run an import that was opened to its end; its record tells what came of it."""
-        await self._run(database, import_id, _import, self._url, import_id, request)
+        everywhere = self._cores if request.kind == "stores" else None
+        await self._run(database, import_id, _import, self._url, import_id, request, everywhere)
 
     async def undo(self, database: Database, record: ImportRecord) -> None:
         """Undo an import whose undo was opened; its record tells what came of it."""
@@ -118,7 +122,7 @@ class ImportProcesses:
         """What ``work`` returns in a process of its own. Raises RuntimeError if that ended without an answer."""
         ours, theirs = self._context.Pipe(duplex=False)
         process = self._context.Process(
-            target=_child, args=(theirs, self._prepare, work, arguments), daemon=True, name=work.__name__
+            target=_child, args=(theirs, self._prepare, self._cores, work, arguments), daemon=True, name=work.__name__
         )
         # A thread cannot be called off: one who is cancelled waits for its end, to end the process that it starts.
         starting = asyncio.create_task(asyncio.to_thread(process.start), name=f"start of {work.__name__}")
@@ -173,8 +177,11 @@ def _end(process: Any, *, stop: bool) -> None:
 # ── in the process ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _child(answer: Connection, prepare: Prepare, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+def _child(
+    answer: Connection, prepare: Prepare, cores: Cores, work: Callable[..., Any], arguments: tuple[Any, ...]
+) -> None:
     os.nice(_NICE)
+    cores.keep_to_background()
     prepare()
     gc.freeze()  # what was loaded before the fork
     gc.set_threshold(_ALLOCATIONS_BETWEEN_COLLECTIONS)
@@ -192,11 +199,15 @@ def _look(request: ImportRequest) -> Refusal | None:
     return None
 
 
-def _import(url: str, import_id: str, request: ImportRequest, go_on: Event) -> None:
+def _import(url: str, import_id: str, request: ImportRequest, everywhere: Cores | None, go_on: Event) -> None:
     async def work(database: Database) -> None:
         await run_import(database, import_id, request, pace=partial(_until_set, go_on))
 
-    _until_stopped(url, work)
+    if everywhere is None:
+        _until_stopped(url, work)
+    else:
+        everywhere.use_every()
+        _until_stopped(url, work, meet=everywhere.use_every)
 
 
 def _undo(url: str, record: ImportRecord, go_on: Event) -> None:
@@ -211,8 +222,13 @@ async def _until_set(go_on: Event) -> None:
         await asyncio.sleep(_PACED_EVERY_S)
 
 
-def _until_stopped(url: str, work: Callable[[Database], Coroutine[Any, Any, None]]) -> None:
-    """Do the work; SIGTERM, or the death of the worker, cancels it, and it closes its record."""
+def _until_stopped(
+    url: str, work: Callable[[Database], Coroutine[Any, Any, None]], *, meet: Callable[[int], None] | None = None
+) -> None:
+    """Do the work; SIGTERM, or the death of the worker, cancels it, and it closes its record.
+
+    ``meet`` is called with the pid of each of its connections' backends.
+    """
 
     async def main() -> None:
         task = asyncio.current_task()
@@ -222,7 +238,7 @@ def _until_stopped(url: str, work: Callable[[Database], Coroutine[Any, Any, None
         worker = multiprocessing.parent_process()
         if worker is not None:
             loop.add_reader(worker.sentinel, _stop, loop, worker.sentinel, task)
-        database = await Database.open(url, pool_min=1, pool_max=_CONNECTIONS, server_settings=_SETTINGS)
+        database = await Database.open(url, pool_min=1, pool_max=_CONNECTIONS, server_settings=_SETTINGS, meet=meet)
         try:
             await work(database)
         finally:

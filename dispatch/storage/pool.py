@@ -1,7 +1,7 @@
 """The pool of connections, and what a lost one means."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Self
 
@@ -59,9 +59,24 @@ class Database:
 
     @classmethod
     async def open(
-        cls, url: str, *, pool_min: int = 1, pool_max: int = 10, server_settings: Mapping[str, str] | None = None
+        cls,
+        url: str,
+        *,
+        pool_min: int = 1,
+        pool_max: int = 10,
+        server_settings: Mapping[str, str] | None = None,
+        meet: Callable[[int], None] | None = None,
     ) -> Self:
-        """Connect, each connection with these settings of PostgreSQL's. Raises DatabaseUnavailable, in one sentence."""
+        """Connect, each connection with these settings of PostgreSQL's. Raises DatabaseUnavailable, in one sentence.
+
+        ``meet`` is called with the pid, where the server runs, of each connection's backend.
+        """
+
+        async def prepare(connection: Connection) -> None:
+            if meet is not None:
+                meet(connection.get_server_pid())
+            await connection.execute(sql("make_counts_to_apply"))
+
         try:
             pool = await asyncpg.create_pool(
                 url,
@@ -69,7 +84,7 @@ class Database:
                 max_size=pool_max,
                 command_timeout=_COMMAND_TIMEOUT_S,
                 timeout=_CONNECT_TIMEOUT_S,
-                init=_prepare_connection,
+                init=prepare,
                 connection_class=_Connection,
                 server_settings={"application_name": "lifecircle", "TimeZone": "UTC", **(server_settings or {})},
             )
@@ -107,10 +122,6 @@ class Database:
         """Ask the server anything. Raises DatabaseUnavailable if it does not answer within 2 s."""
         async with self.connection(wait_s=2.0) as connection:
             await connection.execute("SELECT 1", timeout=2.0)
-
-
-async def _prepare_connection(connection: Connection) -> None:
-    await connection.execute(sql("make_counts_to_apply"))
 
 
 def _plainly(error: BaseException) -> str:

@@ -11,12 +11,13 @@ from multiprocessing.context import ForkServerProcess
 
 import pytest
 
+from dispatch.cores import Cores
 from dispatch.services.import_processes import ImportProcesses
 
 
 @pytest.fixture
 def processes() -> Iterator[ImportProcesses]:
-    yield ImportProcesses("postgresql://nowhere", prepare=gc.enable, lag_s=lambda: 0.0)
+    yield ImportProcesses("postgresql://nowhere", prepare=gc.enable, lag_s=lambda: 0.0, cores=Cores.of(1))
     for child in _asleep():
         child.kill()
 
