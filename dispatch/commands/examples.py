@@ -4,12 +4,11 @@ import asyncio
 import http.client
 import json
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
-_STORES_TRIED: Final = 12
 _SKUS_WANTED: Final = 2
 _TIMEOUT_S: Final = 5.0
 
@@ -35,7 +34,7 @@ def _find(address: str, store_ids: Sequence[str]) -> Examples | None:
     second_best: Examples | None = None
     service = _Service(address)
     try:
-        for store_id in _spread(store_ids):
+        for store_id in store_ids:
             example, fulfilled = _around(service, address, store_id)
             if fulfilled:
                 return example
@@ -45,12 +44,6 @@ def _find(address: str, store_ids: Sequence[str]) -> Examples | None:
     finally:
         service.close()
     return second_best
-
-
-def _spread(store_ids: Sequence[str]) -> Iterator[str]:
-    """Some of them, from all over the list."""
-    step = max(1, len(store_ids) // _STORES_TRIED)
-    yield from list(store_ids[step // 2 :: step])[:_STORES_TRIED]
 
 
 def _around(service: "_Service", address: str, store_id: str) -> tuple[Examples | None, bool]:

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Final
 
 from rich.console import Console
 
@@ -23,8 +24,11 @@ from dispatch.logs import configure_logs
 from dispatch.serve_lock import acquire_serve_lock
 from dispatch.settings import Settings
 from dispatch.storage.migrate import migrate
-from dispatch.storage.stores import all_stores
+from dispatch.storage.stores import some_stores
 from geo.travel.tiles import TilesError, road_tiles
+
+# Of so many stores the first around which a quote can be fulfilled makes an example.
+_STORES_TRIED: Final = 12
 
 
 def run(settings: Settings, *, demo: bool) -> int:
@@ -202,10 +206,11 @@ class _Service:
     async def _announce(self) -> None:
         """Say what to open, once everything answers."""
         async with opened(self._url) as database:
-            keys = await all_stores(database)
+            # Answers are made on this loop already: a list of all stores would hold them up for half a second.
+            stores, some = await some_stores(database, _STORES_TRIED)
             of_demo = await demo_stores(database, self._settings.data_dir)
-        examples = await find_examples(self._address, [key.store_id for key in keys])
-        show(out(), self._settings, self._address, len(keys), of_demo, examples)
+        examples = await find_examples(self._address, some)
+        show(out(), self._settings, self._address, stores, of_demo, examples)
 
 
 def show(

@@ -265,6 +265,13 @@ async def all_stores(database: Database) -> list[StoreKey]:
     return [StoreKey(r["store_id"], r["store_no"], r["cell"], r["partner"], r["timezone"]) for r in rows]
 
 
+async def some_stores(database: Database, wanted: int) -> tuple[int, list[str]]:
+    """How many stores are in service, and the ids of so many of them, from all over, or of all if there are fewer."""
+    async with database.connection() as connection:
+        rows = await connection.fetch(sql("some_stores"), wanted)
+    return (rows[0]["stores"] if rows else 0), [row["store_id"] for row in rows]
+
+
 async def stocked_elsewhere(database: Database, partner: str, store_nos: Sequence[int], *, at_most: int) -> int:
     """How many shelf rows with stock the partner's other stores have; not more than ``at_most`` are counted."""
     async with database.connection() as connection:

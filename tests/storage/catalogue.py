@@ -33,6 +33,7 @@ OF_ALL_CELLS: Final = frozenset(
         "copy_some_skus",
         "partner_places",
         "partner_stores",
+        "some_stores",
         "store_refs",
         "short_orders",
         "withheld_due",

@@ -49,6 +49,18 @@ SELECT d.store_id, d.store_no, d.cell, d.partner, s.timezone
 FROM store_directory d JOIN stores s ON s.cell = d.cell AND s.store_no = d.store_no
 WHERE s.removed_at IS NULL
 
+-- name: some_stores
+-- How many stores are in service, and the ids of $1 of them from all over, or of all if there are fewer.
+SELECT stores, store_id
+FROM (
+    SELECT d.store_id, row_number() OVER (ORDER BY d.cell, d.store_no) AS n, count(*) OVER () AS stores
+    FROM store_directory d JOIN stores s ON s.cell = d.cell AND s.store_no = d.store_no
+    WHERE s.removed_at IS NULL
+) AS in_service
+WHERE n % greatest(1, stores / $1::int) = greatest(1, stores / $1::int) / 2
+ORDER BY n
+LIMIT $1::int
+
 -- name: cells_of_stores
 -- Where stores lie, by number.
 SELECT store_no, cell FROM store_directory WHERE store_no = ANY ($1::bigint[])
