@@ -31,6 +31,16 @@ def block_of(slots: IntArray) -> tuple[int | None, np.ndarray]:
     return (first if (blocks == first).all() else None), slots.astype(np.uint16)
 
 
+def between(starts: IntArray, ends: IntArray) -> IntArray:
+    """The numbers of all these stretches: of each from its start up to its end."""
+    counts = ends - starts
+    upto = counts.cumsum()
+    # Where a stretch's end is, less where it comes among all: with that, a number's place tells the number.
+    numbers: IntArray = (ends - upto).repeat(counts)
+    numbers += np.arange(len(numbers))
+    return numbers
+
+
 class SlotRanges:
     """Some stretches of slots, ascending and apart, in the form in which a sku's rows are cut by them."""
 
@@ -132,14 +142,8 @@ class SkuRows:
     def rows_in(self, ranges: SlotRanges) -> tuple[IntArray, IntArray]:
         """The slots with a row in these stretches, in order, and where their rows are."""
         starts, ends = self.bounds(ranges)
-        counts = ends - starts
-        upto = counts.cumsum()
-        if not len(upto) or not upto[-1]:
-            return _NO_SLOTS, _NO_SLOTS
-        # Where a stretch's rows are, less where they come among all: with that, a row's number tells where it is.
-        at: IntArray = (ends - upto).repeat(counts)
-        at += np.arange(len(at))
-        slots: IntArray = ranges.bases.repeat(counts)
+        at = between(starts, ends)
+        slots: IntArray = ranges.bases.repeat(ends - starts)
         slots += self.low.take(at)
         return slots, at
 

@@ -212,27 +212,39 @@ class Stock:
     def holder_count(self, number: int, ranges: SlotRanges | None = None) -> int:
         """How many slots ``holders`` has, or more: a row counts twice while its shelf waits to be filed again."""
         rows = self._rows[number]
-        filed = 0 if rows is None else len(rows.low) if ranges is None else rows.count_in(ranges)
-        return filed + sum(unfiled.holder_count(number, ranges) for unfiled in self.waiting)
+        count = 0 if rows is None else len(rows.low) if ranges is None else rows.count_in(ranges)
+        if self.waiting.row_count:
+            for unfiled in self.waiting:
+                count += unfiled.holder_count(number, ranges)
+        return count
 
     def holding(self, number: int, wanted: int, ranges: SlotRanges, now_s: int) -> tuple[IntArray, BoolArray]:
         """``holders``, and which of them have so many, in a row that is not stale."""
+        slots, enough = self._filed_holding(number, wanted, ranges, now_s)
+        if not self.waiting.row_count:
+            return slots, enough
+        for unfiled in self.waiting:
+            stays = unfiled.is_elsewhere(slots)
+            more, more_enough = unfiled.holding(number, wanted, ranges, now_s)
+            slots, enough = np.concatenate((slots[stays], more)), np.concatenate((enough[stays], more_enough))
+        order = slots.argsort()
+        return slots[order], enough[order]
+
+    def _filed_holding(self, number: int, wanted: int, ranges: SlotRanges, now_s: int) -> tuple[IntArray, BoolArray]:
         rows = self.rows(number)
-        if rows is None or wanted >= LARGE or any(unfiled.holder_count(number) for unfiled in self.waiting):
-            return self._holding_anywhere(number, wanted, ranges, now_s)
+        if rows is None:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.bool_)
         slots, at = rows.rows_in(ranges)
-        if any(len(unfiled.here(slots)) for unfiled in self.waiting):
-            return self._holding_anywhere(number, wanted, ranges, now_s)
         value = rows.value.take(at)
-        enough = value >= wanted << 22
+        if wanted < LARGE:
+            enough = value >= wanted << 22
+        elif len(slots):
+            enough = self._filed(number, slots).available >= wanted
+        else:
+            enough = np.empty(0, dtype=np.bool_)
         value &= FRESH_MAX
         enough &= value * self.freshness.unit_s.take(slots) >= now_s - self.freshness.zero_s.take(slots)
         return slots, enough
-
-    def _holding_anywhere(self, number: int, wanted: int, ranges: SlotRanges, now_s: int) -> tuple[IntArray, BoolArray]:
-        slots = self.holders(number, ranges)
-        enough, stale = self.probe(slots, now_s).lines([(number, wanted)])
-        return slots, enough[0] & ~stale[0]
 
     def available(self, number: int, slot: int) -> int:
         """How many of the sku are available at one slot; 0 without a row."""

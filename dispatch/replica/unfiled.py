@@ -14,7 +14,7 @@ import numpy as np
 from dispatch.domain.market import BoolArray, IntArray
 from dispatch.replica.numbering import MISSING
 from dispatch.replica.prices import packed_prices
-from dispatch.replica.sku_rows import SlotRanges
+from dispatch.replica.sku_rows import SlotRanges, between
 from dispatch.storage.feed import ShelfColumns
 
 SLOT_BITS: Final = 32
@@ -178,15 +178,30 @@ class UnfiledShelves:
             return False
         return int(self.rows.fresh_s[at]) >= now_s - int(self._stale_after_s[slot])
 
+    def is_elsewhere(self, slots: IntArray) -> BoolArray:
+        """Which of these stores have no shelf here."""
+        elsewhere: BoolArray = self._stale_after_s.take(slots) == _NOT_HERE
+        return elsewhere
+
     def holders(self, number: int, ranges: SlotRanges | None = None) -> IntArray:
         """The slots in these ranges, or all, that have a row for the sku here, in order."""
+        return self.run.slots.take(self._rows_in(number, ranges))
+
+    def holding(self, number: int, wanted: int, ranges: SlotRanges, now_s: int) -> tuple[IntArray, BoolArray]:
+        """``holders``, and which of them have so many, in a row that is not stale."""
+        at = self._rows_in(number, ranges)
+        slots = self.run.slots.take(at)
+        enough: BoolArray = self.rows.available.take(at) >= wanted
+        enough &= self.rows.fresh_s.take(at) >= now_s - self.stale_after_s(slots)
+        return slots, enough
+
+    def _rows_in(self, number: int, ranges: SlotRanges | None) -> IntArray:
         first, last = self.run.of_sku(number)
-        slots = self.run.slots[first:last]
         if ranges is None or first == last:
-            return slots
-        edges = slots.searchsorted(ranges.edges).tolist()
-        pieces = [slots[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True) if start < end]
-        return np.concatenate(pieces) if pieces else _NO_SLOTS
+            return np.arange(first, last)
+        edges = self.run.slots[first:last].searchsorted(ranges.edges)
+        edges += first
+        return between(edges[::2], edges[1::2])
 
     def holder_count(self, number: int, ranges: SlotRanges | None = None) -> int:
         """How many slots ``holders`` has."""
