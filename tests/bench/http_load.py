@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import Final
 
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _LENGTH: Final = b"content-length: "
@@ -22,24 +22,21 @@ class Load:
         return self.statuses.get(status, 0) / self.seconds
 
 
-class Asking(asyncio.Protocol):
-    """A connection on which one request is sent at a time; what ``answered`` is given is the answer's status."""
+class _Connection(asyncio.Protocol):
+    """One request after the other on one connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, requests: Iterator[bytes], until: float, load: Load, done: asyncio.Future[None]) -> None:
+        self._requests = requests
+        self._until = until
+        self._load = load
+        self._done = done
         self._pending = b""
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is of no class of asyncio's
-
-    def ask(self, request: bytes) -> None:
-        """Send it. Whatever was asked before has been answered."""
-        assert self._transport is not None
-        self._transport.write(request)
-
-    def close(self) -> None:
-        assert self._transport is not None
-        self._transport.close()
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.write(next(self._requests))
 
     def data_received(self, data: bytes) -> None:
         self._pending += data
@@ -51,33 +48,13 @@ class Asking(asyncio.Protocol):
         if len(self._pending) < head_end + len(_END_OF_HEAD) + length:
             return
         status = self._pending[9:12]
-        self._pending = self._pending[head_end + len(_END_OF_HEAD) + length :]
-        self.answered(status)
-
-    def answered(self, status: bytes) -> None:
-        raise NotImplementedError
-
-
-class _Connection(Asking):
-    """One request after the other on one connection."""
-
-    def __init__(self, requests: Iterator[bytes], until: float, load: Load, done: asyncio.Future[None]) -> None:
-        super().__init__()
-        self._requests = requests
-        self._until = until
-        self._load = load
-        self._done = done
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self.ask(next(self._requests))
-
-    def answered(self, status: bytes) -> None:
         self._load.statuses[status] = self._load.statuses.get(status, 0) + 1
+        self._pending = self._pending[head_end + len(_END_OF_HEAD) + length :]
+        assert self._transport is not None
         if time.perf_counter() < self._until:
-            self.ask(next(self._requests))
+            self._transport.write(next(self._requests))
         else:
-            self.close()
+            self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._done.done():
