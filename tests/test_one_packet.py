@@ -73,7 +73,10 @@ async def test_all_of_it_is_written_in_order(seed: int, written: tuple[JoinedWri
     sent = b""
     for number in range(50):
         data = b"" if rng.random() < 0.1 else b"%d," % number
-        joined.write(data)
+        if rng.random() < 0.8:
+            joined.write(data)
+        else:
+            joined.writelines([data[:1], data[1:]])
         sent += data
         if rng.random() < 0.3:
             await asyncio.sleep(0)

@@ -1,6 +1,7 @@
 """HTTP whose answers leave in one packet."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -33,6 +34,10 @@ class JoinedWrites:
         else:
             held, self._held = self._held, None
             self._transport.write(held + data)
+
+    def writelines(self, parts: Iterable[bytes]) -> None:
+        """As one ``write``: past this one, what is held would come too late."""
+        self.write(b"".join(parts))
 
     def close(self) -> None:
         """Write what is held, and close."""
