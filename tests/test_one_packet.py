@@ -31,6 +31,9 @@ class _Recorder(asyncio.Transport):
     def close(self) -> None:
         self.closed = True
 
+    def is_closing(self) -> bool:
+        return self.closed
+
 
 @pytest.fixture
 async def written() -> tuple[JoinedWrites, _Recorder]:

@@ -207,7 +207,8 @@ def _import(url: str, import_id: str, request: ImportRequest, everywhere: Cores 
         _until_stopped(url, work)
     else:
         everywhere.use_every()
-        _until_stopped(url, work, meet=everywhere.use_every)
+        # Only behind a socket of this machine is a backend's pid one of this machine.
+        _until_stopped(url, work, meet=everywhere.use_every if "?host=/" in url else None)
 
 
 def _undo(url: str, record: ImportRecord, go_on: Event) -> None:
