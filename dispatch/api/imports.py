@@ -133,8 +133,8 @@ async def _begin(request: Request, kind: str, asked: ImportAsked, service: Servi
             try:
                 await service.imports.run(service.database, import_id, wanted)
             finally:
-                ended = await read_import(service.database, import_id)
-                if not (wanted.dry_run and ended.status == "done"):
+                # Only a dry run need be asked after: the service may stop just here, and then nothing is waited for.
+                if not wanted.dry_run or (await read_import(service.database, import_id)).status != "done":
                     forget(wanted.path)
 
         service.background.start(work(), name=f"import {import_id}")

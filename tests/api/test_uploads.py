@@ -1,5 +1,6 @@
 """How a file comes: as the body or in a form, packed or not, too large, cut short, or something else."""
 
+import asyncio
 import gzip
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,6 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from dispatch.api import imports
+from dispatch.storage.imports import ImportRecord, read_import
+from dispatch.storage.pool import Database
 from tests.api.client import Api, Clock, assert_problem, worker
 from tests.ingest.tables import archive
 
@@ -153,6 +157,27 @@ async def test_a_file_that_is_not_what_it_says_it_is_fails_by_name_and_applies_n
         assert failed["report"]["message"]
         assert [failed[name] for name in ("rows", "created", "updated", "failed")] == [0, 0, 0, 0]
     assert (await small.get("/v1/stores/nearby", lat=25.03, lon=121.56)).json()["stores"] == []
+
+
+async def test_no_file_is_left_by_a_service_that_stops_just_as_its_import_ends(
+    small: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = asyncio.Event()
+
+    async def read_for_ever_afterwards(database: Database, import_id: str) -> ImportRecord:
+        task = asyncio.current_task()
+        if task is not None and task.get_name().startswith("import "):
+            reading.set()
+            await asyncio.Event().wait()
+        return await read_import(database, import_id)
+
+    monkeypatch.setattr(imports, "read_import", read_for_ever_afterwards)
+    answer = await small.send("POST", "/v1/imports/stores", content=TEXT, headers={"Content-Type": "text/csv"})
+    assert answer.status_code == 202
+    await small.finished(answer.headers["Location"])
+    while not reading.is_set() and any(task.get_name().startswith("import ") for task in asyncio.all_tasks()):
+        await asyncio.sleep(0.01)
+    # The fixture stops the service, and looks for files.
 
 
 async def test_a_disk_that_takes_no_more_is_503(small: Api, tmp_path: Path) -> None:
