@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from rich.console import Console
 from dispatch.postgres import acquire
 from dispatch.storage.migrate import migrate
 from tests.bench.database import COPIED_COLUMNS, binary_rows
+from tests.bench.memory import ServiceProcesses, watched
 from tests.bench.serving import served
 from tests.bench.world import World
 
@@ -55,7 +55,7 @@ def measure(folder: Path, *, stores: int, rows: int) -> dict[str, Any]:
     console.print(f"{quiet()}; importing {len(store):,} rows of stock, twice …")
     with served(folder) as port:
         for name in ("new", "again"):
-            with _watched(port) as most, _quoted(port, world, counted) as told:
+            with watched(ServiceProcesses(port)) as most, _quoted(port, world, counted) as told:
                 done = _import(port, "stock", folder / "stock.csv", "?as_of=now&currency=CNY")
             figures[name] = done | {"more_mb": most(), "quotes": told(), "ratio": done["seconds"] / figures["copy_s"]}
             console.print(f"{name}: {figures[name]}")
@@ -169,54 +169,3 @@ def _quoted(port: int, world: World, counted: int) -> Iterator[Any]:
     finally:
         process.send_signal(signal.SIGINT)
         told |= json.loads(process.communicate(timeout=60)[0])
-
-
-@contextlib.contextmanager
-def _watched(port: int) -> Iterator[Any]:
-    """What is yielded tells by how many MB the service's processes grew at most, PostgreSQL's own aside."""
-    pids = _processes_of(port)
-    before, most, stop = _resident_mb(pids), 0.0, threading.Event()
-
-    def watch() -> None:
-        nonlocal most
-        while not stop.wait(0.2):
-            most = max(most, _resident_mb(_processes_of(port)))
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield lambda: most - before
-    finally:
-        stop.set()
-        thread.join()
-
-
-def _processes_of(port: int) -> list[int]:
-    """``dispatch serve`` on that port, and all that it has started but PostgreSQL."""
-    parents: dict[int, int] = {}
-    roots = []
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit():
-            continue
-        with contextlib.suppress(OSError):
-            command = (folder / "cmdline").read_bytes().split(b"\0")
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            if b"serve" in command and str(port).encode() in command:
-                roots.append(int(folder.name))
-            if b"postgres" in command[0]:
-                del parents[int(folder.name)]
-    found = set(roots)
-    while more := {pid for pid, parent in parents.items() if parent in found} - found:
-        found |= more
-    return sorted(found)
-
-
-def _resident_mb(pids: list[int]) -> float:
-    """Memory of their own, with their share of what they have in common (PSS)."""
-    total = 0
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-                if line.startswith("Pss:"):
-                    total += int(line.split()[1])
-    return total / 1024
