@@ -1,8 +1,10 @@
 """A file of stores into the database: read to its end, staged, then written some of a cell at a time."""
 
 import asyncio
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from functools import partial
 from itertools import batched, groupby
 from typing import Any, Final
@@ -14,10 +16,11 @@ from shapely.geometry.base import BaseGeometry
 from dispatch.domain.stores import Store
 from dispatch.domain.versions import Version
 from dispatch.ingest.problems import FileProblem, PlaceProblem, RowProblem
+from dispatch.ingest.profiles import MatchedColumns
 from dispatch.ingest.stores import RowProblems, StoreRow, match_store_columns, read_stores
 from dispatch.ingest.tables import RowIgnored, Table
 from dispatch.services.import_account import Account
-from dispatch.services.import_requests import store_options
+from dispatch.services.import_requests import ImportRequest, store_options
 from dispatch.services.threads import in_batches
 from dispatch.storage.import_images import keep_rows, keep_stores, texts_of_stores
 from dispatch.storage.pool import Connection
@@ -30,14 +33,24 @@ from dispatch.storage.stores import (
     places_of_partner,
     put_stores_of_cell,
     remove_stores_of_cell,
+    store_of_told,
     stores_of_partner,
 )
 from geo.cells import cell_of
+from geo.coordinates import timezone_of
 
 _STORES_A_BATCH: Final = 1_000
 _BATCHES_AT_ONCE: Final = 3
 # Of a chain with fewer stores, a file that leaves out most of them is no sign of a mistake.
 _LEAST_STORES_GUARDED: Final = 10
+_NOT_REMOVED: Final = (
+    "stores that the file does not name were left in service, since some of its rows are bad: mend them and send the"
+    " file again"
+)
+# All of a store but its id, its place and its owner, of which every row speaks.
+_KEPT_UNLESS_SAID: Final = tuple(
+    field.name for field in fields(Store) if field.name not in ("store_id", "place", "partner")
+)
 
 
 def _packed(value: Any) -> bytes:
@@ -59,7 +72,8 @@ async def import_stores(account: Account, table: Table) -> None:
     """Import a file of stores. Raises FileProblem before anything is applied."""
     request, counts = account.request, account.counts
     options = store_options(request)
-    id_column = match_store_columns(table, options=options).name_of("store_id")
+    columns = match_store_columns(table, options=options)
+    keeps = _fields_kept(request, columns)
     whole = account.is_whole(table)
     before = await _stores_in_service(account) if whole else []
     named: set[str] = set()
@@ -78,9 +92,21 @@ async def import_stores(account: Account, table: Table) -> None:
             if whole:
                 named |= {row.store.store_id for row in good}
             await account.note(0.0)
-        gone = _gone(account, before, named) if whole else []
-        await _put(account, staged, id_column)
-    await _remove(account, gone)
+        # With bad rows in the file nobody knows whom they meant, so nothing is removed.
+        gone = _gone(account, before, named) if whole and not counts.failed else []
+        await _put(account, staged, columns.name_of("store_id"), keeps)
+    if whole and counts.failed:
+        account.report["not_removed"] = _NOT_REMOVED
+    else:
+        await _remove(account, gone)
+
+
+def _fields_kept(request: ImportRequest, columns: MatchedColumns) -> tuple[str, ...]:
+    """What a file of some of the stores does not speak of, and what they keep if they are known."""
+    if request.effective_mode != "merge":
+        return ()
+    said = {"timezone"} if request.timezone is not None else set()
+    return tuple(name for name in _KEPT_UNLESS_SAID if name not in said | columns.index_by_field.keys())
 
 
 def _staged(row: StoreRow) -> StagedStore:
@@ -95,16 +121,9 @@ async def _stores_in_service(account: Account) -> list[StoreKey]:
 def _gone(account: Account, before: Sequence[StoreKey], named: set[str]) -> list[StoreKey]:
     """With ``replace``, stores of the partner that the file does not name are out of service.
 
-    Only those of ``before``, when the import began: what came since is newer than the file. With bad rows in the file
-    nobody knows whom they meant, so nothing is removed, and the report says so. Raises FileProblem when most of them
-    would go.
+    Only those of ``before``, when the import began: what came since is newer than the file. Raises FileProblem when
+    most of them would go.
     """
-    if account.counts.failed:
-        account.report["not_removed"] = (
-            "stores that the file does not name were left in service, since some of its rows are bad:"
-            " mend them and send the file again"
-        )
-        return []
     gone = [store for store in before if store.store_id not in named]
     most = len(before) >= _LEAST_STORES_GUARDED and 2 * len(gone) > len(before)
     if (most or (gone and not named)) and not account.request.force:
@@ -116,7 +135,7 @@ def _gone(account: Account, before: Sequence[StoreKey], named: set[str]) -> list
     return gone
 
 
-async def _put(account: Account, staged: StagedStores, id_column: str) -> None:
+async def _put(account: Account, staged: StagedStores, id_column: str, keeps: Sequence[str]) -> None:
     """Write the stores, a few batches at once, so that some are made ready while the database writes others."""
     done = 0
     total = len(staged)
@@ -125,7 +144,7 @@ async def _put(account: Account, staged: StagedStores, id_column: str) -> None:
     async def put(rows: Sequence[StagedStore], earlier: asyncio.Task[None] | None) -> None:
         nonlocal done
         try:
-            problems = await _put_some(account, rows, id_column)
+            problems = await _put_some(account, rows, id_column, keeps)
             # Their errors in one order, however long each takes.
             if earlier is not None:
                 await asyncio.wait([earlier])
@@ -145,7 +164,9 @@ async def _put(account: Account, staged: StagedStores, id_column: str) -> None:
         raise errors.exceptions[0] from None
 
 
-async def _put_some(account: Account, rows: Sequence[StagedStore], id_column: str) -> list[RowProblem]:
+async def _put_some(
+    account: Account, rows: Sequence[StagedStore], id_column: str, keeps: Sequence[str]
+) -> list[RowProblem]:
     """Write some stores of one cell; the rows that name a store of another partner."""
     dry_run, import_id = account.request.dry_run, account.outcome.import_id
     cell = rows[0].cell
@@ -156,7 +177,7 @@ async def _put_some(account: Account, rows: Sequence[StagedStore], id_column: st
     async def work(connection: Connection) -> tuple[StoresPut, dict[str, str], dict[str, str]]:
         known = [key.store_id for key in await lock_directory(connection, ids)]
         before = await texts_of_stores(connection, known) if known else {}
-        put = await put_stores_of_cell(connection, cell, stores)
+        put = await put_stores_of_cell(connection, cell, [_with_kept(store, before, keeps) for store in stores])
         written = put.created | put.updated
         if not dry_run:
             await keep_stores(connection, import_id, sorted(written), before)
@@ -187,6 +208,21 @@ async def _put_some(account: Account, rows: Sequence[StagedStore], id_column: st
         for row, (store, raw) in zip(rows, unpacked, strict=True)
         if store.store_id in put.of_other_partner
     ]
+
+
+def _with_kept(store: Store, before: Mapping[str, str], keeps: Sequence[str]) -> Store:
+    """The store with these fields as they were ``before``, if it was there.
+
+    A time zone that is that of the old place goes with the place.
+    """
+    told = before.get(store.store_id) if keeps else None
+    if told is None:
+        return store
+    old = store_of_told(json.loads(told))
+    kept: dict[str, Any] = {name: getattr(old, name) for name in keeps}
+    if "timezone" in kept and old.timezone == timezone_of(old.place):
+        del kept["timezone"]
+    return replace(store, **kept)
 
 
 async def _remove(account: Account, gone: Sequence[StoreKey]) -> None:

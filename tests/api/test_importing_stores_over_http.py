@@ -91,6 +91,49 @@ async def test_replace_removes_nothing_while_some_rows_are_bad_and_says_so(app_c
     assert set(await _world(app_client)) == {"a", "b"}
 
 
+async def test_replace_removes_nothing_while_a_row_names_a_store_of_another_partner(app_client: Api) -> None:
+    await app_client.import_file("stores", TWO)
+    await app_client.put_store("z", 25.05, 121.56, partner="other", name="of other")
+    text = "store_id,lat,lon,name\na,25.03,121.56,one\nz,25.04,121.56,meant b\n"
+    dry = await app_client.import_file("stores", text, mode="replace", dry_run=True)
+    done = await app_client.import_file("stores", text, mode="replace")
+    assert counts(dry) == counts(done) == {"rows": 2, "unchanged": 1, "failed": 1}
+    assert "not_removed" in done["report"]
+    assert dry["report"] == done["report"]
+    assert set(await _world(app_client)) == {"a", "b", "z"}
+
+
+async def test_a_store_keeps_what_the_file_has_no_column_for(app_client: Api) -> None:
+    header = (
+        "store_id,lat,lon,timezone,name,brand,region,address,phone,opening_hours,delivery_radius_m,mode,prepare_s,"
+        "prepare_line_s,queue_per_order_s,courier_s,handover_s,max_open_orders,active,delivery_zone\n"
+    )
+    zone = '"{""type"":""Polygon"",""coordinates"":[[[121,25],[122,25],[122,26],[121,26],[121,25]]]}"'
+    row = f"Asia/Tokyo,one,B,R,1 Road,+886 1,08:00-20:00,900,car,77,7,6,5,4,3,no,{zone}\n"
+    await app_client.import_file("stores", f"{header}a,25.03,121.56,{row}")
+    before = (await app_client.get("/v1/stores/a")).json()
+    text = "store_id,lat,lon,phone\na,25.04,121.56,\nb,25.05,121.56,+886 2\n"
+    dry = await app_client.import_file("stores", text, dry_run=True)
+    done = await app_client.import_file("stores", text)
+    assert counts(dry) == counts(done) == {"rows": 2, "created": 1, "updated": 1, "warnings": 1}
+    assert (await app_client.get("/v1/stores/a")).json() == before | {"lat": 25.04, "phone": None}
+    assert counts(await app_client.import_file("stores", text)) == {"rows": 2, "unchanged": 2}
+    undone = await app_client.send("POST", f"/v1/imports/{done['import_id']}/undo")
+    await app_client.finished(undone.headers["location"])
+    assert (await app_client.get("/v1/stores/a")).json() == before
+    # A file of all stores says all of each.
+    await app_client.import_file("stores", "store_id,lat,lon\na,25.03,121.56\n", mode="replace")
+    told = (await app_client.get("/v1/stores/a")).json()
+    assert (told["name"], told["timezone"], told["active"]) == (None, "Asia/Taipei", True)
+
+
+async def test_a_time_zone_that_was_not_said_goes_with_the_place(app_client: Api) -> None:
+    await app_client.import_file("stores", "store_id,lat,lon,name\na,25.03,121.56,one\n")
+    await app_client.import_file("stores", "store_id,lat,lon\na,35.68,139.76\n")
+    told = (await app_client.get("/v1/stores/a")).json()
+    assert (told["timezone"], told["name"]) == ("Asia/Tokyo", "one")
+
+
 async def test_a_store_of_another_partner_is_a_bad_row_in_the_files_own_column(app_client: Api) -> None:
     await app_client.put_store("a", 25.03, 121.56, partner="acme", name="theirs")
     text = "门店编码,lat,lon,name\na,25.03,121.56,mine now\nb,25.04,121.56,two\n"
