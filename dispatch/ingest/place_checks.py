@@ -7,7 +7,7 @@ from typing import Final
 
 from dispatch.ingest.neighbours import NOT_ERRORS, Odd
 from dispatch.ingest.survey import Oddity
-from dispatch.ingest.values import shown
+from dispatch.ingest.values import NOTHING, shown, trimmed
 from geo.coordinates import CoordinateError, LatLon
 from geo.countries import countries_at, country_named, lies_within
 from geo.geodesy import distance_m
@@ -28,8 +28,8 @@ type Finding = tuple[str, str]
 
 @lru_cache(maxsize=4096)
 def country_of_text(text: str) -> str | None:
-    """As ``country_named``, remembered: a column says the same again and again."""
-    return country_named(text)
+    """As ``country_named``, remembered: a column says the same again and again. ``#N/A`` is not Namibia."""
+    return None if trimmed(text).casefold() in NOTHING else country_named(text)
 
 
 def outside(place: LatLon, country: str, *, declared: bool) -> Finding | None:

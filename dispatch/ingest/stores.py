@@ -28,6 +28,7 @@ from dispatch.ingest.store_values import datum_of, hours_of, mode_of, partner_of
 from dispatch.ingest.survey import Seen, Survey
 from dispatch.ingest.tables import RawRow, RowIgnored, Table, short_row
 from dispatch.ingest.values import (
+    NOTHING,
     BadValueError,
     Unreadable,
     decimal_of,
@@ -327,7 +328,7 @@ class _Reading:
 
     def _datum(self, value: Mapping[str, str]) -> Datum | None:
         text = value.get("datum", "")
-        return (datum_of(text) if trimmed(text) else None) or self._options.datum
+        return _said(text, datum_of) or self._options.datum
 
     def _place(self, value: Mapping[str, str], datum: Datum | None) -> LatLon:
         """The place in WGS84, as it is written where no datum is said. Raises BadValueError, CoordinateError."""
@@ -377,7 +378,7 @@ class _Reading:
         fault: Callable[[str, str, str], None],
     ) -> None:
         for name in ("lat", "lon"):
-            if not trimmed(value.get(name, "")):
+            if trimmed(value.get(name, "")).casefold() in NOTHING:
                 fault(name, f"{name}_missing", f"no {'latitude' if name == 'lat' else 'longitude'}")
         lat, lon = take("lat", self._degrees_of), take("lon", self._degrees_of)
         if lat is None or lon is None:
@@ -402,7 +403,7 @@ def _said[T](text: str, parse: Callable[[str], T]) -> T | None:
     """What the text means, None where it says nothing. Raises BadValueError."""
     if isinstance(text, Unreadable):
         raise text.refusal()
-    return parse(text) if trimmed(text) else None
+    return None if trimmed(text).casefold() in NOTHING else parse(text)
 
 
 def _values_of(row: RawRow, index_by_field: Mapping[str, int]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -115,10 +116,26 @@ def test_all_that_is_wrong_with_a_row_is_told_at_once_in_the_files_own_column_na
     assert [store.store_id for store in read.stores] == ["A1"]
 
 
-@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "0x10", "1_0", "1 0", "٣", "1,5", "--1", "1e", "."])
+@pytest.mark.parametrize("text", ["inf", "-inf", "0x10", "1_0", "1 0", "٣", "1,5", "--1", "1e", "."])
 def test_what_is_no_plain_number_is_no_number(tmp_path: Path, text: str) -> None:
     read = StoresRead(opened(tmp_path, f"store_id\tlat\tlon\tprepare_s\nA1\t25\t121.5\t{text}\n"))
     assert [one.code for one in read.problems] == ["number_invalid"]
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "null", "NaN", "#N/A"])
+def test_what_says_nothing_is_nothing_in_every_field(tmp_path: Path, nothing: str) -> None:
+    names = [field.name for field in fields(Store) if field.name not in ("store_id", "place")]
+    header, values = "\t".join([*names, "datum", "country"]), "\t".join([nothing] * (len(names) + 2))
+    read = StoresRead(opened(tmp_path, f"store_id\tlat\tlon\t{header}\nA1\t25.03\t121.56\t{values}\n"))
+    assert read.problems == []
+    assert read.stores == [Store(store_id="A1", place=LatLon(lat=25.03, lon=121.56), timezone="Asia/Taipei")]
+    assert read.warnings == []
+
+
+@pytest.mark.parametrize("nothing", ["", "null", "nan"])
+def test_a_place_of_nothing_is_missing(tmp_path: Path, nothing: str) -> None:
+    read = StoresRead(opened(tmp_path, f"store_id\tlat\tlon\nA1\t{nothing}\t121.5\n"))
+    assert [(one.column, one.code) for one in read.problems] == [("lat", "lat_missing")]
 
 
 @pytest.mark.parametrize(
