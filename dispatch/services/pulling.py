@@ -226,7 +226,7 @@ class _Saving:
             self._receive(to, declared)
         return Fetched(
             file_name=named_by(headers.get("Content-Disposition")),
-            validators=Validators(headers.get("ETag"), headers.get("Last-Modified")),
+            validators=Validators(headers.get("ETag"), _sure_moment(headers)),
             sha256=sha256_of(to),
         )
 
@@ -342,3 +342,17 @@ def _failure(asking: _Asking, error: HTTPError) -> PullError:
     return PullError(
         f"{shown} did not come whole ({type(error).__name__}): the connection broke, or it is no HTTP server"
     )
+
+
+def _sure_moment(headers: Mapping[str, str]) -> str | None:
+    """When the file was last written, if it can be known again by that.
+
+    The moment is in whole seconds: a file that was sent in the second in which it was written may have been written
+    again since. Source: RFC 9110, 8.8.2.2.
+    """
+    written = headers.get("Last-Modified")
+    try:
+        sent_at, written_at = (parsedate_to_datetime(text or "") for text in (headers.get("Date"), written))
+        return written if (sent_at - written_at).total_seconds() >= 1.0 else None
+    except (ValueError, TypeError):
+        return None

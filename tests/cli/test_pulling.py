@@ -182,7 +182,7 @@ def test_a_header_twice_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     ("headers", "statuses"),
     [
         ({"ETag": '"1"'}, [200, 304]),
-        ({"Last-Modified": "Fri, 27 Nov 2026 12:00:00 GMT"}, [200, 304]),
+        ({"Last-Modified": "Fri, 27 Nov 2020 12:00:00 GMT"}, [200, 304]),
         ({}, [200, 200]),
     ],
 )
