@@ -1,5 +1,6 @@
 """Imports of files: begun, listed, told, applied after a dry run, undone, and their bad rows."""
 
+import asyncio
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -39,7 +40,7 @@ from dispatch.services.import_errors import bad_rows_workbook
 from dispatch.services.import_requests import request_of
 from dispatch.services.import_undo import changed_since, open_undo
 from dispatch.services.imports import ImportRequest, bad_rows_csv, open_import
-from dispatch.storage.imports import list_imports, read_import
+from dispatch.storage.imports import list_imports, read_import, take_back_import
 
 router = APIRouter(prefix="/v1/imports")
 
@@ -172,15 +173,20 @@ async def post_apply(import_id: ImportId, _asked: Annotated[NothingAsked, Query(
         raise CannotBeApplied(f"the import {import_id} {what}; only a dry run that is done can be applied")
     if not path.is_file():
         raise CannotBeApplied("the file of a dry run is kept for a day where it was sent; send it again")
-    changed = await changed_since(service.database, record)
-    if changed:
-        errors = [("", _place_told(store_id, sku)) for store_id, sku in changed]
-        detail = f"what the file names has changed since the dry run, such as {errors[0][1]}; make another dry run"
-        raise Problem(409, "changed_since_dry_run", detail, errors=errors)
     wanted = request_of(
         record.asked, kind=record.kind, path=path, partner=record.partner, mode=record.mode, filename=record.filename
     )
     applied_id = await open_import(service.database, wanted, applies=import_id)
+    try:
+        # Compared once it is this import's turn, so that no other import of the partner comes in between.
+        changed = await changed_since(service.database, record)
+        if changed:
+            errors = [("", _place_told(store_id, sku)) for store_id, sku in changed]
+            detail = f"what the file names has changed since the dry run, such as {errors[0][1]}; make another dry run"
+            raise Problem(409, "changed_since_dry_run", detail, errors=errors)
+    except BaseException:
+        await asyncio.shield(take_back_import(service.database, applied_id))
+        raise
     service.background.start(service.imports.run(service.database, applied_id, wanted), name=f"import {applied_id}")
     return await _told(service, applied_id)
 

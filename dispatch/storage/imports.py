@@ -154,6 +154,12 @@ async def end_import(
         )
 
 
+async def take_back_import(database: Database, import_id: str) -> None:
+    """Forget an import that was opened and is not to begin."""
+    async with database.connection() as connection:
+        await connection.execute(sql("take_back_import"), import_id)
+
+
 async def give_up_import(database: Database, import_id: str) -> None:
     """Close the record of an import that still runs although its process has ended."""
     async with database.connection() as connection:

@@ -7,10 +7,13 @@ from typing import Any
 
 import asyncpg
 import pytest
+from httpx import Response
 
 from dispatch.services import import_undo
+from dispatch.services.import_undo import Place, changed_since
 from dispatch.storage import import_images
-from dispatch.storage.imports import read_import
+from dispatch.storage.imports import ImportRecord, read_import
+from dispatch.storage.pool import Database
 from tests.api.client import Api, assert_problem
 
 PLACES = {"a": (25.03, 121.56), "b": (25.04, 121.57), "far": (22.63, 120.30)}
@@ -228,6 +231,24 @@ async def test_a_dry_run_is_not_applied_to_stores_that_have_changed(shops: Api) 
             await shops.send("POST", f"/v1/imports/{dry['import_id']}/apply"), 409, "changed_since_dry_run"
         )
         assert {"pointer": "", "detail": f"store {store_id}"} in problem["errors"]
+        last = (await shops.get("/v1/imports")).json()["imports"][0]
+        assert last["import_id"] == dry["import_id"], "nothing was begun"
+
+
+async def test_what_is_applied_is_compared_when_it_is_its_turn(shops: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    dry = await shops.import_file("stores", "store_id,lat,lon,name\na,25.03,121.56,a\n", dry_run=True)
+    seen: list[Response] = []
+
+    async def compare(database: Database, record: ImportRecord) -> list[Place]:
+        text = b"store_id,lat,lon,name\na,25.03,121.56,other\n"
+        seen.append(await shops.send("POST", "/v1/imports/stores", content=text))
+        return await changed_since(database, record)
+
+    monkeypatch.setattr("dispatch.api.imports.changed_since", compare)
+    done = await _applied(shops, dry["import_id"])
+    assert done["status"] == "done"
+    [refused] = seen
+    assert_problem(refused, 409, "import_running")
 
 
 async def _dry(api: Api, kind: str, text: str, **asked: Any) -> dict[str, Any]:

@@ -19,6 +19,10 @@ WHERE status = 'running' AND alive_at < now() - $1::interval
 -- An import whose process is known to have ended, so that it is taken for dead at once.
 UPDATE imports SET alive_at = '-infinity' WHERE import_id = $1 AND status = 'running'
 
+-- name: take_back_import
+-- An import that was opened and has not begun.
+DELETE FROM imports WHERE import_id = $1 AND status = 'running'
+
 -- name: import_alive
 -- The worker's sign of life while it waits for the database.
 UPDATE imports SET alive_at = now() WHERE import_id = $1 AND status = 'running'
