@@ -16,7 +16,7 @@ import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatch.ingest.formats import workbook_parts
+from dispatch.ingest.formats import workbook_parts, xlsx
 from dispatch.ingest.problems import FileProblem
 from tests.ingest.tables import (
     StoresRead,
@@ -111,6 +111,22 @@ def test_values_become_the_text_that_a_csv_would_have(tmp_path: Path, packed: bo
     assert table.columns == tuple(names)
     assert (table.own_columns, table.decimal_comma, table.delimiter) == (12, False, ",")
     assert table.about == {"format": "xlsx", "sheet": "Stock", "header_row": 1}
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (114.99999999999999, "115"),  # 1.15 * 100, as a workbook has it
+        (434.99999999999994, "435"),
+        (35.00000000000001, "35"),
+        (0.1 + 0.2, "0.3"),
+        (121.5654321, "121.5654321"),
+        (-0.5, "-0.5"),
+        (999_999_999_999_999.0, "999999999999999"),
+    ],
+)
+def test_numbers_are_read_as_a_spreadsheet_shows_them(number: float, shown: str) -> None:
+    assert xlsx.text_of(number) == shown
 
 
 def test_a_code_that_a_spreadsheet_has_spoilt_is_seen_and_one_that_is_whole_is_taken(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def _format_of_text(head: bytes) -> Format:
         return Format.XML
     # A stray NUL in a row is that row's fault; many, or one before the first line ends, are a binary file's.
     if b"\0" in head.split(b"\n", 1)[0] or head.count(b"\0") * 10 > len(head):
-        raise refused("a binary file, or UTF-16 without its byte order mark")
+        raise refused("a binary file, or UTF-16 without its byte order mark: then say encoding utf-16")
     return Format.DELIMITED
 
 

@@ -158,7 +158,9 @@ def text_of(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         if -_EXACT_BELOW < value < _EXACT_BELOW:
-            return str(int(value)) if value.is_integer() else decimal_text(Decimal(repr(value)))
+            # As it is shown: =1.15*100 is 115 there, and 114.99999999999999 in the file.
+            shown = float(f"{value:.15g}")
+            return str(int(shown)) if shown.is_integer() else decimal_text(Decimal(repr(shown)))
         return f"{Decimal(repr(value)):E}"
     if isinstance(value, (date, time)):
         return value.isoformat()
