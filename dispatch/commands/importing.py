@@ -124,9 +124,19 @@ def run(settings: Settings, request: ImportRequest, *, errors: Path | None) -> i
     """Import; print what became of every row. 0: all rows are good, 1: the file was refused, 3: some rows failed."""
     quiet_logs(settings)
     errors = errors or request.path.with_name(request.path.name + ".errors.csv")
+    _check_place(errors, request.path)
     with StopRequest() as stop, database_server(settings, stop, make=True) as url:
         stop.run(migrate(url))
         return stop.run(_import(url, request, errors))
+
+
+def _check_place(errors: Path, file: Path) -> None:
+    """Raises CommandError where the bad rows cannot be written, or would take the place of the file itself."""
+    if errors.exists() and file.exists() and errors.samefile(file):
+        raise CommandError(f"--errors {errors}: that is the file itself; name another place for its bad rows")
+    if errors.is_dir() or not errors.parent.is_dir():
+        wrong = "is a folder" if errors.is_dir() else "lies in no folder that there is"
+        raise CommandError(f"--errors {errors}: {wrong}; name a file for the bad rows")
 
 
 async def _import(url: str, request: ImportRequest, errors: Path) -> int:

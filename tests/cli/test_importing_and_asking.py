@@ -77,9 +77,15 @@ def test_the_bad_rows_go_where_they_are_told_to(run_here: Run, tmp_path: Path) -
     (tmp_path / "s.csv").write_text(STORES + "D,Delta,-33.4,-190,24/7\n")
     assert run_here("import", "stores", "s.csv", "--errors", "bad.csv").code == 3
     assert {path.name for path in tmp_path.iterdir()} == {"s.csv", "bad.csv"}
-    ran = run_here("import", "stores", "s.csv", "--errors", "no/such/folder.csv")
+    for place in ("no/such/folder.csv", ".", "s.csv"):
+        ran = run_here("import", "stores", "s.csv", "--errors", place)
+        assert ran.code == 1
+        assert f"--errors {place}: " in ran.error_line
+    assert (tmp_path / "s.csv").read_text().startswith(STORES)
+    too_long = "x" * 251 + ".csv"  # with what is added to it until it is whole
+    ran = run_here("import", "stores", "s.csv", "--errors", too_long)
     assert ran.code == 1
-    assert "no/such/folder.csv" in ran.error_line
+    assert too_long in ran.error_line
 
 
 def test_the_bad_rows_go_to_a_workbook_where_the_name_says_so(run_here: Run, tmp_path: Path) -> None:
