@@ -41,7 +41,8 @@ def private_mb(pids: list[int]) -> float:
     """Memory that is no file's. What processes share since one was forked counts for each of them.
 
     It is what the kernel has counted anyway. To be told each one's share of it (PSS) takes ten milliseconds for a large
-    process, in which it gets no memory: that alone made the slowest of a hundred quotes several times as slow.
+    process, in which it is given no memory: beside that, five times a second, quotes with nothing else going on had a
+    p99 of 8.3 to 10.4 ms, without of 6.1 to 7.1.
     """
     pages = 0
     for pid in pids:
