@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, Final
 
 import numpy as np
@@ -126,7 +127,11 @@ class Valhalla(ValhallaEngine):
         actor: valhalla.Actor | None = getattr(self._local, "actor", None)
         if actor is None:
             try:
-                actor = valhalla.Actor(self.config)
+                # It takes a dict too, and leaves it in a file that nobody removes.
+                with NamedTemporaryFile("w", prefix="valhalla-", suffix=".json") as file:
+                    json.dump(self.config, file)
+                    file.flush()
+                    actor = valhalla.Actor(Path(file.name))
             except (RuntimeError, OSError, AttributeError) as error:
                 raise EngineUnavailable(f"valhalla cannot open its tiles: {error}") from error
             self._local.actor = actor

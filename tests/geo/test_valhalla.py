@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,16 @@ def test_what_is_no_extract_is_refused_with_the_mend_and_leaves_nothing(
 def test_a_directory_without_tiles_is_no_engine(tmp_path: Path) -> None:
     with pytest.raises(EngineUnavailable, match="no road tiles"):
         Valhalla(tmp_path, MODES)
+
+
+def test_an_engine_leaves_no_file_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiles = Path(valhalla_of("monaco").config["mjolnir"]["tile_dir"])
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    engine = Valhalla(tiles, MODES)
+    lats, lons = places_along("monaco", np.random.default_rng(SEED), 3)
+    ways = engine.ways(lats=lats, lons=lons, destination=LatLon(lat=lats[0], lon=lons[0]), mode=Mode.FOOT)
+    assert ways.seconds[0] == 0.0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_long_straight_streets_are_no_faster_than_the_bound(tmp_path: Path) -> None:

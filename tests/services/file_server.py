@@ -1,6 +1,7 @@
 """A server of files over real HTTP, on a loopback port: it answers what was laid out, and notes what it was asked."""
 
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -100,15 +101,21 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Nothing is told of those who hang up, at whatever moment: it would stand among what a command says."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
 @contextmanager
 def serving(context: ssl.SSLContext | None = None) -> Iterator[FileServer]:
     class Handler(_Handler):
         pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     if context is not None:
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # whoever does not trust it hangs up
     files = Handler.files = FileServer("http" if context is None else "https", server.server_address[1])
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
