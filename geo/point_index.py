@@ -29,7 +29,7 @@ from geo.geodesy import (
 )
 
 # Beyond this many neighbours a ball twice as large costs less than asking the tree for the neighbours in order.
-_MOST_NEIGHBOURS: Final = 4096
+_MOST_NEIGHBOURS: Final = 256
 _BALL_GROWTH: Final = 1.5
 _BEYOND_EARTH_M: Final = 3e7
 

@@ -1,0 +1,202 @@
+"""A k-d tree over points in space, compiled: searches that other compiled code can call.
+
+The points lie in the order of the leaves, and the tree is implicit: node ``i`` is split in the middle of its stretch of
+points, its halves are nodes ``2 i + 1`` and ``2 i + 2``. So a tree is four arrays (``Tree``), and the only thing to be
+learnt of a node is along which axis it is split, and where.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from geo.compiled import compiled
+from geo.geodesy import FloatArray, IntArray
+
+_LEAF: Final = 12
+_IS_LEAF: Final = -1
+_MOST_NODES_WAITING: Final = 64  # deeper than any tree that memory holds
+
+
+class Tree(NamedTuple):
+    """Points in the order of the leaves; ``axis`` -1: a leaf."""
+
+    ids: IntArray
+    xyz: FloatArray
+    axis: np.ndarray
+    split: FloatArray
+
+
+def build(ids: IntArray, xyz: FloatArray) -> Tree:
+    """A tree of distinct ``ids`` at ``xyz`` of shape (n, 3); none is an empty tree. Lets other threads run meanwhile."""
+    order = np.arange(len(ids), dtype=np.int64)
+    depth = 0
+    while -(-len(ids) >> depth) > _LEAF:
+        depth += 1
+    nodes = 2 ** (depth + 1) - 1
+    axis, split = np.full(nodes, _IS_LEAF, dtype=np.int8), np.zeros(nodes)
+    _arrange(xyz, order, axis, split)
+    return Tree(ids[order], np.ascontiguousarray(xyz[order]), axis, split)
+
+
+@compiled(nogil=True)
+def _arrange(xyz: FloatArray, order: IntArray, axis: np.ndarray, split: FloatArray) -> None:
+    """Bring ``order`` into that of the leaves, and note how each node is split."""
+    stack = np.empty((_MOST_NODES_WAITING, 3), dtype=np.int64)
+    stack[0] = 0, 0, len(order)
+    waiting = 1
+    while waiting:
+        waiting -= 1
+        node, first, end = stack[waiting]
+        if end - first <= _LEAF:
+            continue
+        widest, width = 0, -1.0
+        for along in range(3):
+            least = most = xyz[order[first], along]
+            for i in range(first + 1, end):
+                value = xyz[order[i], along]
+                least, most = min(least, value), max(most, value)
+            if most - least > width:
+                widest, width = along, most - least
+        middle = (first + end) // 2
+        _halve(xyz, order, widest, first, end - 1, middle)
+        axis[node], split[node] = widest, xyz[order[middle], widest]
+        stack[waiting] = 2 * node + 1, first, middle
+        stack[waiting + 1] = 2 * node + 2, middle, end
+        waiting += 2
+
+
+@compiled(nogil=True)
+def _halve(xyz: FloatArray, order: IntArray, along: int, first: int, last: int, middle: int) -> None:
+    """Have what is less than ``order[middle]`` along an axis come before it, what is more behind (Hoare's selection)."""
+    while first < last:
+        pivot = xyz[order[(first + last) // 2], along]
+        low, high = first, last
+        while low <= high:
+            while xyz[order[low], along] < pivot:
+                low += 1
+            while xyz[order[high], along] > pivot:
+                high -= 1
+            if low <= high:
+                order[low], order[high] = order[high], order[low]
+                low += 1
+                high -= 1
+        if middle <= high:
+            last = high
+        elif middle >= low:
+            first = low
+        else:
+            return
+
+
+@compiled()
+def nearest_of(
+    ids: IntArray, xyz: FloatArray, axis: np.ndarray, split: FloatArray, left: np.ndarray,
+    tail_ids: IntArray, tail_xyz: FloatArray, tail: int,
+    x: float, y: float, z: float, count: int, within: float, found_ids: IntArray, squares: FloatArray,
+) -> int:  # fmt: skip
+    """Write the ids of the ``count`` nearest points and the squares of their chords, nearest first; how many there are.
+
+    Points come from a tree, but those that have ``left`` it, and from the first ``tail`` of a list beside it. None is
+    farther than the square root of ``within``. Of equally far ones at the end it may be any. Made for hundreds at most.
+    """
+    found, worst = 0, within
+    for i in range(tail):
+        dx, dy, dz = tail_xyz[i, 0] - x, tail_xyz[i, 1] - y, tail_xyz[i, 2] - z
+        found, worst = _put(tail_ids[i], dx * dx + dy * dy + dz * dz, found, worst, count, found_ids, squares)
+    if len(xyz) == 0:
+        return found
+    nodes = np.empty((_MOST_NODES_WAITING, 3), dtype=np.int64)
+    beyond = np.empty((_MOST_NODES_WAITING, 4))  # how far off a node's box lies along each axis, and the square of it
+    nodes[0], beyond[0] = (0, 0, len(xyz)), 0.0
+    waiting = 1
+    while waiting:
+        waiting -= 1
+        square = beyond[waiting, 3]
+        if square > worst:
+            continue
+        node, first, end = nodes[waiting]
+        off = beyond[waiting, 0], beyond[waiting, 1], beyond[waiting, 2]
+        while axis[node] >= 0:
+            middle, along = (first + end) // 2, axis[node]
+            away = (x if along == 0 else y if along == 1 else z) - split[node]
+            farther = square - off[along] * off[along] + away * away
+            if away < 0.0:
+                far = 2 * node + 2, middle, end
+                node, end = 2 * node + 1, middle
+            else:
+                far = 2 * node + 1, first, middle
+                node, first = 2 * node + 2, middle
+            if farther <= worst:
+                nodes[waiting] = far
+                beyond[waiting] = off[0], off[1], off[2], farther
+                beyond[waiting, along] = away
+                waiting += 1
+        for i in range(first, end):
+            if not left[i]:
+                dx, dy, dz = xyz[i, 0] - x, xyz[i, 1] - y, xyz[i, 2] - z
+                found, worst = _put(ids[i], dx * dx + dy * dy + dz * dz, found, worst, count, found_ids, squares)
+    return found
+
+
+@compiled(inline="always")
+def _put(
+    id: int, square: float, found: int, worst: float, count: int, ids: IntArray, squares: FloatArray
+) -> tuple[int, float]:
+    """Put a point where it belongs among those found, if it does; how many there are, and what the next must not exceed."""
+    if square > worst or (found == count and square == worst):
+        return found, worst
+    place = found if found < count else count - 1
+    found = min(found + 1, count)
+    while place > 0 and squares[place - 1] > square:
+        ids[place], squares[place] = ids[place - 1], squares[place - 1]
+        place -= 1
+    ids[place], squares[place] = id, square
+    return found, squares[count - 1] if found == count else worst
+
+
+@compiled()
+def within_of(
+    ids: IntArray, xyz: FloatArray, axis: np.ndarray, split: FloatArray, left: np.ndarray,
+    tail_ids: IntArray, tail_xyz: FloatArray, tail: int,
+    x: float, y: float, z: float, within: float, found_ids: IntArray,
+) -> int:  # fmt: skip
+    """Write the ids of all points whose chord is at most the square root of ``within``, in no order; how many there are.
+
+    If there are more than ``found_ids`` has room for, only so many are written.
+    """
+    found, room = 0, len(found_ids)
+    for i in range(tail):
+        dx, dy, dz = tail_xyz[i, 0] - x, tail_xyz[i, 1] - y, tail_xyz[i, 2] - z
+        if dx * dx + dy * dy + dz * dz <= within:
+            if found < room:
+                found_ids[found] = tail_ids[i]
+            found += 1
+    if len(xyz) == 0:
+        return found
+    reach = np.sqrt(within)
+    nodes = np.empty((_MOST_NODES_WAITING, 3), dtype=np.int64)
+    nodes[0] = 0, 0, len(xyz)
+    waiting = 1
+    while waiting:
+        waiting -= 1
+        node, first, end = nodes[waiting]
+        along = axis[node]
+        if along >= 0:
+            middle = (first + end) // 2
+            away = (x if along == 0 else y if along == 1 else z) - split[node]
+            if away <= reach:
+                nodes[waiting] = 2 * node + 1, first, middle
+                waiting += 1
+            if away >= -reach:
+                nodes[waiting] = 2 * node + 2, middle, end
+                waiting += 1
+            continue
+        for i in range(first, end):
+            dx, dy, dz = xyz[i, 0] - x, xyz[i, 1] - y, xyz[i, 2] - z
+            if not left[i] and dx * dx + dy * dy + dz * dz <= within:
+                if found < room:
+                    found_ids[found] = ids[i]
+                found += 1
+    return found
