@@ -70,15 +70,34 @@ class SlotRanges:
         self.bases = np.concatenate(bases or [_NO_SLOTS])
 
 
+class RowTable:
+    """Where in memory the rows of each sku are, for compiled code.
+
+    ``places`` has a line a sku number: the addresses of ``low``, ``value`` and ``starts`` (see SkuRows), and how many
+    blocks there are, 0 for a sku without rows.
+    """
+
+    def __init__(self) -> None:
+        self.places = np.zeros((1, 4), dtype=np.int64)
+
+    def reserve(self, size: int) -> None:
+        """Make room for sku numbers below ``size``; it at least doubles."""
+        if size > len(self.places):
+            more = max(size, 2 * len(self.places)) - len(self.places)
+            self.places = np.concatenate([self.places, np.zeros((more, 4), dtype=np.int64)])
+
+
 class SkuRows:
     """The rows of one sku: blocks of slots with the same high half, each in order."""
 
-    __slots__ = ("large", "low", "odd_prices", "prices", "starts", "value")
+    __slots__ = ("_number", "_table", "large", "low", "odd_prices", "prices", "starts", "value")
 
-    def __init__(self) -> None:
+    def __init__(self, table: RowTable, number: int) -> None:
+        """Rows whose place ``table`` tells, under that number, for which it has room."""
+        self._table, self._number = table, number
         self.low = np.empty(0, dtype=np.uint16)
         self.value = np.empty(0, dtype=np.uint32)
-        self.starts: list[int] = [0]  # starts[b] … starts[b + 1]: the rows of block b
+        self.starts = np.zeros(1, dtype=np.int64)  # starts[b] … starts[b + 1]: the rows of block b
         self.prices: list[int] = [0]  # ids of prices, by code; no price is code 0
         self.large: dict[int, int] | None = None  # slot → available
         self.odd_prices: dict[int, int] | None = None  # slot → id of price
@@ -99,7 +118,7 @@ class SkuRows:
     def find_in_block(self, block: int, lows: np.ndarray) -> tuple[BoolArray, IntArray]:
         if block + 1 >= len(self.starts):
             return np.zeros(len(lows), dtype=np.bool_), np.zeros(len(lows), dtype=np.int64)
-        start, end = self.starts[block], self.starts[block + 1]
+        start, end = self._stretch(block)
         if start == end:
             return np.zeros(len(lows), dtype=np.bool_), np.zeros(len(lows), dtype=np.int64)
         at = self.low[start:end].searchsorted(lows)
@@ -113,7 +132,7 @@ class SkuRows:
         block = slot >> BLOCK_BITS
         if block + 1 >= len(self.starts):
             return -1
-        start, end = self.starts[block], self.starts[block + 1]
+        start, end = self._stretch(block)
         low = np.uint16(slot & _LOW_MASK)
         at = start + int(self.low[start:end].searchsorted(low))
         return at if at < end and self.low[at] == low else -1
@@ -122,7 +141,8 @@ class SkuRows:
         """Every slot with a row, in order."""
         slots = self.low.astype(np.int64)
         for block in range(1, len(self.starts) - 1):
-            slots[self.starts[block] : self.starts[block + 1]] += block << BLOCK_BITS
+            start, end = self._stretch(block)
+            slots[start:end] += block << BLOCK_BITS
         return slots
 
     def bounds(self, ranges: SlotRanges) -> tuple[IntArray, IntArray]:
@@ -130,7 +150,7 @@ class SkuRows:
         starts, ends = [_NO_SLOTS], [_NO_SLOTS]
         for block, firsts, lasts in ranges.by_block:
             if block + 1 < len(self.starts):
-                start, end = self.starts[block], self.starts[block + 1]
+                start, end = self._stretch(block)
                 lows = self.low[start:end]
                 starts.append(lows.searchsorted(firsts) + start)
                 ends.append(lows.searchsorted(lasts, side="right") + start)
@@ -154,11 +174,9 @@ class SkuRows:
 
     def replace_all(self, slots: IntArray, values: np.ndarray) -> None:
         """Take these rows, in order of slot, for the whole of the sku's."""
-        self.low = slots.astype(np.uint16)
-        self.value = np.array(values, dtype=np.uint32)
         blocks = (int(slots[-1]) >> BLOCK_BITS) + 1 if len(slots) else 0
-        edges = np.arange(1, blocks + 1, dtype=np.int64) << BLOCK_BITS
-        self.starts = [0, *np.searchsorted(slots, edges).tolist()]
+        self.starts = slots.searchsorted(np.arange(blocks + 1, dtype=np.int64) << BLOCK_BITS)
+        self._take(slots.astype(np.uint16), np.array(values, dtype=np.uint32))
 
     def take_in(self, slots: IntArray) -> IntArray:
         """Where the rows of these slots are, at least one, distinct and in order; those missing are made, with value 0.
@@ -181,27 +199,24 @@ class SkuRows:
 
     def take_in_one(self, slot: int) -> int:
         """As ``take_in``, of one slot, in half its time."""
-        starts, block, low = self.starts, slot >> BLOCK_BITS, np.uint16(slot & _LOW_MASK)
-        if block + 1 >= len(starts):
-            starts += [len(self.low)] * (block + 2 - len(starts))
-        start, end = starts[block], starts[block + 1]
+        block, low = slot >> BLOCK_BITS, np.uint16(slot & _LOW_MASK)
+        self._reach(block)
+        start, end = self._stretch(block)
         place = start + int(self.low[start:end].searchsorted(low))
         if place < end and self.low[place] == low:
             return place
         rows, old_low, old_value = len(self.low) + 1, self.low, self.value
-        self.low, self.value = np.empty(rows, dtype=np.uint16), np.empty(rows, dtype=np.uint32)
-        self.low[:place], self.low[place], self.low[place + 1 :] = old_low[:place], low, old_low[place:]
-        self.value[:place], self.value[place], self.value[place + 1 :] = old_value[:place], 0, old_value[place:]
-        for later in range(block + 1, len(starts)):
-            starts[later] += 1
+        new_low, new_value = np.empty(rows, dtype=np.uint16), np.empty(rows, dtype=np.uint32)
+        new_low[:place], new_low[place], new_low[place + 1 :] = old_low[:place], low, old_low[place:]
+        new_value[:place], new_value[place], new_value[place + 1 :] = old_value[:place], 0, old_value[place:]
+        self.starts[block + 1 :] += 1
+        self._take(new_low, new_value)
         return place
 
     def _take_in_block(self, block: int, lows: np.ndarray) -> IntArray:
         """As ``take_in``, of slots of one block, by their low halves."""
-        starts = self.starts
-        if block + 1 >= len(starts):
-            starts += [len(self.low)] * (block + 2 - len(starts))
-        start, end = starts[block], starts[block + 1]
+        self._reach(block)
+        start, end = self._stretch(block)
         there = self.low[start:end]
         at: IntArray = there.searchsorted(lows)
         if start:
@@ -221,9 +236,8 @@ class SkuRows:
                 at += is_new.cumsum()
                 at -= is_new
                 new, places = lows[is_new], at[is_new]
+        self.starts[block + 1 :] += len(new)
         self._spread(new, places)
-        for later in range(block + 1, len(starts)):
-            starts[later] += len(new)
         return at
 
     def _spread(self, lows: np.ndarray, places: IntArray) -> None:
@@ -239,14 +253,34 @@ class SkuRows:
                 since = place - i
             low_parts.append(self.low[since:])
             value_parts.append(self.value[since:])
-            self.low, self.value = np.concatenate(low_parts), np.concatenate(value_parts)
+            self._take(np.concatenate(low_parts), np.concatenate(value_parts))
             return
         rows = len(self.low) + more
         is_old = np.ones(rows, dtype=np.bool_)
         is_old[places] = False
         low, value = np.empty(rows, dtype=np.uint16), np.zeros(rows, dtype=np.uint32)
         low[is_old], low[places], value[is_old] = self.low, lows, self.value
+        self._take(low, value)
+
+    def _stretch(self, block: int) -> tuple[int, int]:
+        """Where the rows of a block begin and end."""
+        start, end = self.starts[block : block + 2].tolist()
+        return start, end
+
+    def _reach(self, block: int) -> None:
+        """Have starts up to those of this block."""
+        missing = block + 2 - len(self.starts)
+        if missing > 0:
+            self.starts = np.concatenate([self.starts, np.full(missing, len(self.low), dtype=np.int64)])
+            self._take(self.low, self.value)
+
+    def _take(self, low: np.ndarray, value: np.ndarray) -> None:
+        """Have these arrays, with the ``starts`` that are there, and tell where they are."""
         self.low, self.value = low, value
+        self._table.places[self._number] = (
+            *(array.__array_interface__["data"][0] for array in (low, value, self.starts)),
+            len(self.starts) - 1,
+        )
 
     def codes_of(self, price_ids: list[int]) -> list[int]:
         """As ``price_codes``; many times faster while the sku has had few prices."""

@@ -25,7 +25,7 @@ import numpy as np
 from dispatch.domain.market import BoolArray, BoolTable, IntArray
 from dispatch.replica.freshness import FRESH_MAX, Freshness
 from dispatch.replica.prices import Price, Prices
-from dispatch.replica.sku_rows import LARGE, ODD_PRICE, SkuRows, SlotRanges, block_of
+from dispatch.replica.sku_rows import LARGE, ODD_PRICE, RowTable, SkuRows, SlotRanges, block_of
 from dispatch.replica.unfiled import SLOT_BITS, SLOT_MASK, UnfiledShelves, Waiting
 
 
@@ -110,6 +110,7 @@ class Stock:
     def __init__(self) -> None:
         self.changes = 0  # more with each
         self._rows: list[SkuRows | None] = []
+        self.table = RowTable()
         self._numbers: dict[str, int] = {}
         self._skus: list[str] = []
         self.prices = Prices()
@@ -130,6 +131,7 @@ class Stock:
             number = self._numbers[sku] = len(self._skus)
             self._skus.append(sku)
             self._rows.append(None)
+            self.table.reserve(number + 1)
         return number
 
     def sku(self, number: int) -> str:
@@ -319,7 +321,7 @@ class Stock:
         """The rows of a sku, also if it has none so far."""
         rows = self._rows[number]
         if rows is None:
-            rows = self._rows[number] = SkuRows()
+            rows = self._rows[number] = SkuRows(self.table, number)
         return rows
 
     def change_one(self, number: int, slot: int, available: int, fresh_s: int, price_id: int) -> bool:
