@@ -32,6 +32,11 @@ def distance_m(a: LatLon, b: LatLon) -> float:
     return float(_WGS84.inv(a.lon, a.lat, b.lon, b.lat)[2])
 
 
+def distance_to_m(origin: LatLon, *, lat: float, lon: float) -> float:
+    """As ``distance_m``, to a place (degrees) that is no LatLon yet; to make one takes longer than to measure."""
+    return float(_WGS84.inv(origin.lon, origin.lat, lon, lat)[2])
+
+
 def distances_m(origin: LatLon, lats: FloatArray, lons: FloatArray) -> FloatArray:
     """Geodesic metres from the origin to each place (degrees), one for one, to the bit as ``distance_m`` gives them."""
     count = len(lats)

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from geo.chord_tree import ChordTree, Merge
+from geo.chord_tree import ChordTree, Merge, Parts
 from geo.coordinates import LatLon
 from geo.geodesy import (
     CHORD_SLACK_M,
@@ -83,6 +83,16 @@ class PointIndex:
     def lats(self) -> FloatArray:
         """Latitudes by id, NaN where there is no point; read-only, and a new array once an insertion makes it grow."""
         return self._lats_view
+
+    @property
+    def xyz(self) -> FloatArray:
+        """Earth-centred coordinates in metres by id, a row each; NaN where there is no point; as ``lats``."""
+        return self._xyz
+
+    @property
+    def tree_parts(self) -> Parts:
+        """What compiled searches by chord are given (geo/kd_tree.py); it holds until the next change."""
+        return self._tree.parts
 
     @property
     def lons(self) -> FloatArray:

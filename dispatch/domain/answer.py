@@ -13,7 +13,7 @@ class Plan(StrEnum):
     STOCK_FIRST = "stock_first"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: as Question
 class Certificate:
     """Why no other store is better.
 
@@ -29,7 +29,7 @@ class Certificate:
     rest_lacks: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: as Question
 class Candidate:
     """A store that can, and its promise."""
 
@@ -40,7 +40,7 @@ class Candidate:
     eta: Eta
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: as Question
 class PassedOver:
     """A store that cannot, or is slower, and the figures behind its reason."""
 

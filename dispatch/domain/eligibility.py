@@ -1,5 +1,6 @@
 """Which of these stores pass every test, and the first test that each of the others fails."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Final
 
@@ -25,6 +26,13 @@ class KnownLine:
     sku: str
     number: int
     quantity: int
+
+
+def known_lines(question: Question, numbers: Sequence[int]) -> tuple[KnownLine, ...]:
+    """The lines of a question with the numbers of their skus, one for one."""
+    return tuple(
+        KnownLine(line.sku, number, line.quantity) for line, number in zip(question.lines, numbers, strict=True)
+    )
 
 
 @dataclass(frozen=True, slots=True)

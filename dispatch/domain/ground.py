@@ -14,7 +14,7 @@ from geo.point_index import Batch
 from geo.travel import MODE_CODES, TravelModel
 
 # No one is served from farther away. Beyond, the chord bounds the geodesic so loosely that a search would see them all.
-_HORIZON_M: Final = 1_000_000.0
+HORIZON_M: Final = 1_000_000.0
 # Where travel is lazy, so many ways are asked for at once: few at first, then more.
 FIRST_WAYS: Final = 4
 MOST_WAYS: Final = 16
@@ -40,7 +40,7 @@ class Ground:
         self.fixed_s = 0 if question.strategy is Strategy.NEAREST else market.least_fixed_s(len(lines))
         # No store is looked at whose way alone breaks the promise.
         self.reach_m = self.within_m(question.promise_s)
-        self.horizon_m = max(self.reach_m, _HORIZON_M)
+        self.horizon_m = max(self.reach_m, HORIZON_M)
 
     def near(self, first: int) -> Iterator[Batch]:
         """The stores this side of the horizon, nearest first."""

@@ -141,7 +141,7 @@ class Schedules:
 
         Raises ValueError outside the years 1970–8999.
         """
-        frame = self._planned if planned else self._present
+        frame = self.frame(planned=planned)
         frame.grow(len(self._all))
         stale = (frame.since_s[schedule_ids] > at_s) | (frame.recheck_s[schedule_ids] <= at_s)
         if stale.any():
@@ -151,11 +151,15 @@ class Schedules:
 
     def state(self, schedule_id: int, at_s: int, *, planned: bool = False) -> tuple[bool, int]:
         """Return whether one id is open at ``at_s``, and until when; as ``states``, in a third of the time."""
-        frame = self._planned if planned else self._present
+        frame = self.frame(planned=planned)
         if not frame.holds(schedule_id, at_s):
             frame.grow(len(self._all))
             frame.keep(schedule_id, self._worked_out(schedule_id, at_s), at_s)
         return bool(frame.is_open[schedule_id]), int(frame.until_s[schedule_id])
+
+    def frame(self, *, planned: bool) -> Frame:
+        """What is kept of the present, or of what lies ahead."""
+        return self._planned if planned else self._present
 
     def spell(self, schedule_id: int, at_s: int) -> Spell:
         """Return the unbroken state of one id around ``at_s``: from a cache if it is there, and kept in none."""

@@ -4,12 +4,13 @@ Stores are *slots*: small numbers, positions in arrays. All arrays of ``StoreCol
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dispatch.domain.hours import Schedules, Zones
+from dispatch.domain.question import Question
 from geo.coordinates import LatLon
 from geo.point_index import PointIndex
 from geo.travel import TravelModel
@@ -104,6 +105,32 @@ class StockView(Protocol):
         ...
 
 
+class Passing(NamedTuple):
+    """A store that has passed what it was asked, and how long its parts of a promise take."""
+
+    slot: int
+    prepare_s: int
+    queue_s: int
+    courier_s: int
+    handover_s: int
+    has_zone: bool
+
+
+class Sifted(NamedTuple):
+    """``passing``, nearest first by their chords: all stores that pass, but those farther than as many as are wanted.
+
+    Some more may be among them. ``examined`` stores were looked at: those that have a row of the line ``rest_lacks``
+    around, or if that is None the nearest; then ``next_m`` is the chord of the next one this side of the horizon, or inf.
+    ``having``: if none passes and they were asked for, those with all lines.
+    """
+
+    passing: list[Passing]
+    examined: int
+    next_m: float
+    rest_lacks: int | None
+    having: Sequence[int]
+
+
 class Market(Protocol):
     """Every store that might be asked, and its stock, at one moment."""
 
@@ -133,6 +160,25 @@ class Market(Protocol):
 
     def slots_around(self, place: LatLon, radius_m: float) -> SlotRanges:
         """Stretches of slots that hold every store within the radius, and perhaps others."""
+        ...
+
+    def sift(
+        self,
+        question: Question,
+        numbers: Sequence[int],
+        *,
+        pace_s_m: float,
+        reach_m: float,
+        horizon_m: float,
+        barred: Sequence[int],
+        tell_having: bool,
+    ) -> Sifted | None:
+        """The nearest stores that pass every test, but that of their zones and to the bit of their distances.
+
+        ``numbers`` are the sku numbers of the lines, at least one. A way takes ``pace_s_m`` a metre, and none beyond
+        ``reach_m`` is gone; ``barred`` slots are passed over. Beyond ``horizon_m`` nobody is looked for. None if this
+        cannot tell.
+        """
         ...
 
     def store_id(self, slot: int) -> str: ...

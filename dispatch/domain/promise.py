@@ -29,7 +29,7 @@ class PromiseDefaults:
                 raise ValueError(f"{part.name} is {value}; it cannot be negative")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: as Question
 class Eta:
     """One promise in its parts; ``total_s`` is their sum, ``pickup_by`` the start plus the first three."""
 

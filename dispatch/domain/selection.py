@@ -12,10 +12,11 @@ from typing import Final
 import numpy as np
 
 from dispatch.domain.answer import Candidate, Certificate, Plan, Selection
-from dispatch.domain.eligibility import Examined, KnownLine
+from dispatch.domain.eligibility import Examined, KnownLine, known_lines
 from dispatch.domain.ground import FIRST_WAYS, MOST_WAYS, Ground, modes_of, with_ties
 from dispatch.domain.market import FloatArray, IntArray, Market, SlotRanges
 from dispatch.domain.misses import Misses
+from dispatch.domain.nearest import nearest
 from dispatch.domain.question import Question, Reason, Strategy
 from geo.point_index import Batch
 from geo.travel import TravelModel
@@ -80,13 +81,17 @@ class Selecting:
         raise needed
 
     def _begun(self, travel: TravelModel) -> Steps[Selection]:
-        lines = []
-        for line in self._question.lines:
+        question, numbers = self._question, []
+        for line in question.lines:
             number = self._market.stock.number(line.sku)
             if number is None:
                 return Selection(unknown_sku=line.sku)
-            lines.append(KnownLine(line.sku, number, line.quantity))
-        return (yield from _Search(self._market, self._question, tuple(lines), travel).run(self._tell_miss))
+            numbers.append(number)
+        quick = nearest(self._market, question, numbers, travel, tell_miss=self._tell_miss)
+        if quick is not None:
+            return quick
+        lines = known_lines(question, numbers)
+        return (yield from _Search(self._market, question, lines, travel).run(self._tell_miss))
 
 
 def reach_m(market: Market, question: Question, travel: TravelModel | None = None) -> float:

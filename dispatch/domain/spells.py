@@ -36,6 +36,11 @@ class Frame:
         self.until_s: IntArray = np.zeros(0, dtype=np.int64)
         self.recheck_s: IntArray = np.zeros(0, dtype=np.int64)
 
+    @property
+    def parts(self) -> tuple[BoolArray, IntArray, IntArray, IntArray]:
+        """By schedule: ``is_open``, ``since_s``, ``recheck_s`` and ``until_s``; what is known holds from the second up to the third."""
+        return self.is_open, self.since_s, self.recheck_s, self.until_s
+
     def grow(self, size: int) -> None:
         if size <= self.is_open.size:
             return

@@ -125,6 +125,14 @@ class UnfiledShelves:
         self._stale_after_s = np.empty(0, dtype=np.int32)  # by slot; _NOT_HERE of a store whose shelf is not here
 
     @property
+    def parts(self) -> tuple[np.ndarray, IntArray, IntArray, np.ndarray, IntArray]:
+        """For compiled code: by slot after what time rows are stale, −1 where no shelf is here; then by row the slots,
+
+        by sku number where its rows begin, and by row again what is available and how fresh that is.
+        """
+        return self._stale_after_s, self.run.slots, self.run.edges, self.rows.available, self.rows.fresh_s
+
+    @property
     def size(self) -> int:
         """Of all slots there may be; see ``reserve``."""
         return len(self._stale_after_s)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
+from math import inf, nextafter
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray, IntArray
 
-__all__ = ["MODES", "MODE_CODES", "FloatArray", "IntArray", "Mode", "TravelModel"]
+__all__ = ["MODES", "MODE_CODES", "FloatArray", "IntArray", "Mode", "TravelModel", "farthest_m"]
 
 
 class Mode(StrEnum):
@@ -44,6 +46,10 @@ class TravelModel(Protocol):
     def hourly(self) -> NDArray[np.bool_]:
         """By mode code: whether the hour of departure matters."""
         ...
+
+    def pace_s_m(self, mode: int) -> float | None:
+        """Seconds a metre of geodesic, rounded up to whole seconds in all, if that is what ways of a mode take."""
+        return None
 
     def prepare(self, modes: IntArray) -> None:
         """Get ready to be asked for these modes. Raises what ``times_s`` raises."""
@@ -86,3 +92,17 @@ class TravelModel(Protocol):
         -inf, no distance at all, for a negative budget.
         """
         ...
+
+
+@lru_cache(maxsize=1_024)
+def farthest_m(budget_s: int, pace_s_m: float) -> float:
+    """The largest double that takes no longer than the budget at so many seconds a metre; -inf for a negative budget."""
+    if budget_s < 0:
+        return -inf
+    # ceil(x) <= budget exactly when x <= budget; the division may be off by a few steps of a double.
+    metres = budget_s / pace_s_m
+    while metres * pace_s_m > budget_s:
+        metres = nextafter(metres, -inf)
+    while (farther := nextafter(metres, inf)) * pace_s_m <= budget_s:
+        metres = farther
+    return metres

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, inf, nextafter
+from math import ceil
 from typing import Final
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray, IntArray
-from geo.travel import MODES, Mode, TravelModel
+from geo.travel import MODES, Mode, TravelModel, farthest_m
 
 __all__ = ["DEFAULT_SPEEDS", "NEVER_S", "EstimateTravel", "ModeSpeed"]
 
@@ -84,6 +84,10 @@ class EstimateTravel(TravelModel):
         """By mode code: whether its hours have different factors."""
         return self._hourly
 
+    def pace_s_m(self, mode: int) -> float | None:
+        """Of a mode that is alike at every hour."""
+        return None if self._hourly[mode] else self._rows[mode][0]
+
     def times_s(
         self,
         *,
@@ -114,16 +118,7 @@ class EstimateTravel(TravelModel):
 
         Raises ValueError without modes or hours.
         """
-        if budget_s < 0:
-            return -inf
-        least = self._least_seconds_per_metre(modes, hours)
-        # ceil(x) <= budget exactly when x <= budget; the division may be off by a few steps of a double.
-        metres = budget_s / least
-        while metres * least > budget_s:
-            metres = nextafter(metres, -inf)
-        while (farther := nextafter(metres, inf)) * least <= budget_s:
-            metres = farther
-        return metres
+        return farthest_m(budget_s, self._least_seconds_per_metre(modes, hours))
 
     def _least_seconds_per_metre(self, modes: IntArray, hours: IntArray) -> float:
         # Sets of a few ints: a tenth of what np.unique costs on the short arrays of a quote.

@@ -52,6 +52,7 @@ def listed(world: World, question: Question) -> list[Listed]:
 
 
 HORIZON_M = 1_000_000.0
+POLAR_RADIUS_M = 6_335_000.0  # of the most curved arcs of the ellipsoid
 TIMES = ("prepare_s", "prepare_line_s", "courier_s", "handover_s")
 
 
@@ -90,8 +91,9 @@ def check_space_first(question: Question, stores: list[Listed], everywhere: list
         assert not unseen, "stores are left, and nothing is said of them"
         return
     assert unseen, "nothing is left, yet a bound is told"
-    # Of a store beyond the horizon it is only said that it lies beyond.
-    least_s = bounds_s(question, everywhere, min(unseen[0].distance_m, HORIZON_M))[0]
+    # Of a store beyond the horizon it is only said that it lies beyond, of one before it perhaps its chord.
+    chord_m = 2 * POLAR_RADIUS_M * np.sin(min(unseen[0].distance_m, HORIZON_M) / (2 * POLAR_RADIUS_M))
+    least_s = bounds_s(question, everywhere, chord_m - 1e-3)[0]
     most_s = bounds_s(question, everywhere, unseen[0].distance_m)[1]
     assert least_s <= told.next_bound_s <= most_s
 
