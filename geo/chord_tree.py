@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geo.geodesy import FloatArray, IntArray
-from geo.kd_tree import Tree, build, nearest_of, within_of
+from geo.kd_tree import build, nearest_of, within_of
 
 # A search through a tail of a thousand points takes about as long as one in the tree; a tree is built in a quarter of a
 # microsecond a point. So a tail may be longer, the larger the tree that it spares to build.
@@ -30,9 +30,7 @@ _NOWHERE: Final = -1
 _FIRST_OF_TAIL: Final = -2  # then downwards
 
 type Point = tuple[float, float, float]
-type Parts = tuple[
-    IntArray, FloatArray, NDArray[np.int8], FloatArray, NDArray[np.bool_], IntArray, FloatArray, int
-]
+type Parts = tuple[IntArray, FloatArray, NDArray[np.int8], FloatArray, NDArray[np.bool_], IntArray, FloatArray, int]
 """A tree, which of its points have left, and the ids and points of its tail, of which so many count."""
 
 type _Kept = tuple[IntArray, FloatArray, NDArray[np.bool_], IntArray, FloatArray]

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import numba
+import numpy as np
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 
 def compiled[F: Callable[..., object]](**options: Any) -> Callable[[F], F]:
@@ -17,3 +20,21 @@ def compiled[F: Callable[..., object]](**options: Any) -> Callable[[F], F]:
             return cast(F, numba.njit(**options)(function))
 
     return compile_it
+
+
+@intrinsic
+def _pointer(typingctx, address):  # type: ignore[no-untyped-def]  # numba calls it with types of its own
+    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+    return numba.types.voidptr(numba.types.int64), codegen
+
+
+_pointer_of = cast(Callable[[int], Any], _pointer)
+_array_of = cast(Callable[..., np.ndarray], numba.carray)  # type: ignore[attr-defined]
+
+
+@compiled(inline="always")
+def array_at(address: int, count: int, kind: type[np.generic]) -> np.ndarray:
+    """For compiled code: the array of so many elements that lies at an address; nothing here keeps it alive."""
+    return _array_of(_pointer_of(address), count, kind)

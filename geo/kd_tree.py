@@ -29,7 +29,7 @@ class Tree(NamedTuple):
 
 
 def build(ids: IntArray, xyz: FloatArray) -> Tree:
-    """A tree of distinct ``ids`` at ``xyz`` of shape (n, 3); none is an empty tree. Lets other threads run meanwhile."""
+    """A tree of distinct ``ids`` at ``xyz`` of shape (n, 3), or of none. Lets other threads run meanwhile."""
     order = np.arange(len(ids), dtype=np.int64)
     depth = 0
     while -(-len(ids) >> depth) > _LEAF:
@@ -69,7 +69,7 @@ def _arrange(xyz: FloatArray, order: IntArray, axis: np.ndarray, split: FloatArr
 
 @compiled(nogil=True)
 def _halve(xyz: FloatArray, order: IntArray, along: int, first: int, last: int, middle: int) -> None:
-    """Have what is less than ``order[middle]`` along an axis come before it, what is more behind (Hoare's selection)."""
+    """Have what is less than ``order[middle]`` along an axis come before it, what is more behind: Hoare's selection."""
     while first < last:
         pivot = xyz[order[(first + last) // 2], along]
         low, high = first, last
@@ -144,7 +144,7 @@ def nearest_of(
 def _put(
     id: int, square: float, found: int, worst: float, count: int, ids: IntArray, squares: FloatArray
 ) -> tuple[int, float]:
-    """Put a point where it belongs among those found, if it does; how many there are, and what the next must not exceed."""
+    """Put a point in its place among those found, if it has one; how many they are, and what none may exceed now."""
     if square > worst or (found == count and square == worst):
         return found, worst
     place = found if found < count else count - 1
@@ -162,7 +162,7 @@ def within_of(
     tail_ids: IntArray, tail_xyz: FloatArray, tail: int,
     x: float, y: float, z: float, within: float, found_ids: IntArray,
 ) -> int:  # fmt: skip
-    """Write the ids of all points whose chord is at most the square root of ``within``, in no order; how many there are.
+    """Write the ids of all points whose chord is at most the root of ``within``, in no order; how many there are.
 
     If there are more than ``found_ids`` has room for, only so many are written.
     """

@@ -1,38 +1,22 @@
 """Which of these stores pass every test, and the first test that each of the others fails."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
 
+from dispatch.domain.details import Details
+from dispatch.domain.known_lines import KnownLine
 from dispatch.domain.market import BoolArray, FloatArray, IntArray, Market
-from dispatch.domain.promise import Eta, Parts, parts
+from dispatch.domain.promise import Parts, parts
 from dispatch.domain.question import Question, Reason, Strategy
 from geo.travel import MODE_CODES, TravelModel
 from geo.travel.roads import UNREACHABLE_S
-from geo.zones import covers
 
 UNKNOWN_S: Final = -1
 _NONE: Final = np.empty(0, dtype=np.int64)
 # Up to so many stores all lines are asked at once.
 _FEW: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class KnownLine:
-    """A line whose sku some store has had."""
-
-    sku: str
-    number: int
-    quantity: int
-
-
-def known_lines(question: Question, numbers: Sequence[int]) -> tuple[KnownLine, ...]:
-    """The lines of a question with the numbers of their skus, one for one."""
-    return tuple(
-        KnownLine(line.sku, number, line.quantity) for line, number in zip(question.lines, numbers, strict=True)
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +53,6 @@ class Examiner:
         self._excluded = self._slots(question.exclude_stores)
         self._declined = self._slots(question.declined_by)
         self._only = None if question.only_stores is None else self._slots(question.only_stores)
-        self._barred = frozenset([*self._excluded.tolist(), *self._declined.tolist()])
-        self._among = None if self._only is None else frozenset(self._only.tolist())
         self._wanted = [(line.number, line.quantity) for line in lines]
         self._by_rarity = sorted(self._wanted, key=lambda wanted: market.stock.holder_count(wanted[0]))
 
@@ -200,84 +182,16 @@ class Examiner:
         late: BoolArray = self._question.start_s + self._question.hold_s + tested.parts.ready_s > tested.open_until_s
         return late
 
-    def passes(self, slot: int, distance_m: float, *, stocked: bool = False) -> Eta | None:
-        """The promise of one store if it passes every test that ``examine`` puts, else None.
-
-        ``stocked`` says that its stock is known to suffice. For travel that does not depend on the hour. A batch of one
-        would take three times as long.
-        """
-        market, question, columns = self._market, self._question, self._market.columns
-        if not columns.active[slot] or slot in self._barred or (self._among is not None and slot not in self._among):
-            return None
-        if columns.closed_until_s[slot] > question.start_s or columns.busy_until_s[slot] > question.now_s:
-            return None
-        if not stocked and not all(
-            market.stock.has(number, slot, wanted, question.now_s) for number, wanted in self._by_rarity
-        ):
-            return None
-        if distance_m > columns.delivery_radius_m[slot] or columns.open_orders[slot] >= columns.max_open_orders[slot]:
-            return None
-        if columns.has_zone[slot] and not covers(market.zones.zone(slot), question.destination):
-            return None
-        prepare_s, line_s, per_order_s, courier_s, handover_s = columns.times_s[slot].tolist()
-        prepare_s += line_s * self._n_lines
-        queue_s = per_order_s * int(columns.open_orders[slot])
-        ready_s = prepare_s + queue_s + courier_s
-        is_open, until_s = market.schedules.state(
-            int(columns.schedule[slot]), question.start_s, planned=question.start_s != question.now_s
-        )
-        if not is_open or question.start_s + question.hold_s + ready_s > until_s:
-            return None
-        travel_s = int(self._travel_s(np.array([slot]), np.array([distance_m]), np.array([ready_s]))[0])
-        total_s = ready_s + travel_s + handover_s
-        if travel_s >= UNREACHABLE_S or total_s > question.promise_s:
-            return None
-        return Eta(
-            prepare_s=prepare_s,
-            queue_s=queue_s,
-            courier_s=courier_s,
-            travel_s=travel_s,
-            handover_s=handover_s,
-            total_s=total_s,
-            pickup_by=question.start_s + ready_s,
-            deliver_by=question.start_s + total_s,
-            travel_source=self._travel.source,
-        )
-
     def detail(self, examined: Examined, index: int) -> dict[str, object]:
-        """The figures behind a store's reason; names ending in ``_at`` or ``_by`` are epoch seconds."""
-        columns, question = self._market.columns, self._question
-        slot = int(examined.slots[index])
-        match Reason(int(examined.reason[index])):
-            case Reason.CLOSED:
-                return {"opens_at": self._market.opens_at_s(slot, question.start_s)}
-            case Reason.OUTSIDE_DELIVERY_ZONE:
-                radius_m = float(columns.delivery_radius_m[slot])
-                if examined.distances_m[index] > radius_m:
-                    return {"delivery_radius_m": radius_m}
-                return {}
-            case Reason.STALE_STOCK:
-                return self._stale_detail(slot)
-            case Reason.INSUFFICIENT_STOCK:
-                return self._insufficient_detail(slot)
-            case Reason.AT_CAPACITY:
-                busy_until_s = int(columns.busy_until_s[slot])
-                if busy_until_s > question.now_s:
-                    return {"resumes_at": busy_until_s}
-                return {
-                    "open_orders": int(columns.open_orders[slot]),
-                    "max_open_orders": int(columns.max_open_orders[slot]),
-                }
-            case Reason.CLOSES_TOO_SOON:
-                ready_s = int(examined.parts.ready_s[index])
-                return {
-                    "closes_at": int(examined.open_until_s[index]),
-                    "pickup_by": question.start_s + question.hold_s + ready_s,
-                }
-            case Reason.PROMISE_MISSED:
-                return {"total_s": int(examined.total_s[index]), "promise_s": question.promise_s}
-            case _:
-                return {}
+        """The figures behind a store's reason; see Details."""
+        return Details(self._market, self._question, self._lines).of(
+            Reason(int(examined.reason[index])),
+            int(examined.slots[index]),
+            distance_m=float(examined.distances_m[index]),
+            total_s=int(examined.total_s[index]),
+            ready_s=int(examined.parts.ready_s[index]),
+            open_until_s=int(examined.open_until_s[index]),
+        )
 
     def _slots(self, store_ids: frozenset[str]) -> IntArray:
         if not store_ids:
@@ -317,21 +231,3 @@ class Examiner:
             zoned = np.flatnonzero(has_zone)
             held = self._market.zones.covering(slots[zoned], self._question.destination)
             reason[zoned[~held]] = Reason.OUTSIDE_DELIVERY_ZONE
-
-    def _stale_detail(self, slot: int) -> dict[str, object]:
-        at = np.array([slot], dtype=np.int64)
-        stale_after_s = int(self._market.columns.stale_after_s[slot])
-        _, stale = self._market.stock.probe(at, self._question.now_s).lines(self._wanted)
-        for line, is_stale in zip(self._lines, stale[:, 0].tolist(), strict=True):
-            if is_stale:
-                fresh_s = self._market.stock.fresh_s(line.number, slot)
-                age_s = self._question.now_s - fresh_s if fresh_s is not None and fresh_s > 0 else None
-                return {"sku": line.sku, "age_s": age_s, "stale_after_s": stale_after_s}
-        raise AssertionError("a store with stale stock has a stale line")
-
-    def _insufficient_detail(self, slot: int) -> dict[str, object]:
-        for line in self._lines:
-            available = self._market.stock.available(line.number, slot)
-            if available < line.quantity:
-                return {"sku": line.sku, "wanted": line.quantity, "available": available}
-        raise AssertionError("a store without enough has a line that lacks")

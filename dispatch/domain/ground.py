@@ -6,7 +6,8 @@ from typing import Final
 import numpy as np
 
 from dispatch.domain.answer import PassedOver
-from dispatch.domain.eligibility import Examined, Examiner, KnownLine
+from dispatch.domain.eligibility import Examined, Examiner
+from dispatch.domain.known_lines import KnownLine
 from dispatch.domain.market import BoolArray, FloatArray, IntArray, Market
 from dispatch.domain.promise import Eta
 from dispatch.domain.question import Question, Reason, Strategy

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dispatch.domain.hours import Schedules, Zones
-from dispatch.domain.question import Question
+from dispatch.domain.question import Question, Reason
 from geo.coordinates import LatLon
 from geo.point_index import PointIndex
 from geo.travel import TravelModel
@@ -106,7 +106,7 @@ class StockView(Protocol):
 
 
 class Passing(NamedTuple):
-    """A store that has passed what it was asked, and how long its parts of a promise take."""
+    """A store that was asked, and how long the parts of a promise take there."""
 
     slot: int
     prepare_s: int
@@ -116,11 +116,19 @@ class Passing(NamedTuple):
     has_zone: bool
 
 
+class Failing(NamedTuple):
+    """A store that fails a test, which one that is, and until when it stays open or closed by its hours."""
+
+    store: Passing
+    reason: Reason
+    open_until_s: int
+
+
 class Sifted(NamedTuple):
     """``passing``, nearest first by their chords: all stores that pass, but those farther than as many as are wanted.
 
     Some more may be among them. ``examined`` stores were looked at: those that have a row of the line ``rest_lacks``
-    around, or if that is None the nearest; then ``next_m`` is the chord of the next one this side of the horizon, or inf.
+    around, or if that is None the nearest; then ``next_m`` is the chord of the next this side of the horizon, or inf.
     ``having``: if none passes and they were asked for, those with all lines.
     """
 
@@ -178,6 +186,23 @@ class Market(Protocol):
         ``numbers`` are the sku numbers of the lines, at least one. A way takes ``pace_s_m`` a metre, and none beyond
         ``reach_m`` is gone; ``barred`` slots are passed over. Beyond ``horizon_m`` nobody is looked for. None if this
         cannot tell.
+        """
+        ...
+
+    def latest_failing(
+        self,
+        question: Question,
+        numbers: Sequence[int],
+        *,
+        pace_s_m: float,
+        reach_m: float,
+        excluded: Sequence[int],
+        declined: Sequence[int],
+        having: Sequence[int],
+    ) -> Failing | None:
+        """Of the stores within reach, none of which passes, the one that fails last, and is then the nearest.
+
+        As in ``sift``; ``having`` are the slots of all within reach that have every line. None if this cannot tell.
         """
         ...
 

@@ -12,12 +12,13 @@ from typing import Final
 import numpy as np
 
 from dispatch.domain.answer import Candidate, Certificate, Plan, Selection
-from dispatch.domain.eligibility import Examined, KnownLine, known_lines
+from dispatch.domain.eligibility import Examined
 from dispatch.domain.ground import FIRST_WAYS, MOST_WAYS, Ground, modes_of, with_ties
+from dispatch.domain.known_lines import KnownLine, known_lines
 from dispatch.domain.market import FloatArray, IntArray, Market, SlotRanges
 from dispatch.domain.misses import Misses
 from dispatch.domain.nearest import nearest
-from dispatch.domain.question import Question, Reason, Strategy
+from dispatch.domain.question import Question, Reason
 from geo.point_index import Batch
 from geo.travel import TravelModel
 from geo.travel.roads import WaysNeeded
@@ -29,7 +30,6 @@ _SMALLEST_BATCH: Final = 8
 # Where travel is lazy, stores beyond the next batch are sooner looked at than a way is asked for.
 _SMALLEST_LAZY_BATCH: Final = 48
 _LARGEST_FIRST_BATCH: Final = 256
-_FEW_IN_ORDER: Final = 32
 # With so few stores to expect until a hit, look at once, and at so many before thinking again.
 _HOPEFUL: Final = 32
 _HOPEFUL_LIMIT: Final = 128
@@ -123,14 +123,6 @@ class _Search:
         self._ground = Ground(market, question, lines, travel)
         self._examiner = self._ground.examiner
         self._wanted = 1 + question.alternatives
-        # With one mode that is alike at every hour, a store farther away never has the better key.
-        self._in_order = (
-            question.strategy is Strategy.NEAREST
-            and self._wanted == 1
-            and len(self._ground.modes) == 1
-            and not travel.lazy
-            and not travel.hourly[self._ground.modes[0]]
-        )
 
     def run(self, tell_miss: bool) -> Steps[Selection]:
         plan, rest_lacks, found = yield from self._search()
@@ -219,7 +211,7 @@ class _Search:
         found = _Found()
         for batch in batches:
             slots, distances_m, next_m = self._ground.cut(batch)
-            if len(slots) and not (self._in_order and self._take_first(found, slots, distances_m, stocked=stocked)):
+            if len(slots):
                 if self._travel.lazy:
                     yield from self._take_by_way(found, slots, distances_m, stocked=stocked)
                 else:
@@ -233,25 +225,6 @@ class _Search:
                 return found
         found.next_bound_s = None
         return found
-
-    def _take_first(self, found: _Found, slots: IntArray, distances_m: FloatArray, *, stocked: bool) -> bool:
-        """Take the first of a few stores that passes; False if none of them does, or who is first is not so plain.
-
-        Where the order of distance is that of the key, the search is over with it. One store is looked at in a third
-        of the time of a batch, and mostly it is among the nearest two or three.
-        """
-        if found.best or len(slots) > _FEW_IN_ORDER:
-            return False
-        distances = distances_m.tolist()
-        for i, slot in enumerate(slots.tolist()):
-            eta = self._examiner.passes(slot, distances[i], stocked=stocked)
-            if eta is None:
-                continue
-            if i + 1 < len(distances) and distances[i + 1] == distances[i]:
-                return False
-            found.best.append(Candidate(slot, self._market.store_id(slot), distances[i], eta.travel_s, eta))
-            return True
-        return False
 
     def _take_by_way(self, found: _Found, slots: IntArray, distances_m: FloatArray, *, stocked: bool) -> Steps[None]:
         """Like ``_take``, asking the ways of a few stores at a time: those that may have the best keys first."""

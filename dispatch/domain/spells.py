@@ -38,7 +38,7 @@ class Frame:
 
     @property
     def parts(self) -> tuple[BoolArray, IntArray, IntArray, IntArray]:
-        """By schedule: ``is_open``, ``since_s``, ``recheck_s`` and ``until_s``; what is known holds from the second up to the third."""
+        """``is_open``, ``since_s``, ``recheck_s`` and ``until_s``; it holds from the second up to the third."""
         return self.is_open, self.since_s, self.recheck_s, self.until_s
 
     def grow(self, size: int) -> None:

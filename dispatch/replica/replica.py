@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from dispatch.domain.hours import Schedules, Zones
-from dispatch.domain.market import IntArray, Sifted
+from dispatch.domain.market import Failing, IntArray, Sifted
 from dispatch.domain.question import Question
 from dispatch.domain.versions import Version
 from dispatch.replica.catalogue import Catalogue, Columns, StoreDefaults
@@ -107,6 +107,19 @@ class Replica:
         tell_having: bool,
     ) -> Sifted | None:
         return self._sieve.sift(question, numbers, pace_s_m, reach_m, horizon_m, barred, tell_having=tell_having)
+
+    def latest_failing(
+        self,
+        question: Question,
+        numbers: Sequence[int],
+        *,
+        pace_s_m: float,
+        reach_m: float,
+        excluded: Sequence[int],
+        declined: Sequence[int],
+        having: Sequence[int],
+    ) -> Failing | None:
+        return self._sieve.latest_failing(question, numbers, pace_s_m, reach_m, excluded, declined, having)
 
     def least_fixed_s(self, n_lines: int) -> int:
         return self.catalogue.least_fixed_s(n_lines)

@@ -96,7 +96,7 @@ class TravelModel(Protocol):
 
 @lru_cache(maxsize=1_024)
 def farthest_m(budget_s: int, pace_s_m: float) -> float:
-    """The largest double that takes no longer than the budget at so many seconds a metre; -inf for a negative budget."""
+    """The largest double that takes no longer than the budget at so many seconds a metre; -inf for a budget below 0."""
     if budget_s < 0:
         return -inf
     # ceil(x) <= budget exactly when x <= budget; the division may be off by a few steps of a double.

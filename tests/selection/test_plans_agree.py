@@ -1,5 +1,6 @@
 """Whatever the plan, the answer is the same: each is forced upon the same questions."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -8,10 +9,11 @@ import pytest
 
 from dispatch.domain import selection
 from dispatch.domain.answer import Plan
-from dispatch.domain.question import Strategy
+from dispatch.domain.nearest import nearest
+from dispatch.domain.question import Question, Strategy
 from dispatch.domain.selection import select
 from geo.travel import Mode
-from tests.selection.worlds import PLACES, difference, plain, question, world
+from tests.selection.worlds import PLACES, difference, question, world
 
 SEED = 20261124
 NO_LIMIT = 10**9
@@ -19,6 +21,12 @@ NO_LIMIT = 10**9
 type Searched = selection.Steps[tuple[Plan, str | None, selection._Found]]
 
 chosen_by_itself = selection._Search._search
+
+
+@pytest.fixture
+def by_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No market sifts its stores by itself."""
+    monkeypatch.setattr(selection, "nearest", lambda *_, **__: None)
 
 
 def space_first(search: selection._Search) -> Searched:
@@ -43,6 +51,7 @@ def stock_first_by(number: int) -> Callable[[selection._Search], Searched]:
 PLANS = {"space first": space_first, "stock first": stock_first_by(0), "stock first by another line": stock_first_by(1)}
 
 
+@pytest.mark.usefixtures("by_batches")
 @pytest.mark.parametrize("plan", PLANS)
 @pytest.mark.parametrize("name", PLACES)
 def test_a_forced_plan_gives_the_same_answer(name: str, plan: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,27 +64,40 @@ def test_a_forced_plan_gives_the_same_answer(name: str, plan: str, monkeypatch: 
             assert wrong is None, f"seed {SEED}, world {seed}, question {number}: {wrong}"
 
 
+def in_plain_order(asked: Question, rng: np.random.Generator) -> Question:
+    """A question for the nearest store, of a kind that the market may answer by itself."""
+    quantities = rng.choice([1, 1, 2, 5, 5_000], len(asked.lines))
+    lines = tuple(replace(line, quantity=int(wanted)) for line, wanted in zip(asked.lines, quantities, strict=True))
+    return replace(asked, lines=lines, strategy=Strategy.NEAREST, mode=Mode.EBIKE, explain=False, only_stores=None)
+
+
 @pytest.mark.parametrize("name", PLACES)
-def test_looking_at_stores_one_by_one_gives_the_same_answer_as_by_batches(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one_by_one = 0
-    for seed in range(4):
+def test_what_the_market_sifts_by_itself_is_answered_as_by_batches(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: Counter[str] = Counter()
+    for seed in range(6):
         rng = np.random.default_rng([SEED, list(PLACES).index(name), seed, 77])
-        here = world(rng, PLACES[name], count=150, strict=False)
-        for _ in range(6):
-            asked = replace(question(rng, here.rows), strategy=Strategy.NEAREST, mode=Mode.EBIKE, alternatives=0)
+        here = world(rng, PLACES[name], count=int(rng.choice([20, 150, 600])), strict=bool(seed % 2))
+        for _ in range(12):
+            asked = in_plain_order(question(rng, here.rows), rng)
+            numbers = [number for line in asked.lines if (number := here.replica.stock.number(line.sku)) is not None]
+            if len(numbers) < len(asked.lines):
+                continue
+            quick = nearest(here.replica, asked, numbers, here.replica.travel, tell_miss=True)
             with monkeypatch.context() as patched:
-                patched.setattr(selection, "_FEW_IN_ORDER", 1000)
-                first = plain(select(here.replica, asked), here.replica, asked)
-            with monkeypatch.context() as patched:
-                patched.setattr(selection, "_FEW_IN_ORDER", 0)
-                second = plain(select(here.replica, asked), here.replica, asked)
-            assert first == second, f"{name}, seed {SEED}, world {seed}: {asked}"
-            one_by_one += first.winner is not None
-    print(f"{name}, seed {SEED}: {one_by_one} winners")
+                patched.setattr(selection, "nearest", lambda *_, **__: None)
+                slow = select(here.replica, asked)
+            if quick is None:
+                told["left to batches"] += 1
+                continue
+            assert quick.winner == slow.winner, f"{name}, seed {SEED}, world {seed}: {asked}"
+            assert quick.alternatives == slow.alternatives, f"{name}, seed {SEED}, world {seed}: {asked}"
+            assert quick.miss == slow.miss, f"{name}, seed {SEED}, world {seed}: {asked}"
+            told["winner" if quick.winner else quick.miss.reason.text if quick.miss else "no store"] += 1
+    print(f"{name}, seed {SEED}: {told}")
+    assert told["winner"] > 5, told
 
 
+@pytest.mark.usefixtures("by_batches")
 @pytest.mark.parametrize("name", PLACES)
 def test_the_sizes_of_batches_do_not_show_in_the_answer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selection, "_SMALLEST_BATCH", 1)

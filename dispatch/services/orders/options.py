@@ -10,8 +10,9 @@ from typing import Final
 import numpy as np
 
 from dispatch.domain.answer import Candidate, Selection
-from dispatch.domain.eligibility import Examiner, KnownLine
+from dispatch.domain.eligibility import Examiner
 from dispatch.domain.errors import Busy, ReplicaNotReady
+from dispatch.domain.known_lines import KnownLine
 from dispatch.domain.promise import Eta
 from dispatch.domain.question import Question, Reason
 from dispatch.domain.selection import Selecting
