@@ -15,12 +15,16 @@ COPY geo geo
 COPY data data
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /tmp/wheel . \
  && /opt/lifecircle/bin/pip install --no-cache-dir --no-deps --no-index /tmp/wheel/*.whl
+# The search is compiled here, for any processor of the kind, and kept where the image's user may write.
+RUN NUMBA_CACHE_DIR=/opt/compiled /opt/lifecircle/bin/python -m dispatch.replica.warming
 
 FROM python:3.12-slim
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin lifecircle \
  && install -d -o lifecircle -g lifecircle -m 0700 /data
 COPY --from=build /opt/lifecircle /opt/lifecircle
-ENV PATH=/opt/lifecircle/bin:$PATH \
+COPY --from=build --chown=lifecircle:lifecircle /opt/compiled /opt/compiled
+ENV NUMBA_CACHE_DIR=/opt/compiled \
+    PATH=/opt/lifecircle/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     DISPATCH_DATA_DIR=/data
 USER lifecircle

@@ -37,6 +37,8 @@ setup: ## make .venv from the locked versions (nothing to do: returns at once)
 	  || { echo "setup: the locked versions could not be installed (see above); is the package index reachable?" >&2; exit 1; }; \
 	echo "setup: installing lifecircle itself"; \
 	$(BIN)/python -m pip install -qq --no-input --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	echo "setup: compiling the search (half a minute)"; \
+	$(BIN)/python -m dispatch.replica.warming; \
 	echo "$$wanted" > $(VENV)/.installed
 
 run: setup ## start the service with the demo city on http://127.0.0.1:8000 (ARGS="--port 8001"); Ctrl-C ends it

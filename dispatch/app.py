@@ -24,6 +24,7 @@ from dispatch.domain.promise import PromiseDefaults
 from dispatch.logs import configure_logs
 from dispatch.replica.catalogue import StoreDefaults
 from dispatch.replica.follower import Follower
+from dispatch.replica.warming import warm_up
 from dispatch.services.background import Background
 from dispatch.services.housekeeping import keep_house
 from dispatch.services.import_processes import ImportProcesses
@@ -163,6 +164,7 @@ async def _serving(
     cores = Cores.of(settings.workers)
     helpers = ThreadPoolExecutor(thread_name_prefix="helper", initializer=cores.keep_to_background)
     asyncio.get_running_loop().set_default_executor(helpers)
+    await asyncio.to_thread(warm_up)
     database = await Database.open(url, pool_min=settings.pool_min, pool_max=pool_max, server_settings=_OF_OTHERS)
     # Connections of its own: writers that wait for a lock must not keep the replica from following.
     feed = await Database.open(url, pool_min=1, pool_max=2)

@@ -1,25 +1,67 @@
-"""Functions compiled to machine code by numba when they are first called, and kept for the next start."""
+"""Functions compiled to machine code by numba, and kept on disk beside the source for the next start.
 
+What is kept is used again as long as the source is the same to the byte, and that of the modules whose constants and
+functions it has taken in. It is made for any processor of the kind, so that an image can be built on another.
+"""
+
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 from typing import Any, cast
 
 import numba
 import numpy as np
 from numba.core import cgutils
+from numba.core.caching import InTreeCacheLocator, UserProvidedCacheLocator
 from numba.extending import intrinsic
 
+_taken_in: dict[str, list[str]] = {}  # by file of source: the files whose contents are in what is compiled of it
 
-def compiled[F: Callable[..., object]](**options: Any) -> Callable[[F], F]:
-    """Compile a function, with numba's ``options``; where there is room for it, what was compiled is kept on disk."""
 
-    def compile_it(function: F) -> F:
-        try:
-            return cast(F, numba.njit(cache=True, **options)(function))
-        except RuntimeError:
-            # There is nowhere to keep it, so it is compiled at every start, which takes seconds.
-            return cast(F, numba.njit(**options)(function))
+class _Stamped:
+    """Where numba keeps what it has compiled of a file, stamped with all that has gone into it."""
 
-    return compile_it
+    _py_file: str
+
+    def get_source_stamp(self) -> bytes:
+        stamp = hashlib.sha256()
+        for file in (self._py_file, __file__, *_taken_in.get(self._py_file, ())):
+            stamp.update(Path(file).read_bytes())
+        return stamp.digest()
+
+
+class StampedInTree(_Stamped, InTreeCacheLocator):
+    """Beside the source."""
+
+
+class StampedInFolder(_Stamped, UserProvidedCacheLocator):
+    """In NUMBA_CACHE_DIR."""
+
+
+# Read by numba when a function is decorated, as its documentation says.
+_settings: Any = numba.config
+_settings.CACHE_LOCATOR_CLASSES = "geo.compiled.StampedInFolder,geo.compiled.StampedInTree"
+_settings.CPU_NAME = "generic"
+
+
+class Compiler:
+    """Compiles the functions of one file of source, which take in constants and functions of some modules."""
+
+    def __init__(self, file: str, *taken_in: ModuleType) -> None:
+        _taken_in[file] = [str(module.__file__) for module in taken_in]
+
+    def __call__[F: Callable[..., object]](self, **options: Any) -> Callable[[F], F]:
+        """A decorator; ``options`` are numba's."""
+
+        def compile_it(function: F) -> F:
+            try:
+                return cast(F, numba.njit(cache=True, **options)(function))
+            except RuntimeError:
+                # There is nowhere to keep it, so it is compiled at every start, which takes half a minute.
+                return cast(F, numba.njit(**options)(function))
+
+        return compile_it
 
 
 @intrinsic
@@ -34,7 +76,7 @@ _pointer_of = cast(Callable[[int], Any], _pointer)
 _array_of = cast(Callable[..., np.ndarray], numba.carray)  # type: ignore[attr-defined]
 
 
-@compiled(inline="always")
+@numba.njit(inline="always")
 def array_at(address: int, count: int, kind: type[np.generic]) -> np.ndarray:
     """For compiled code: the array of so many elements that lies at an address; nothing here keeps it alive."""
     return _array_of(_pointer_of(address), count, kind)

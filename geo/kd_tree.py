@@ -11,8 +11,10 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from geo.compiled import compiled
+from geo.compiled import Compiler
 from geo.geodesy import FloatArray, IntArray
+
+compiled = Compiler(__file__)
 
 _LEAF: Final = 12
 _IS_LEAF: Final = -1

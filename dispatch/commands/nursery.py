@@ -19,6 +19,7 @@ import sys
 from typing import NoReturn
 
 from dispatch.commands import worker
+from dispatch.replica.warming import warm_up
 from geo.coordinates import LatLon, timezone_of
 
 
@@ -31,6 +32,7 @@ def main() -> NoReturn:
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
     # The first look-up, of any place, unpacks the map of time zones: 0.2 s.
     timezone_of(LatLon(lat=25.03, lon=121.56))
+    warm_up()
     gc.freeze()  # what is there now is shared for good: collecting would copy its pages
     while True:
         readable, _, _ = select.select([0, woken], [], [])

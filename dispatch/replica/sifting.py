@@ -11,13 +11,18 @@ from typing import Final
 
 import numpy as np
 
+from dispatch.domain import question as questions
 from dispatch.domain.market import FloatArray, IntArray
 from dispatch.domain.question import Reason
+from dispatch.replica import freshness, sku_rows
 from dispatch.replica.freshness import FRESH_MAX
 from dispatch.replica.sku_rows import BLOCK_BITS, LARGE
+from geo import kd_tree
 from geo.chord_tree import Parts
-from geo.compiled import array_at, compiled
+from geo.compiled import Compiler, array_at
 from geo.kd_tree import nearest_of
+
+compiled = Compiler(__file__, kd_tree, questions, freshness, sku_rows)
 
 ALL_SEEN: Final = -1
 """Every store within reach was looked at, or ruled out by its distance or a line that it lacks."""
