@@ -1,11 +1,13 @@
 """The figures of the part ``peers`` as pictures: SVG, the same to the byte for the same figures."""
 
 from pathlib import Path
+from textwrap import fill
 from typing import Any, Final
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 _WIDTH_IN: Final = 8.0
 _BAR: Final = 0.2  # of the room of a mix
@@ -45,26 +47,23 @@ def _side_by_side(figures: dict[str, Any]) -> Figure:
         _microseconds(axes, percentile)
     rows[0].set_title(f"One question, {figures['stores']:,} stores, {figures['shelf_rows']:,} shelf rows")
     rows[0].legend(ncols=len(systems), fontsize="small")
-    rows[1].set_xticks(range(len(mixes)), [mix["mix"].replace(" ", "\n", 1) for mix in mixes])
+    rows[1].set_xticks(range(len(mixes)), [fill(mix["mix"], 10) for mix in mixes])
     return figure
 
 
 def _as_stores_grow(figures: dict[str, Any]) -> Figure:
-    """A line for each mix over the sizes with the most shelves of their number of stores, and a tick for each."""
+    """A line for each mix over the sizes that have as many skus a store as the largest."""
     figure = Figure(figsize=(_WIDTH_IN, 4.0), layout="constrained")
     axes = figure.subplots()
-    fullest: dict[int, int] = {}
-    for n, size in enumerate(figures["sizes"]):
-        fullest.setdefault(size["stores"], n)
-    sizes = [(figures["sizes"][n], n) for _, n in sorted(fullest.items())]
+    per_store = max(figures["sizes"], key=lambda size: size["stores"])["per_store"]
+    alike = [(n, size["stores"]) for n, size in enumerate(figures["sizes"]) if size["per_store"] == per_store]
+    stores = [count for _, count in alike]
     for mix in figures["mixes"]:
-        axes.plot([size["stores"] for size, _ in sizes], [mix["by_size"][n]["p50_us"] for _, n in sizes],
-                  marker="o", label=mix["mix"])  # fmt: skip
+        axes.plot(stores, [mix["by_size"][n]["p50_us"] for n, _ in alike], marker="o", label=mix["mix"])
     axes.set_xscale("log")
-    labels = [f"{size['stores']:,}\n{size['per_store']} skus each" for size, _ in sizes]
-    axes.set_xticks([size["stores"] for size, _ in sizes], labels)
-    axes.set_xticks([], minor=True)
-    axes.set_title("A quote of ours in process as stores grow")
+    axes.set_xticks(stores, [f"{count:,}" for count in stores])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_title(f"A quote of ours in process as stores grow, {per_store} skus each")
     axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
     _microseconds(axes, "p50")
     return figure
@@ -73,5 +72,8 @@ def _as_stores_grow(figures: dict[str, Any]) -> Figure:
 def _microseconds(axes: Axes, percentile: str) -> None:
     axes.set_yscale("log")
     axes.set_ylabel(f"{percentile}, µs")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.grid(axis="y", which="major", linewidth=0.4)
     axes.set_axisbelow(True)

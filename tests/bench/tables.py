@@ -1,7 +1,8 @@
 """The figures as tables."""
 
 import statistics
-from typing import Any
+import sys
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
@@ -9,7 +10,9 @@ from rich.table import Table
 from tests.bench import imports, order_http, order_writes, zones
 from tests.bench.peers import sizes
 
-console = Console()
+# Wide enough for the tables where there is no terminal to tell its width.
+_WIDTH: Final = 140
+console = Console(width=None if sys.stdout.isatty() else _WIDTH)
 
 
 def show_quotes(figures: dict[str, Any]) -> None:
@@ -112,27 +115,25 @@ def show_peers(figures: dict[str, Any]) -> None:
     table = Table(
         title=f"Side by side, {figures['stores']:,} stores, {figures['shelf_rows']:,} shelf rows, µs a question"
     )
-    for name in ("mix", "who", "p50 (spread)", "p99 (spread)", "p50 ÷ ours (spread)", "answers", "most lost, m"):
+    for name in ("mix", "p50 (spread)", "p99 (spread)", "p50 ÷ ours (spread)", "answers", "most lost, m"):
         table.add_column(name)
     for of in figures["mixes"]:
         table.add_section()
-        told = f"none {of['none']:.0%}"
-        table.add_row(of["mix"], "ours", _p50(of["ours"]), _p99(of["ours"]), "1", told, "")
+        table.add_row(f"[bold]{of['mix']}[/bold]", "", "", "", f"none: {of['none']:.1%}", "")
+        table.add_row("  ours", _p50(of["ours"]), _p99(of["ours"]), "", "", "")
         for name, entry in of["peers"].items():
-            low, high = entry["ratio_spread"]
-            answers = entry["answers"]
-            table.add_row(
-                "",
-                name,
-                _p50(entry),
-                _p99(entry),
-                f"{entry['ratio']:.1f} ({low:.1f}…{high:.1f})",
-                ", ".join(f"{verdict} {count}" for verdict, count in answers["verdicts"].items()),
-                f"{answers['most_lost_m']:.1f}" if answers["most_lost_m"] else "",
-            )
+            table.add_row(f"  {name}", *_peer(entry))
     console.print(table)
     trips = ", ".join(f"{name} {trip_us:.0f} µs" for name, trip_us in figures["empty_us"].items())
     console.print(f"{'; '.join(figures['versions'])} ({figures['redis_mb']:,.0f} MB); an empty round trip: {trips}")
+
+
+def _peer(entry: dict[str, Any]) -> tuple[str, ...]:
+    low, high = entry["ratio_spread"]
+    answers = entry["answers"]
+    verdicts = ", ".join(f"{verdict} {count}" for verdict, count in answers["verdicts"].items())
+    lost = f"{answers['most_lost_m']:.1f}" if answers["most_lost_m"] else ""
+    return _p50(entry), _p99(entry), f"{entry['ratio']:.1f} ({low:.1f}…{high:.1f})", verdicts, lost
 
 
 def show_sizes(figures: dict[str, Any]) -> None:

@@ -190,6 +190,7 @@ def test_an_unexplained_answer_is_counted(folder: Path, monkeypatch: pytest.Monk
 def test_a_run_without_peers_says_so_and_does_not_count(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.setattr(installing, "missing", lambda: [installing.REDIS_PACKAGE])
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("who is not root installs nothing"))
     figures = run_peers(WORLD)
     assert figures["counts"] is False
     tables.show_peers(figures)
@@ -253,5 +254,5 @@ def test_the_same_figures_are_drawn_the_same(tmp_path: Path) -> None:
     assert [path.name for path in drawn[0]] == ["peers.svg", "sizes.svg"]
     for once, again in zip(*drawn, strict=True):
         assert once.read_bytes() == again.read_bytes()
-        assert ">5 common</text>" in once.read_text() or ">common</text>" in once.read_text()
+        assert ">5 common</text>" in once.read_text()
     assert plots.draw({"peers": {"counts": False}}, tmp_path / "none") == []
