@@ -7,7 +7,7 @@ import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 START_TIMEOUT_S: Final = 60
 _STOP_TIMEOUT_S: Final = 60
@@ -19,12 +19,17 @@ def user_of_postgres() -> str | None:
     return POSTGRES_USER if os.geteuid() == 0 else None
 
 
+def as_user(user: str | None) -> dict[str, Any]:
+    """Options of subprocess: as that user and in that user's group alone; None: as whoever runs the bench."""
+    return {} if user is None else {"user": user, "group": user, "extra_groups": ()}
+
+
 @contextlib.contextmanager
 def running(command: Sequence[str], *, log: Path, user: str | None = None) -> Iterator[None]:
     """A server in the background; on the way out it is told to end, and killed if it does not."""
     with log.open("wb") as out:
         server = subprocess.Popen(
-            command, stdout=out, stderr=subprocess.STDOUT, cwd=log.parent, user=user, start_new_session=True
+            command, stdout=out, stderr=subprocess.STDOUT, cwd=log.parent, start_new_session=True, **as_user(user)
         )
     try:
         yield

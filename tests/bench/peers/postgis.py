@@ -14,7 +14,7 @@ import numpy as np
 from asyncpg.prepared_stmt import PreparedStatement
 
 from tests.bench.peers.asking import Asked
-from tests.bench.peers.own_servers import START_TIMEOUT_S, own_folder, running, user_of_postgres
+from tests.bench.peers.own_servers import START_TIMEOUT_S, as_user, own_folder, running, user_of_postgres
 from tests.bench.world import World
 
 # All in its favour: nothing is made to survive a crash, and everything lies in memory.
@@ -78,7 +78,7 @@ class Postgis:
         subprocess.run(
             [programs / "initdb", "--pgdata", place, "--no-locale", "--encoding=UTF8", "--auth=trust", "--no-sync",
              "--username=bench"],
-            check=True, user=user, cwd=folder, capture_output=True,
+            check=True, cwd=folder, capture_output=True, **as_user(user),
         )  # fmt: skip
         options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
         command = [str(programs / "postgres"), "-D", str(place), "-k", str(folder), *options]
