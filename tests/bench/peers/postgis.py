@@ -91,7 +91,7 @@ class Postgis:
                 )
                 yield cls(connection)
             finally:
-                await connection.close()
+                connection.terminate()  # to close it would wait for the end of a COPY that was broken off
 
     async def answer(self, asked: Asked) -> int | None:
         statement = self._statements.get(len(asked.lines)) or await self._prepare(len(asked.lines))
