@@ -17,7 +17,7 @@ console = Console(width=None if sys.stdout.isatty() else _WIDTH)
 
 def show_quotes(figures: dict[str, Any]) -> None:
     quotes = Table(title=f"Quotes in process, {figures['stores']:,} stores, {figures['shelf_rows']:,} shelf rows")
-    for name in ("basket", "p50 µs (spread)", "p99 µs (spread)", "plans", "outcomes"):
+    for name in ("mix", "p50 µs (spread)", "p99 µs (spread)", "plans", "outcomes"):
         quotes.add_column(name)
     for entry in figures["quotes"]:
         quotes.add_row(
