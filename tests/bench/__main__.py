@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,19 +19,28 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from dispatch.postgres import acquire
 from dispatch.storage.migrate import migrate
-from tests.bench import imports, order_http, order_writes, roads, zones
+from tests.bench import imports, order_http, order_writes, plots, roads, zones
 from tests.bench.database import fill
+from tests.bench.peers import installing, sizes
+from tests.bench.peers import measuring as peers
+from tests.bench.tables import (
+    console,
+    show_imports,
+    show_orders,
+    show_peers,
+    show_quotes,
+    show_roads,
+    show_sizes,
+    show_zones,
+)
 from tests.bench.world import World
 
 READY_TIMEOUT_S: Final = 600
-PARTS: Final = ("quotes", "zones", "orders", "imports", "roads")
-console = Console()
+PARTS: Final = ("quotes", "peers", "zones", "orders", "imports", "roads")
 
 
 def main() -> None:
@@ -45,14 +53,22 @@ def main() -> None:
     asked.add_argument("--compared", type=int, default=300, help="questions by road answered by the full matrix, too")
     asked.add_argument("--imported", type=int, default=5_000_000, help="rows of the stock file that is imported")
     asked.add_argument("--json", type=Path, help="write the figures here, too")
+    asked.add_argument("--plots", type=Path, help="draw the figures of the part peers into this folder, as SVG")
     options = asked.parse_args()
+    # Told to end it ends in order, and with it every server that it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     figures: dict[str, Any] = {"machine": machine()}
     parts = options.only or PARTS
     if "quotes" in parts:
         world = World(options.stores, options.skus, options.per_store)
         with _folder(options.data_dir) as folder:
             figures |= run(world, folder)
-        show(figures)
+        show_quotes(figures)
+    if "peers" in parts:
+        figures["peers"] = run_peers(World(options.stores, options.skus, options.per_store))
+        show_peers(figures["peers"])
+        figures["sizes"] = sizes.measure(console.print)
+        show_sizes(figures["sizes"])
     if "zones" in parts:
         console.print("quoting in one city, with and without a zone for each store …")
         figures["zones"] = zones.measure()
@@ -71,6 +87,11 @@ def main() -> None:
     console.print(f"{about['cores']} cores, {about['processor']}, Python {about['python']}")
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1))
+    if options.plots:
+        for path in plots.draw(figures, options.plots):
+            console.print(f"drawn: {path}")
+    if unexplained := figures.get("peers", {}).get("unexplained"):
+        raise SystemExit(f"{unexplained} answers differ from ours and the shape of the earth does not explain it")
 
 
 @contextlib.contextmanager
@@ -149,6 +170,16 @@ def seconds_until_ready(folder: Path) -> float:
         server.wait(60)
 
 
+def run_peers(world: World) -> dict[str, Any]:
+    """Ours and its peers; ``missing`` tells why they could not be had, and then it does not count."""
+    try:
+        installing.install()
+    except installing.CannotInstall as why:
+        return {"counts": False, "missing": str(why)}
+    with _folder(None) as folder:
+        return {"counts": True} | peers.measure(world, folder, console.print)
+
+
 def run_roads(compared: int) -> dict[str, Any] | None:
     """Quotes by road; None where the road data is missing, which is said."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -167,99 +198,6 @@ def machine() -> dict[str, Any]:
         line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
     ]
     return {"cores": os.cpu_count(), "processor": names[0] if names else "unknown", "python": sys.version.split()[0]}
-
-
-def show(figures: dict[str, Any]) -> None:
-    quotes = Table(title=f"Quotes in process, {figures['stores']:,} stores, {figures['shelf_rows']:,} shelf rows")
-    for name in ("basket", "p50 µs (spread)", "p99 µs (spread)", "plans", "outcomes"):
-        quotes.add_column(name)
-    for entry in figures["quotes"]:
-        quotes.add_row(
-            entry["mix"],
-            f"{entry['p50_us']:.0f} ({entry['p50_spread_us'][0]:.0f}…{entry['p50_spread_us'][1]:.0f})",
-            f"{entry['p99_us']:.0f} ({entry['p99_spread_us'][0]:.0f}…{entry['p99_spread_us'][1]:.0f})",
-            ", ".join(f"{name} {count}" for name, count in sorted(entry["plans"].items())),
-            ", ".join(f"{name} {count}" for name, count in sorted(entry["outcomes"].items())),
-        )
-    console.print(quotes)
-    size = Table(title="The replica")
-    size.add_column("figure")
-    size.add_column("measured", justify="right")
-    size.add_row("bytes a shelf row, stock alone", f"{figures['row_bytes']:.2f}")
-    size.add_row("bytes a shelf row, the process's growth by all of it", f"{figures['resident_bytes_a_row']:.2f}")
-    size.add_row("loaded from PostgreSQL in", f"{figures['load_s']:.1f} s")
-    size.add_row("dispatch serve ready after", f"{figures['ready_s']:.1f} s")
-    console.print(size)
-
-
-def show_zones(figures: dict[str, Any]) -> None:
-    table = Table(title=f"What {zones.ZONES:,} zones add to a quote, one for each store of a city")
-    for name in ("zones", "that hold the door", "p50 without, µs", "added, µs (spread)"):
-        table.add_column(name)
-    for kind, entry in figures.items():
-        low, high = entry["added_spread_us"]
-        table.add_row(
-            kind,
-            f"{entry['zones_that_hold_the_door']:,.0f}",
-            f"{entry['without_p50_us']:.0f}",
-            f"{entry['added_us']:.0f} ({low:.0f}…{high:.0f})",
-        )
-    console.print(table)
-
-
-def show_orders(figures: dict[str, Any]) -> None:
-    storage, http = figures["storage"], figures["http"]
-    orders = Table(title=f"Orders of {order_writes.LINES} lines, durable")
-    for name in ("how", "a second (spread)"):
-        orders.add_column(name)
-    for how, figure, spread in (
-        (f"storage, one by one, {order_writes.CONNECTIONS} connections", "one_by_one_per_s", storage),
-        (f"storage, group commit, {order_writes.CLIENTS} clients", "group_commit_per_s", storage),
-        (f"HTTP, {order_http.WORKERS} workers, {order_http.CONNECTIONS} connections", "orders_per_s", http),
-        ("HTTP, a route of the same shape that does nothing", "nothing_per_s", http),
-    ):
-        low, high = spread[figure.replace("_per_s", "_spread_per_s")]
-        orders.add_row(how, f"{spread[figure]:,.0f} ({low:,.0f}…{high:,.0f})")
-    console.print(orders)
-    console.print(
-        f"group commit ÷ one by one: {storage['ratio']:.1f}; orders ÷ nothing, over HTTP: {http['share']:.2f}"
-    )
-
-
-def show_imports(figures: dict[str, Any]) -> None:
-    table = Table(title=f"Imports over HTTP, with {imports.QUOTES_A_S} quotes a second meanwhile")
-    for name in ("what", "seconds", "of COPY", "more MB", "quotes p50 ms", "p99 ms", "statuses"):
-        table.add_column(name)
-    table.add_row(f"{figures['stores']:,} stores, no quotes", f"{figures['stores_s']:.1f}", "", "", "", "", "")
-    table.add_row(f"COPY of {figures['stock_rows']:,} rows", f"{figures['copy_s']:.1f}", "1", "", "", "", "")
-    for name, entry in (("quotes alone", None), ("all rows new", figures["new"]), ("all there", figures["again"])):
-        quotes = figures["quiet"] if entry is None else entry["quotes"]
-        told = ("", "", "") if entry is None else (
-            f"{entry['seconds']:.1f}", f"{entry['ratio']:.2f}", f"{entry['more_mb']:.0f}"
-        )  # fmt: skip
-        statuses = ", ".join(f"{status} {count}" for status, count in sorted(quotes["statuses"].items()))
-        table.add_row(name, *told, f"{quotes['p50_ms']:.1f}", f"{quotes['p99_ms']:.1f}", statuses)
-    console.print(table)
-
-
-def show_roads(figures: dict[str, Any]) -> None:
-    table = Table(title=f"Quotes by road, {figures['stores']:,} stores, each to a door of its own")
-    for name in ("mode", "first p50 ms", "p50 ms (spread)", "p99 ms (spread)", "ways a quote"):
-        table.add_column(name)
-    for mode, of_it in figures["by_mode"].items():
-        p50, p99 = of_it["p50_ms"], of_it["p99_ms"]
-        table.add_row(
-            mode,
-            f"{of_it['first_p50_ms']:.1f}",
-            f"{statistics.median(p50):.1f} ({min(p50):.1f}…{max(p50):.1f})",
-            f"{statistics.median(p99):.1f} ({min(p99):.1f}…{max(p99):.1f})",
-            f"{of_it['ways']:.1f}",
-        )
-    console.print(table)
-    console.print(
-        f"{figures['compared'] - figures['different']} of {figures['compared']} answers equal the full matrix;"
-        f" {figures['broken_bounds']} bounds broken"
-    )
 
 
 if __name__ == "__main__":

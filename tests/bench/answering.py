@@ -47,7 +47,7 @@ def main() -> None:
         "load_s": load_s,
         "row_bytes": replica.stock.row_bytes / rows,
         "resident_bytes_a_row": (resident_bytes() - before_bytes) / rows,
-        "quotes": [measure(replica, world, mix, now_s=now_s).as_json() for mix in MIXES],
+        "quotes": [measure(replica, world, mix, now_s=now_s) for mix in MIXES],
     }
     print(json.dumps(figures))
 

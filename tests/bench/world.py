@@ -30,7 +30,7 @@ class World:
     seed: int = 1
 
     @cached_property
-    def _places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         rng = np.random.default_rng([self.seed, 1])
         cities = max(1, self.stores // 300)
         centres = rng.uniform([22.0, 98.0], [42.0, 122.0], (cities, 2))
@@ -39,7 +39,7 @@ class World:
         city = np.sort(rng.choice(cities, size=self.stores, p=weights / weights.sum()))
         spread = CITY_SPREAD_DEG * rng.gamma(1.5, 1.0, self.stores)
         places = centres[city] + rng.normal(0.0, 1.0, (self.stores, 2)) * spread[:, None]
-        return places[:, 0], places[:, 1], rng.integers(0, CHAINS, self.stores)
+        return places[:, 0], places[:, 1], rng.integers(0, CHAINS, self.stores), city
 
     @property
     def lats(self) -> np.ndarray:
@@ -53,12 +53,25 @@ class World:
     def chains(self) -> np.ndarray:
         return self._places[2]
 
+    @property
+    def cities(self) -> np.ndarray:
+        """The city of each store; city 0 is likely the largest."""
+        return self._places[3]
+
     def sku(self, number: int) -> str:
         """The code of a sku; number 0 is the most popular."""
         return f"20{number:011d}"
 
+    def sku_number(self, sku: str) -> int:
+        """The other way round."""
+        return int(sku[2:])
+
     def store_id(self, number: int) -> str:
         return f"S{number:07d}"
+
+    def store_number(self, store_id: str) -> int:
+        """The other way round."""
+        return int(store_id[1:])
 
     def store(self, number: int) -> Store:
         """A store as its owner would describe it."""

@@ -30,10 +30,10 @@ class City(World):
     """One city with all stores."""
 
     @cached_property
-    def _places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         rng = np.random.default_rng([self.seed, 4])
         places = np.array([37.87, 112.55]) + rng.normal(0.0, 0.12, (self.stores, 2))
-        return places[:, 0], places[:, 1], super()._places[2]
+        return places[:, 0], places[:, 1], super()._places[2], np.zeros(self.stores, dtype=np.int64)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,161 @@
+"""The figures as tables."""
+
+import statistics
+import sys
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench import imports, order_http, order_writes, zones
+from tests.bench.peers import sizes
+
+# Wide enough for the tables where there is no terminal to tell its width.
+_WIDTH: Final = 140
+console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+
+
+def show_quotes(figures: dict[str, Any]) -> None:
+    quotes = Table(title=f"Quotes in process, {figures['stores']:,} stores, {figures['shelf_rows']:,} shelf rows")
+    for name in ("mix", "p50 µs (spread)", "p99 µs (spread)", "plans", "outcomes"):
+        quotes.add_column(name)
+    for entry in figures["quotes"]:
+        quotes.add_row(
+            entry["mix"],
+            _p50(entry),
+            _p99(entry),
+            ", ".join(f"{name} {count}" for name, count in sorted(entry["plans"].items())),
+            ", ".join(f"{name} {count}" for name, count in sorted(entry["outcomes"].items())),
+        )
+    console.print(quotes)
+    size = Table(title="The replica")
+    size.add_column("figure")
+    size.add_column("measured", justify="right")
+    size.add_row("bytes a shelf row, stock alone", f"{figures['row_bytes']:.2f}")
+    size.add_row("bytes a shelf row, the process's growth by all of it", f"{figures['resident_bytes_a_row']:.2f}")
+    size.add_row("loaded from PostgreSQL in", f"{figures['load_s']:.1f} s")
+    size.add_row("dispatch serve ready after", f"{figures['ready_s']:.1f} s")
+    console.print(size)
+
+
+def show_zones(figures: dict[str, Any]) -> None:
+    table = Table(title=f"What {zones.ZONES:,} zones add to a quote, one for each store of a city")
+    for name in ("zones", "that hold the door", "p50 without, µs", "added, µs (spread)"):
+        table.add_column(name)
+    for kind, entry in figures.items():
+        low, high = entry["added_spread_us"]
+        table.add_row(
+            kind,
+            f"{entry['zones_that_hold_the_door']:,.0f}",
+            f"{entry['without_p50_us']:.0f}",
+            f"{entry['added_us']:.0f} ({low:.0f}…{high:.0f})",
+        )
+    console.print(table)
+
+
+def show_orders(figures: dict[str, Any]) -> None:
+    storage, http = figures["storage"], figures["http"]
+    orders = Table(title=f"Orders of {order_writes.LINES} lines, durable")
+    for name in ("how", "a second (spread)"):
+        orders.add_column(name)
+    for how, figure, spread in (
+        (f"storage, one by one, {order_writes.CONNECTIONS} connections", "one_by_one_per_s", storage),
+        (f"storage, group commit, {order_writes.CLIENTS} clients", "group_commit_per_s", storage),
+        (f"HTTP, {order_http.WORKERS} workers, {order_http.CONNECTIONS} connections", "orders_per_s", http),
+        ("HTTP, a route of the same shape that does nothing", "nothing_per_s", http),
+    ):
+        low, high = spread[figure.replace("_per_s", "_spread_per_s")]
+        orders.add_row(how, f"{spread[figure]:,.0f} ({low:,.0f}…{high:,.0f})")
+    console.print(orders)
+    console.print(
+        f"group commit ÷ one by one: {storage['ratio']:.1f}; orders ÷ nothing, over HTTP: {http['share']:.2f}"
+    )
+
+
+def show_imports(figures: dict[str, Any]) -> None:
+    table = Table(title=f"Imports over HTTP, with {imports.QUOTES_A_S} quotes a second meanwhile")
+    for name in ("what", "seconds", "of COPY", "more MB", "quotes p50 ms", "p99 ms", "statuses"):
+        table.add_column(name)
+    table.add_row(f"{figures['stores']:,} stores, no quotes", f"{figures['stores_s']:.1f}", "", "", "", "", "")
+    table.add_row(f"COPY of {figures['stock_rows']:,} rows", f"{figures['copy_s']:.1f}", "1", "", "", "", "")
+    for name, entry in (("quotes alone", None), ("all rows new", figures["new"]), ("all there", figures["again"])):
+        quotes = figures["quiet"] if entry is None else entry["quotes"]
+        told = ("", "", "") if entry is None else (
+            f"{entry['seconds']:.1f}", f"{entry['ratio']:.2f}", f"{entry['more_mb']:.0f}"
+        )  # fmt: skip
+        statuses = ", ".join(f"{status} {count}" for status, count in sorted(quotes["statuses"].items()))
+        table.add_row(name, *told, f"{quotes['p50_ms']:.1f}", f"{quotes['p99_ms']:.1f}", statuses)
+    console.print(table)
+
+
+def show_roads(figures: dict[str, Any]) -> None:
+    table = Table(title=f"Quotes by road, {figures['stores']:,} stores, each to a door of its own")
+    for name in ("mode", "first p50 ms", "p50 ms (spread)", "p99 ms (spread)", "ways a quote"):
+        table.add_column(name)
+    for mode, of_it in figures["by_mode"].items():
+        p50, p99 = of_it["p50_ms"], of_it["p99_ms"]
+        table.add_row(
+            mode,
+            f"{of_it['first_p50_ms']:.1f}",
+            f"{statistics.median(p50):.1f} ({min(p50):.1f}…{max(p50):.1f})",
+            f"{statistics.median(p99):.1f} ({min(p99):.1f}…{max(p99):.1f})",
+            f"{of_it['ways']:.1f}",
+        )
+    console.print(table)
+    console.print(
+        f"{figures['compared'] - figures['different']} of {figures['compared']} answers equal the full matrix;"
+        f" {figures['broken_bounds']} bounds broken"
+    )
+
+
+def show_peers(figures: dict[str, Any]) -> None:
+    if "missing" in figures:
+        console.print(f"without its peers this part does not count: {figures['missing']}")
+        return
+    table = Table(
+        title=f"Side by side, {figures['stores']:,} stores, {figures['shelf_rows']:,} shelf rows, µs a question"
+    )
+    for name in ("mix", "p50 (spread)", "p99 (spread)", "p50 ÷ ours (spread)", "answers", "most lost, m"):
+        table.add_column(name)
+    for of in figures["mixes"]:
+        table.add_section()
+        table.add_row(f"[bold]{of['mix']}[/bold]", "", "", "", f"none: {of['none']:.1%}", "")
+        table.add_row("  ours", _p50(of["ours"]), _p99(of["ours"]), "", "", "")
+        for name, entry in of["peers"].items():
+            table.add_row(f"  {name}", *_peer(entry))
+    console.print(table)
+    trips = ", ".join(f"{name} {trip_us:.0f} µs" for name, trip_us in figures["empty_us"].items())
+    console.print(f"{'; '.join(figures['versions'])} ({figures['redis_mb']:,.0f} MB); an empty round trip: {trips}")
+
+
+def _peer(entry: dict[str, Any]) -> tuple[str, ...]:
+    low, high = entry["ratio_spread"]
+    answers = entry["answers"]
+    verdicts = ", ".join(f"{verdict} {count}" for verdict, count in answers["verdicts"].items())
+    lost = f"{answers['most_lost_m']:.1f}" if answers["most_lost_m"] else ""
+    return _p50(entry), _p99(entry), f"{entry['ratio']:.1f} ({low:.1f}…{high:.1f})", verdicts, lost
+
+
+def show_sizes(figures: dict[str, Any]) -> None:
+    table = Table(title="Ours as stores grow, p50 in µs (spread)")
+    table.add_column("mix")
+    for size in figures["sizes"]:
+        table.add_column(f"{size['stores']:,} x {size['per_store']}")
+    for of, to in sizes.RATIOS:
+        large, small = figures["sizes"][of], figures["sizes"][to]
+        table.add_column(f"{large['stores']:,} x {large['per_store']} ÷ {small['stores']:,} x {small['per_store']}")
+    for of_it in figures["mixes"]:
+        ratios = zip(of_it["ratios"], of_it["ratio_spreads"], strict=True)
+        told = [f"{ratio:.2f} ({low:.2f}…{high:.2f})" for ratio, (low, high) in ratios]
+        table.add_row(of_it["mix"], *map(_p50, of_it["by_size"]), *told)
+    console.print(table)
+
+
+def _p50(entry: dict[str, Any]) -> str:
+    low, high = entry["p50_spread_us"]
+    return f"{entry['p50_us']:,.0f} ({low:,.0f}…{high:,.0f})"
+
+
+def _p99(entry: dict[str, Any]) -> str:
+    low, high = entry["p99_spread_us"]
+    return f"{entry['p99_us']:,.0f} ({low:,.0f}…{high:,.0f})"
