@@ -55,7 +55,7 @@ class Sieve:
         quantities = [line.quantity for line in question.lines]
         if max(quantities) >= LARGE:
             return None
-        catalogue, rows, wanted = self._catalogue, self._rows(), 1 + question.alternatives
+        catalogue, rows, wanted = self._catalogue, rows_of(self._stock), 1 + question.alternatives
         asked = _asked(numbers, quantities, barred)
         times = _times(question, len(numbers), pace_s_m)
         place = (*earth_centred_place(question.destination), reach_m)
@@ -94,7 +94,7 @@ class Sieve:
     ) -> Failing | None:
         """Of the stores within reach the one that fails last; see there."""
         quantities = [line.quantity for line in question.lines]
-        catalogue, rows = self._catalogue, self._rows()
+        catalogue, rows = self._catalogue, rows_of(self._stock)
         while True:
             reason, said = latest_failing(
                 catalogue.index.tree_parts, catalogue.index.xyz, catalogue.columns.records, self._spells(question),
@@ -118,12 +118,14 @@ class Sieve:
     def _passing(self, count: int) -> list[Passing]:
         return [Passing(*told) for told in self._told[:count].tolist()]
 
-    def _rows(self) -> Rows:
-        stock, waiting = self._stock, self._stock.waiting
-        return (
-            stock.table.places, stock.freshness.zero_s, stock.freshness.unit_s, waiting.row_count > 0,
-            waiting.arrived.parts, waiting.being_filed.parts,
-        )  # fmt: skip
+
+def rows_of(stock: Stock) -> Rows:
+    """Where the rows of a stock are; it holds until the next change."""
+    waiting = stock.waiting
+    return (
+        stock.table.places, stock.freshness.zero_s, stock.freshness.unit_s, waiting.row_count > 0,
+        waiting.arrived.parts, waiting.being_filed.parts,
+    )  # fmt: skip
 
 
 def _asked(numbers: Sequence[int], quantities: Sequence[int], barred: Sequence[int]) -> tuple[IntArray, IntArray]:

@@ -5,9 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from dispatch.replica.catalogue import Columns
 from dispatch.replica.filing import Filing
 from dispatch.replica.numbering import MISSING
-from dispatch.replica.sku_rows import SlotRanges
+from dispatch.replica.sieve import rows_of
+from dispatch.replica.sifting import ALL_SEEN, nearest_holding
+from dispatch.replica.sku_rows import LARGE, SlotRanges
 from dispatch.replica.stock import Stock
 from dispatch.replica.unfiled import Arrival
 from dispatch.storage.feed import ShelfColumns, concatenate
@@ -86,6 +89,26 @@ def a_row(rng: np.random.Generator, *, figures: list[int], prices: int, moment_s
     return int(rng.choice(figures)), price, moment_s - int(rng.choice([0, 3, 400, 90_000, 500_000]))
 
 
+EVERYWHERE = np.zeros((3 * BLOCK, 3))
+FAULTLESS = Columns(3 * BLOCK)
+FAULTLESS.active[:] = True
+NO_ONE = np.empty(0, dtype=np.int64)
+FOREVER_S = 2**62
+ALWAYS_OPEN = (np.ones(1, dtype=np.bool_), np.zeros(1, dtype=np.int64), np.array([FOREVER_S]), np.array([FOREVER_S]))
+
+
+def slots_sifted(stock: Stock, number: int, wanted: int, ranges: SlotRanges, now_s: int) -> list[int]:
+    """Which stores of these ranges have so many, as compiled code sees it, of stores without a fault at one place."""
+    told, having = np.zeros((len(STORES), 6), dtype=np.int64), np.zeros(len(STORES), dtype=np.int64)
+    found, _, said, have, rarest = nearest_holding(
+        EVERYWHERE, FAULTLESS.records, ALWAYS_OPEN, rows_of(stock), np.array([number, wanted]), NO_ONE,
+        (now_s, now_s, 0, 3600, 1, 0.2), (0.0, 0.0, 0.0, 1000.0), ranges.edges, len(STORES), told, having,
+    )  # fmt: skip
+    assert (said, have, rarest) == (ALL_SEEN, found, 0)
+    assert sorted(told[:found, 0].tolist()) == sorted(having[:found].tolist())
+    return sorted(having[:found].tolist())
+
+
 class Told:
     """Asks a stock for everything, and compares it with what it should hold."""
 
@@ -131,6 +154,9 @@ class Told:
                 available, _, fresh_s = self.right[slot][number]
                 right.append(available >= wanted and fresh_s >= now_s - STALE_AFTER_S)
                 assert self.stock.has(number, slot, wanted, now_s) == right[-1]
+            if wanted < LARGE:
+                sifted = slots_sifted(self.stock, number, wanted, ranges, now_s)
+                assert sifted == [slot for slot, has in zip(slots, right, strict=True) if has]
             holders, enough = self.stock.holding(number, wanted, ranges, now_s)
             assert (holders.tolist(), enough.tolist()) == (slots, right)
             if slots:
