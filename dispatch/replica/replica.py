@@ -15,12 +15,13 @@ from dispatch.domain.question import Question
 from dispatch.domain.versions import Version
 from dispatch.replica.catalogue import Catalogue, Columns, StoreDefaults
 from dispatch.replica.filing import Filing
-from dispatch.replica.numbering import MISSING, Numbering
+from dispatch.replica.loading import ShelfRows
+from dispatch.replica.numbering import Numbering
 from dispatch.replica.pauses import Pauses
 from dispatch.replica.sieve import Sieve
 from dispatch.replica.sku_rows import SlotRanges
 from dispatch.replica.stock import Stock
-from dispatch.replica.unfiled import Arrival, UnfiledShelves, row_keys
+from dispatch.replica.unfiled import Arrival, UnfiledShelves
 from dispatch.storage.feed import FeedReader, ShelfColumns, StoreRow
 from geo.cells import home_cells_within
 from geo.coordinates import LatLon
@@ -32,7 +33,6 @@ type Progress = Callable[[str, int], None]
 
 # So many rows are arranged in a millisecond or two, hardly more than a thread takes to begin.
 _FEW_ROWS: Final = 4_096
-_FIRST_ROWS: Final = 1 << 16
 # Prices looked up between two pauses: some hundred microseconds.
 _PRICES_A_STEP: Final = 1_000
 _AT_HOME_M: Final = 1.0
@@ -278,52 +278,17 @@ def _give_back_memory() -> None:
 
 
 async def _load_shelves(reader: FeedReader, replica: Replica, sku_nos: list[int] | None, say: Progress) -> None:
-    """Read every row in whatever order it comes, in 20 bytes each, then file all of them at once."""
-    catalogue, stock = replica.catalogue, replica.stock
-    # Growing arrays rather than a list of pieces: small freed pieces would stay with the process for good.
-    rows = _Columns(np.int64, np.int32, np.uint32, np.int32)
-    newest_s = np.zeros(catalogue.columns.size, dtype=np.int64)
+    """Read every row in whatever order it comes, then file all of them."""
+    rows = ShelfRows(replica.catalogue, replica.sku_numbering, replica.stock)
     async for chunk in reader.shelves(sku_nos=sku_nos):
-        slots = catalogue.slots_of_numbers(chunk.store_no)
-        known = slots != MISSING
-        if not known.all():
-            slots, chunk = slots[known], chunk.where(known)
-        np.maximum.at(newest_s, slots, chunk.fresh_s)
-        keys = row_keys(replica.sku_numbering.find_all(chunk.sku_no), slots)
-        rows.add(keys, chunk.available, chunk.fresh_s, stock.prices.ids(chunk.price_minor, chunk.currency))
+        rows.add(chunk)
         say("shelf rows", len(rows))
-        await asyncio.sleep(0)
-    there = np.flatnonzero(newest_s)
-    stock.set_freshness_scale(there, newest_s[there], catalogue.columns.stale_after_s[there].astype(np.int64))
-    keys, available, fresh_s, price_ids = rows.columns()
-    # Seconds for tens of millions; numpy lets other threads run meanwhile, and this one answers.
-    order = await asyncio.to_thread(np.argsort, keys)
+    rows.scale_freshness()
+    filed = 0
     pauses = Pauses()
-    for upto in stock.put_many(keys, available, fresh_s, price_ids, order=order):
-        if pauses.due:
-            say("filed", upto)
-            await pauses.give_way()
-
-
-class _Columns:
-    """Columns of one length that grow."""
-
-    def __init__(self, *types: type[np.generic]) -> None:
-        self._columns = [np.empty(_FIRST_ROWS, dtype=kind) for kind in types]
-        self._length = 0
-
-    def __len__(self) -> int:
-        return self._length
-
-    def add(self, *pieces: np.ndarray) -> None:
-        end = self._length + len(pieces[0])
-        for i, piece in enumerate(pieces):
-            if end > len(self._columns[i]):
-                grown = np.empty(max(end, 2 * len(self._columns[i])), dtype=self._columns[i].dtype)
-                grown[: self._length] = self._columns[i][: self._length]
-                self._columns[i] = grown
-            self._columns[i][self._length : end] = piece
-        self._length = end
-
-    def columns(self) -> list[np.ndarray]:
-        return [column[: self._length] for column in self._columns]
+    for numbers, *columns in rows.batches():
+        for _ in replica.stock.put_many(numbers, *columns):
+            if pauses.due:
+                await pauses.give_way()
+        filed += len(numbers)
+        say("filed", filed)

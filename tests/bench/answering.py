@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import resource
 import sys
 import time
 from pathlib import Path
@@ -24,28 +25,38 @@ def resident_bytes() -> int:
     raise RuntimeError("this system does not tell how much memory a process holds")
 
 
-async def _loaded(url: str) -> Replica:
+async def _loaded(url: str) -> tuple[Replica, int]:
+    """A replica, and what the process held when it had the stores alone."""
+    with_stores: list[int] = []
+
+    def progress(what: str, _count: int) -> None:
+        if what == "stores":
+            with_stores.append(resident_bytes())
+
     database = await Database.open(url)
     async with reading(database) as reader:
-        replica = await load(reader, defaults=DEFAULTS, travel=EstimateTravel())
+        replica = await load(reader, defaults=DEFAULTS, travel=EstimateTravel(), progress=progress)
     await database.close()
-    return replica
+    return replica, with_stores[0]
 
 
 def main() -> None:
     url, stores, skus, per_store, now_s = sys.argv[1], *map(int, sys.argv[2:6])
     world = World(stores, skus, per_store)
     before_bytes, began = resident_bytes(), time.perf_counter()
-    replica = asyncio.run(_loaded(url))
+    replica, with_stores_bytes = asyncio.run(_loaded(url))
     load_s = time.perf_counter() - began
     gc.collect()
     gc.freeze()
-    rows = replica.stock.row_count
+    rows, stores_in = replica.stock.row_count, len(replica.catalogue)
     figures = {
-        "stores": len(replica.catalogue),
+        "stores": stores_in,
         "shelf_rows": rows,
         "load_s": load_s,
         "row_bytes": replica.stock.row_bytes / rows,
+        "scale_bytes_a_store": replica.stock.freshness.nbytes / stores_in,
+        "resident_bytes_a_store": (with_stores_bytes - before_bytes) / stores_in,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "resident_bytes_a_row": (resident_bytes() - before_bytes) / rows,
         "quotes": [measure(replica, world, mix, now_s=now_s) for mix in MIXES],
     }

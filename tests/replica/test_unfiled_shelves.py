@@ -13,7 +13,7 @@ from dispatch.replica.sifting import ALL_SEEN, nearest_holding
 from dispatch.replica.sku_rows import LARGE, SlotRanges
 from dispatch.replica.stock import Stock
 from dispatch.replica.unfiled import Arrival
-from dispatch.storage.feed import ShelfColumns, concatenate
+from dispatch.storage.feed import ShelfColumns
 
 SEED = 20261127
 NOW_S = 1_790_000_000
@@ -306,5 +306,5 @@ def test_rows_of_stores_that_are_not_known_are_left_out() -> None:
     assert len(arrival) == 2
     assert arrival.slots.tolist() == [5]
     assert len(Arrival(np.full(3, MISSING), numbers, rows)) == 0
-    nothing = concatenate([])
+    nothing = rows.where(np.zeros(3, dtype=np.bool_))
     assert len(Arrival(nothing.store_no, nothing.sku_no, nothing)) == 0

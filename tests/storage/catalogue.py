@@ -30,7 +30,7 @@ OF_ALL_CELLS: Final = frozenset(
         "images_of_shelves",
         "read_all_stores",
         "copy_shelves",
-        "copy_some_skus",
+        "left_shelves",
         "partner_places",
         "partner_stores",
         "some_stores",

@@ -168,31 +168,47 @@ UPDATE shelves SET as_of = $3 WHERE cell = $1 AND store_no = ANY ($2::bigint[]) 
 -- The same of the stores themselves; one never counted stays so.
 UPDATE stores SET counted_at = $3 WHERE cell = $1 AND store_no = ANY ($2::bigint[]) AND counted_at < $3
 
--- name: copy_shelves
--- The shelves of every cell, for a replica, in fields of fixed width (see storage/feed.py). A store that moved to another
--- cell has left rows in its old one, which are not its shelf any more; nor are rows that an undone import has left.
-SELECT store_no, sku_no, greatest(0::bigint, on_hand::bigint - reserved - safety_stock - withheld)::integer,
-       coalesce(price_minor, -1), coalesce(currency, '---'), greatest(as_of, moved_at)
-FROM shelves
-WHERE (cell, store_no) NOT IN (SELECT r.cell, r.store_no FROM stores r WHERE r.removed_at IS NOT NULL)
-  AND (as_of > '2000-01-01 00:00+00' OR moved_at IS NOT NULL OR reserved > 0)
+-- name: shelf_blocks
+-- How many blocks of the disk the shelves take, to copy them piece by piece.
+SELECT pg_relation_size('shelves') / current_setting('block_size')::bigint
 
--- name: copy_some_skus
--- As copy_shelves, only these skus: for one question on the command line.
-SELECT store_no, sku_no, greatest(0::bigint, on_hand::bigint - reserved - safety_stock - withheld)::integer,
-       coalesce(price_minor, -1), coalesce(currency, '---'), greatest(as_of, moved_at)
+-- name: left_shelves
+-- The shelves of stores that are gone. One that moved to another cell has left rows in its old one.
+SELECT cell, store_no FROM stores WHERE removed_at IS NOT NULL
+
+-- name: export_snapshot
+-- Lets another connection read the same moment.
+SELECT pg_export_snapshot()
+
+-- name: take_snapshot
+-- The other connection's side of it: $1 is the name.
+SET TRANSACTION SNAPSHOT $1
+
+-- name: copy_shelves
+-- The shelves in the blocks from $1 to before $2, for a replica: one row, in which each column is one value, all rows' one
+-- after the other (see storage/feed.py). To receive a row each takes twenty times as long. $3: only these skus, null: all;
+-- $4 and $5: left_shelves, which are nobody's shelf any more. Nor are rows that an undone import has left.
+SELECT string_agg(int8send(store_no), ''), string_agg(int8send(sku_no), ''),
+       string_agg(int4send(greatest(0::bigint, on_hand::bigint - reserved - safety_stock - withheld)::integer), ''),
+       string_agg(int8send(coalesce(price_minor, -1)), ''), string_agg(coalesce(currency, '---'), ''),
+       string_agg(timestamptz_send(greatest(as_of, moved_at)), '')
 FROM shelves
-WHERE (cell, store_no) NOT IN (SELECT r.cell, r.store_no FROM stores r WHERE r.removed_at IS NOT NULL)
-  AND sku_no = ANY ($1::bigint[])
+WHERE ctid >= format('(%s,0)', $1::bigint)::tid AND ctid < format('(%s,0)', $2::bigint)::tid
+  AND ($3::bigint[] IS NULL OR sku_no = ANY ($3::bigint[]))
+  AND (cell, store_no) NOT IN (SELECT l.cell, l.store_no FROM unnest($4::bigint[], $5::bigint[]) AS l (cell, store_no))
   AND (as_of > '2000-01-01 00:00+00' OR moved_at IS NOT NULL OR reserved > 0)
 
 -- name: copy_some_shelves
 -- As copy_shelves, only these stores, $1 and $2: for a follower. The subquery looks each store up by the key: the planner
 -- may know nothing of a table that an import has just filled, and would read all of it.
-SELECT s.* FROM unnest($1::bigint[], $2::bigint[]) AS u (cell, store_no)
+SELECT string_agg(int8send(s.store_no), ''), string_agg(int8send(s.sku_no), ''), string_agg(int4send(s.available), ''),
+       string_agg(int8send(s.price_minor), ''), string_agg(s.currency, ''), string_agg(timestamptz_send(s.fresh_at), '')
+FROM unnest($1::bigint[], $2::bigint[]) AS u (cell, store_no)
 CROSS JOIN LATERAL (
-    SELECT t.store_no, t.sku_no, greatest(0::bigint, t.on_hand::bigint - t.reserved - t.safety_stock - t.withheld)::integer,
-           coalesce(t.price_minor, -1), coalesce(t.currency, '---'), greatest(t.as_of, t.moved_at)
+    SELECT t.store_no, t.sku_no,
+           greatest(0::bigint, t.on_hand::bigint - t.reserved - t.safety_stock - t.withheld)::integer AS available,
+           coalesce(t.price_minor, -1) AS price_minor, coalesce(t.currency, '---') AS currency,
+           greatest(t.as_of, t.moved_at) AS fresh_at
     FROM shelves t WHERE t.cell = u.cell AND t.store_no = u.store_no OFFSET 0) AS s
 
 -- name: cell_checksum
