@@ -110,10 +110,10 @@ class Examiner:
         """Put every test to these stores that needs no travel time; those that pass have no reason yet."""
         market, question = self._market, self._question
         columns = market.columns
-        open_orders = columns.open_orders.take(slots).astype(np.int64)
+        open_orders = columns.open_orders[slots].astype(np.int64)
         if holding:
             open_orders = np.maximum(open_orders - 1, 0)
-        times_s = columns.times_s.take(slots, axis=0).T
+        times_s = columns.times_s[slots].T
         made = parts(
             prepare_s=times_s[0],
             prepare_line_s=times_s[1],
@@ -124,25 +124,25 @@ class Examiner:
             n_lines=self._n_lines,
         )
         states = market.schedules.states(
-            columns.schedule.take(slots), question.start_s, planned=question.start_s != question.now_s
+            columns.schedule[slots], question.start_s, planned=question.start_s != question.now_s
         )
         reason = np.zeros(len(slots), dtype=np.int64)
         # The first failing test gives the reason, so they are written from the last to the first.
         if not holding:
-            reason[open_orders >= columns.max_open_orders.take(slots)] = Reason.AT_CAPACITY
-            reason[columns.busy_until_s.take(slots) > question.now_s] = Reason.AT_CAPACITY
+            reason[open_orders >= columns.max_open_orders[slots]] = Reason.AT_CAPACITY
+            reason[columns.busy_until_s[slots] > question.now_s] = Reason.AT_CAPACITY
         if self._lines and not (stocked or holding):
             self._test_stock(slots, reason)
         self._test_zone(slots, distances_m, reason)
         reason[~states.is_open] = Reason.CLOSED
-        reason[columns.closed_until_s.take(slots) > question.start_s] = Reason.CLOSED
+        reason[columns.closed_until_s[slots] > question.start_s] = Reason.CLOSED
         if len(self._declined):
             reason[np.isin(slots, self._declined)] = Reason.DECLINED_BEFORE
         if len(self._excluded):
             reason[np.isin(slots, self._excluded)] = Reason.EXCLUDED
         if self._only is not None:
             reason[~np.isin(slots, self._only)] = Reason.EXCLUDED
-        reason[~columns.active.take(slots)] = Reason.INACTIVE
+        reason[~columns.active[slots]] = Reason.INACTIVE
         unknown_s = np.full(len(slots), UNKNOWN_S, dtype=np.int64)
         return Examined(slots, distances_m, reason, unknown_s, unknown_s, unknown_s, states.until_s, made)
 
@@ -202,7 +202,7 @@ class Examiner:
     def _travel_s(self, slots: IntArray, distances_m: FloatArray, ready_s: IntArray) -> IntArray:
         market, question = self._market, self._question
         if question.mode is None:
-            modes = market.columns.mode.take(slots).astype(np.int64)
+            modes = market.columns.mode[slots].astype(np.int64)
         else:
             modes = np.full(len(slots), MODE_CODES[question.mode], dtype=np.int64)
         if self._travel.hourly[modes].any():
@@ -225,8 +225,8 @@ class Examiner:
 
     def _test_zone(self, slots: IntArray, distances_m: FloatArray, reason: IntArray) -> None:
         columns = self._market.columns
-        reason[distances_m > columns.delivery_radius_m.take(slots)] = Reason.OUTSIDE_DELIVERY_ZONE
-        has_zone = columns.has_zone.take(slots)
+        reason[distances_m > columns.delivery_radius_m[slots]] = Reason.OUTSIDE_DELIVERY_ZONE
+        has_zone = columns.has_zone[slots]
         if has_zone.any():
             zoned = np.flatnonzero(has_zone)
             held = self._market.zones.covering(slots[zoned], self._question.destination)

@@ -79,7 +79,7 @@ class Ground:
 
     def _modes(self, slots: IntArray) -> IntArray:
         if self.question.mode is None:
-            return self.market.columns.mode.take(slots).astype(np.int64)
+            return self.market.columns.mode[slots].astype(np.int64)
         return np.full(len(slots), self.modes[0])
 
     def within_m(self, travel_s: int) -> float:

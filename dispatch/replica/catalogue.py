@@ -80,7 +80,10 @@ STORE: Final = np.dtype(
 
 
 class Columns:
-    """A record a store, by slot, and a view of each of its fields (dispatch.domain.market.StoreColumns)."""
+    """A record a store, by slot, and a view of each of its fields (dispatch.domain.market.StoreColumns).
+
+    Of a view ask ``[slots]``: its ``take`` would copy all of it first.
+    """
 
     active: BoolArray
     mode: NDArray[np.int8]
