@@ -13,7 +13,7 @@ from dispatch.domain.nearest import nearest
 from dispatch.domain.question import Question, Strategy
 from dispatch.domain.selection import select
 from geo.travel import Mode
-from tests.selection.worlds import PLACES, difference, question, world
+from tests.selection.worlds import NOW_S, PLACES, difference, question, world
 
 SEED = 20261124
 NO_LIMIT = 10**9
@@ -77,6 +77,10 @@ def test_what_the_market_sifts_by_itself_is_answered_as_by_batches(name: str, mo
     for seed in range(6):
         rng = np.random.default_rng([SEED, list(PLACES).index(name), seed, 77])
         here = world(rng, PLACES[name], count=int(rng.choice([20, 150, 600])), strict=bool(seed % 2))
+        # Some say that they are too busy, some that they are closed, for a while.
+        columns = here.replica.columns
+        columns.busy_until_s[:] = NOW_S + rng.choice([-600, 600], columns.size, p=[0.8, 0.2])
+        columns.closed_until_s[:] = NOW_S + rng.choice([-600, 600], columns.size, p=[0.8, 0.2])
         for _ in range(12):
             asked = in_plain_order(question(rng, here.rows), rng)
             numbers = [number for line in asked.lines if (number := here.replica.stock.number(line.sku)) is not None]
