@@ -23,12 +23,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dispatch.postgres import acquire
 from dispatch.storage.migrate import migrate
-from tests.bench import imports, order_http, order_writes, plots, roads, zones
+from tests.bench import imports, order_http, order_writes, over_http, plots, roads, zones
 from tests.bench.database import fill
 from tests.bench.peers import installing, sizes
 from tests.bench.peers import measuring as peers
 from tests.bench.tables import (
     console,
+    show_http,
     show_imports,
     show_orders,
     show_peers,
@@ -40,7 +41,7 @@ from tests.bench.tables import (
 from tests.bench.world import World
 
 READY_TIMEOUT_S: Final = 600
-PARTS: Final = ("quotes", "peers", "zones", "orders", "imports", "roads")
+PARTS: Final = ("quotes", "peers", "http", "zones", "orders", "imports", "roads")
 
 
 def main() -> None:
@@ -48,6 +49,7 @@ def main() -> None:
     asked.add_argument("--stores", type=int, default=100_000)
     asked.add_argument("--skus", type=int, default=10_000)
     asked.add_argument("--per-store", type=int, default=400)
+    asked.add_argument("--served", type=int, default=10_000, help="stores of the service that is asked over HTTP")
     asked.add_argument("--data-dir", type=Path, help="keep the database here, and use it again; default: thrown away")
     asked.add_argument("--only", choices=PARTS, action="append", help="a part of it; repeatable; default: all")
     asked.add_argument("--compared", type=int, default=300, help="questions by road answered by the full matrix, too")
@@ -69,6 +71,11 @@ def main() -> None:
         show_peers(figures["peers"])
         figures["sizes"] = sizes.measure(console.print)
         show_sizes(figures["sizes"])
+    if "http" in parts:
+        console.print("quotes, stores around and batches over HTTP, beside routes that do nothing …")
+        with _folder(None) as folder:
+            figures["http"] = over_http.measure(World(options.served, options.skus, options.per_store), folder)
+        show_http(figures["http"])
     if "zones" in parts:
         console.print("quoting in one city, with and without a zone for each store …")
         figures["zones"] = zones.measure()

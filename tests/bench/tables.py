@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench import imports, order_http, order_writes, zones
+from tests.bench.http_noop import KINDS
 from tests.bench.peers import sizes
 
 # Wide enough for the tables where there is no terminal to tell its width.
@@ -39,6 +40,41 @@ def show_quotes(figures: dict[str, Any]) -> None:
     size.add_row("loaded from PostgreSQL in", f"{figures['load_s']:.1f} s")
     size.add_row("dispatch serve ready after", f"{figures['ready_s']:.1f} s")
     console.print(size)
+
+
+def show_http(figures: dict[str, Any]) -> None:
+    table = Table(
+        title=f"Over HTTP, {figures['stores']:,} stores, {figures['shelf_rows']:,} shelf rows: a worker's CPU time"
+    )
+    table.add_column("what")
+    table.add_column("µs (spread)", justify="right")
+    for kind in KINDS:
+        table.add_column(f"÷ {kind}", justify="right")
+    table.add_column("single ÷ it", justify="right")
+    cpu_us = figures["cpu_us"]
+    for mix, ratios in figures["quote_ratios"].items():
+        table.add_row(f"quote, {mix}", _told(cpu_us[f"quote, {mix}"], 0), *(_told(ratios[kind], 2) for kind in KINDS))
+    ratios = figures["nearby_ratios"]
+    table.add_row("nearby, a page", _told(cpu_us["nearby"], 0), *(_told(ratios[kind], 2) for kind in KINDS))
+    for mix, gain in figures["batch_gains"].items():
+        table.add_row(f"one of a batch, {mix}", _told(cpu_us[f"batch, {mix}"], 0), *("" for _ in KINDS), _told(gain, 2))
+    table.add_section()
+    for kind in KINDS:
+        for of, name in (("quote", "nothing of a quote"), ("page", "nothing of nearby")):
+            table.add_row(f"nothing, a {of}, {kind}", _told(cpu_us[f"{name}, {kind}"], 0))
+    console.print(table)
+    shares = ", ".join(
+        f"{mix} {told.get('fulfillable', 0) / sum(told.values()):.0%}" for mix, told in figures["outcomes"].items()
+    )
+    console.print(
+        f"fulfillable: {shares}; a quote: {figures['quote_bytes']:,} bytes; a page: {figures['page_stores']} stores,"
+        f" {figures['page_bytes']:,} bytes; idle, the worker takes {figures['idle_share']:.1%} of a core"
+    )
+
+
+def _told(figure: dict[str, Any], digits: int) -> str:
+    low, high = figure["spread"]
+    return f"{figure['median']:,.{digits}f} ({low:,.{digits}f}…{high:,.{digits}f})"
 
 
 def show_zones(figures: dict[str, Any]) -> None:
