@@ -17,7 +17,7 @@ from dispatch.api.docs_page import serve_docs_page
 from dispatch.api.documents import DESCRIPTION, describe
 from dispatch.api.envelope import Envelope
 from dispatch.api.problems import answer_with_problems
-from dispatch.api.shortcuts import ShortcutApp
+from dispatch.api.shortcuts import Shortcut, ShortcutApp
 from dispatch.api.state import Limits, Service
 from dispatch.cores import Cores
 from dispatch.domain.promise import PromiseDefaults
@@ -258,7 +258,13 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, settle: Callable[[
     for module in (finding, reach, orders, stores, closures, movements, partners, imports, lateness, operating):
         app.include_router(module.router)
     app.add_middleware(Envelope)
-    app.shorten({("POST", "/v1/quotes"): finding.quoted})
+    app.shorten(
+        {
+            ("POST", "/v1/quotes"): finding.quoted,
+            ("POST", "/v1/quotes/batch"): finding.quoted_many,
+            ("GET", "/v1/stores/nearby"): Shortcut(finding.read_nearby, finding.nearby_answered),
+        }
+    )
     describe(app)
     return app
 

@@ -6,6 +6,8 @@ from typing import Final
 from fastapi import Request
 from starlette.responses import JSONResponse, Response
 
+from dispatch.api.headers import header
+
 GEOJSON: Final = "application/geo+json"
 _LONGEST_MAX_AGE_S: Final = 30
 
@@ -18,7 +20,7 @@ class GeoJsonResponse(JSONResponse):
 
 def wants_geojson(request: Request) -> bool:
     """Whether the client asks for GeoJSON where there is JSON too."""
-    return GEOJSON in request.headers.get("accept", "").lower()
+    return GEOJSON in (header(request.scope, b"accept") or "").lower()
 
 
 def cached_answer(

@@ -1,17 +1,20 @@
 """Answers as they go out: plain values, ready for JSON."""
 
+from collections.abc import Sequence
 from datetime import datetime, time
+from itertools import islice
 from typing import Any
 
 from dispatch.api.places import lon_lat, told, zone_told
 from dispatch.domain.answer import Candidate, PassedOver, Selection, stock_age_s
 from dispatch.domain.market import NO_LIMIT
 from dispatch.domain.moments import moment
-from dispatch.domain.question import UNKNOWN_SKU, Question
+from dispatch.domain.question import UNKNOWN_SKU, Question, Strategy
 from dispatch.replica.catalogue import TIMES
 from dispatch.replica.replica import Replica
+from dispatch.replica.stock import Terms
 from dispatch.services.nearby import StoreState
-from dispatch.services.offers import eta_told, line_told
+from dispatch.services.offers import eta_told, line_told, terms_of
 from dispatch.storage.imports import ImportRecord
 from dispatch.storage.lateness import LateStore, PartnerUploads
 from dispatch.storage.shelves import ShelfRow
@@ -28,15 +31,24 @@ class QuoteAnswer:
         self._replica = replica
         self._question = question
         self._datum = datum
-        self._lag_s = lag_s
+        self._lag_s = round(lag_s, 3)
 
-    def body(self, selection: Selection) -> dict[str, Any]:
+    def body(self, selection: Selection, terms: list[Terms] | None = None) -> dict[str, Any]:
+        """The answer; ``terms`` of the winner, if they are known already."""
+        answer: dict[str, Any]
+        stock_age = None
         if selection.winner is not None:
-            answer = {"outcome": "fulfillable", **self._offer(selection.winner)}
-            answer["alternatives"] = [self._offer(candidate) for candidate in selection.alternatives]
+            if terms is None:
+                terms = terms_of(self._replica, self._question.lines, selection.winner.slot)
+            stock_age = stock_age_s(self._question, [fresh_s for _, fresh_s in terms])
+            answer = {"outcome": "fulfillable", **self._offer(selection.winner, terms)}
+            answer["alternatives"] = [
+                self._offer(candidate, terms_of(self._replica, self._question.lines, candidate.slot))
+                for candidate in selection.alternatives
+            ]
         else:
             answer = {"outcome": "unfulfillable", **self._refusal(selection)}
-        answer["certificate"] = self._certificate(selection)
+        answer["certificate"] = self._certificate(selection, stock_age)
         if self._question.explain:
             passed_over = selection.passed_over or []
             reasons = selection.passed_over_reasons or {}
@@ -45,18 +57,22 @@ class QuoteAnswer:
             answer["passed_over_reasons"] = {reason.text: count for reason, count in reasons.items()}
         return answer
 
-    def _offer(self, candidate: Candidate) -> dict[str, Any]:
-        slot = candidate.slot
-        card = self._replica.catalogue.card(slot)
+    def _offer(self, candidate: Candidate, terms: list[Terms]) -> dict[str, Any]:
+        slot, catalogue = candidate.slot, self._replica.catalogue
+        card = catalogue.card(slot)
+        lat, lon = catalogue.lat_lon(slot)
+        if self._datum is not Datum.WGS84:
+            lat, lon = told(catalogue.place(slot), self._datum).values()
         return {
             "store": {
                 "store_id": candidate.store_id,
                 "name": card.name,
-                **told(self._replica.catalogue.place(slot), self._datum),
+                "lat": lat,
+                "lon": lon,
                 "distance_m": candidate.distance_m,
             },
             "eta": eta_told(candidate.eta, card.timezone),
-            "lines": [line_told(self._replica, line, slot) for line in self._question.lines],
+            "lines": [line_told(line, price) for line, (price, _) in zip(self._question.lines, terms, strict=True)],
         }
 
     def _refusal(self, selection: Selection) -> dict[str, Any]:
@@ -79,9 +95,9 @@ class QuoteAnswer:
             },
         }
 
-    def _certificate(self, selection: Selection) -> dict[str, Any]:
-        certificate, winner = selection.certificate, selection.winner
-        key = "travel_s" if self._question.strategy == "nearest" else "total_s"
+    def _certificate(self, selection: Selection, stock_age: int | None) -> dict[str, Any]:
+        certificate = selection.certificate
+        key = "travel_s" if self._question.strategy is Strategy.NEAREST else "total_s"
         return {
             "plan": certificate.plan.value if certificate else "stock_first",
             "key": key,
@@ -90,9 +106,9 @@ class QuoteAnswer:
             "next_bound_s": certificate.next_bound_s if certificate else None,
             # Without a search: every store lacks the sku that none has ever had.
             "rest_lacks": certificate.rest_lacks if certificate else selection.unknown_sku,
-            "stock_age_s": stock_age_s(self._replica.stock, self._question, winner.slot) if winner else None,
-            "replica_lag_s": round(self._lag_s, 3),
-            "version": self._replica.version_around(self._question.destination).encode(),
+            "stock_age_s": stock_age,
+            "replica_lag_s": self._lag_s,
+            "version": self._replica.version_text_around(self._question.destination),
         }
 
     def _passed_over(self, entry: PassedOver) -> dict[str, Any]:
@@ -110,6 +126,30 @@ class QuoteAnswer:
             name: moment(value, timezone) if name.endswith(("_at", "_by")) and isinstance(value, int) else value
             for name, value in entry.detail.items()
         }
+
+
+def bodies_of(
+    replica: Replica, asked: Sequence[tuple[Question, Datum]], selections: Sequence[Selection | None], *, lag_s: float
+) -> list[dict[str, Any] | None]:
+    """The answers to questions, one for one, as QuoteAnswer has them; None where there is no selection.
+
+    The terms of all winners are looked up at once.
+    """
+    numbers: list[int] = []
+    slots: list[int] = []
+    for (question, _), selection in zip(asked, selections, strict=True):
+        if selection is not None and selection.winner is not None:
+            numbers += replica.stock.numbers(question.lines)
+            slots += [selection.winner.slot] * len(question.lines)
+    terms = iter(replica.stock.terms(numbers, slots))
+    told: list[dict[str, Any] | None] = []
+    for (question, datum), selection in zip(asked, selections, strict=True):
+        if selection is None:
+            told.append(None)
+            continue
+        of_winner = list(islice(terms, len(question.lines))) if selection.winner is not None else None
+        told.append(QuoteAnswer(replica, question, datum=datum, lag_s=lag_s).body(selection, of_winner))
+    return told
 
 
 def store_told(state: StoreState, datum: Datum) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""The route that is asked most, without the framework's way to it, which costs as much as the answer's making."""
+"""The routes that are asked most, without the framework's way to them, which costs as much as the answers' making."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
 
 from fastapi import FastAPI
 from starlette.requests import ClientDisconnect, Request
@@ -14,25 +15,50 @@ from dispatch.domain.errors import DispatchError
 type Handler = Callable[[Request], Awaitable[Response]]
 
 
+class Shortcut[Asked](NamedTuple):
+    """A way past the framework for requests that ``read`` understands; of others it says None, and they go through it.
+
+    So whatever is wrong with a question is told in one place.
+    """
+
+    read: Callable[[Scope], Asked | None]
+    answer: Callable[[Request, Asked], Awaitable[Response]]
+
+
 class ShortcutApp(FastAPI):
     """FastAPI; requests of some methods and paths go straight to their handlers, each in an envelope of its own.
 
     The app has these routes as well, with the same handlers: for its documents, and for a path with a prefix.
     """
 
-    _shortcuts: Mapping[tuple[str, str], ASGIApp] = {}
+    _shortcuts: Mapping[tuple[str, str], tuple[Callable[[Scope], Any], ASGIApp]] = {}
 
-    def shorten(self, handlers: Mapping[tuple[str, str], Handler]) -> None:
+    def shorten(self, handlers: Mapping[tuple[str, str], Handler | Shortcut[Any]]) -> None:
         """Have these handlers, by method and path, answer without the rest of the app."""
-        self._shortcuts = {place: Envelope(_answered_by(handler)) for place, handler in handlers.items()}
+        self._shortcuts = {place: _made(handler) for place, handler in handlers.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        shortcut = self._shortcuts.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
-        if shortcut is None:
+        read, shortcut = (
+            self._shortcuts.get((scope["method"], scope["path"]), _NONE) if scope["type"] == "http" else _NONE
+        )
+        asked = None if read is None else read(scope)
+        if shortcut is None or asked is None:
             await super().__call__(scope, receive, send)
             return
         scope["app"] = self  # as the framework does
+        scope[_ASKED] = asked
         await shortcut(scope, receive, send)
+
+
+_NONE = (None, None)
+_ASKED = "dispatch.asked"
+
+
+def _made(handler: Handler | Shortcut[Any]) -> tuple[Callable[[Scope], Any], ASGIApp]:
+    if not isinstance(handler, Shortcut):
+        return (lambda _scope: True), Envelope(_answered_by(handler))
+    answer = handler.answer
+    return handler.read, Envelope(_answered_by(lambda request: answer(request, request.scope[_ASKED])))
 
 
 def _answered_by(handler: Handler) -> ASGIApp:

@@ -1,9 +1,9 @@
 """What an answer to a question holds: the winner, what proves it, and who was passed over and why."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from dispatch.domain.market import StockView
 from dispatch.domain.promise import Eta
 from dispatch.domain.question import Question, Reason
 
@@ -53,11 +53,9 @@ class PassedOver:
     eta: Eta
 
 
-def stock_age_s(stock: StockView, question: Question, slot: int) -> int:
-    """Seconds since the oldest of a store's lines was counted or moved; the store has them all."""
-    numbers = [number for line in question.lines if (number := stock.number(line.sku)) is not None]
-    fresh_s = [moment_s for number in numbers if (moment_s := stock.fresh_s(number, slot)) is not None]
-    return max(0, question.now_s - min(fresh_s))
+def stock_age_s(question: Question, fresh_s: Iterable[int | None]) -> int:
+    """Seconds since the oldest of a store's lines was counted or moved, by how fresh each is; it has them all."""
+    return max(0, question.now_s - min([moment_s for moment_s in fresh_s if moment_s is not None]))
 
 
 @dataclass(slots=True)

@@ -3,14 +3,14 @@
 Stores are *slots*: small numbers, positions in arrays. All arrays of ``StoreColumns`` are indexed by slot.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dispatch.domain.hours import Schedules, Zones
-from dispatch.domain.question import Question, Reason
+from dispatch.domain.question import Question, Reason, Wanted
 from geo.coordinates import LatLon
 from geo.point_index import PointIndex
 from geo.travel import TravelModel
@@ -75,6 +75,10 @@ class StockView(Protocol):
 
     def number(self, sku: str) -> int | None:
         """The number of a sku; None if no store has ever had it."""
+        ...
+
+    def numbers(self, lines: Iterable[Wanted]) -> list[int]:
+        """The numbers of the lines' skus, in order; of a sku that no store has ever had -1."""
         ...
 
     def probe(self, slots: IntArray, now_s: int) -> Probe: ...
@@ -186,6 +190,21 @@ class Market(Protocol):
         ``numbers`` are the sku numbers of the lines, at least one. A way takes ``pace_s_m`` a metre, and none beyond
         ``reach_m`` is gone; ``barred`` slots are passed over. Beyond ``horizon_m`` nobody is looked for. None if this
         cannot tell.
+        """
+        ...
+
+    def sift_many(
+        self,
+        questions: Sequence[Question],
+        numbers: Sequence[Sequence[int]],
+        *,
+        pace_s_m: float,
+        reach_m: float,
+        horizon_m: float,
+    ) -> list[Sifted | None]:
+        """As ``sift`` for each question, one for one, where the nearest stores tell who passes; None elsewhere.
+
+        There is at least one; all have the same times and the same reach, and pass no store over.
         """
         ...
 

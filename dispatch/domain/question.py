@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Final
+from itertools import starmap
+from typing import Final, NamedTuple, Protocol
 
 from geo.coordinates import LatLon
 from geo.travel import Mode
@@ -42,20 +43,28 @@ class Reason(IntEnum):
 UNKNOWN_SKU: Final = "unknown_sku"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """So many of a sku."""
 
     sku: str
     quantity: int
 
 
-def summed(lines: Sequence[Line]) -> tuple[Line, ...]:
-    """The same lines with those of one sku taken together, in order of first appearance."""
+class Wanted(Protocol):
+    """So many of a sku, as whoever asks says it."""
+
+    @property
+    def sku(self) -> str: ...
+    @property
+    def quantity(self) -> int: ...
+
+
+def summed(lines: Sequence[Wanted]) -> tuple[Line, ...]:
+    """Lines with those of one sku taken together, in order of first appearance."""
     quantities: dict[str, int] = {}
     for line in lines:
         quantities[line.sku] = quantities.get(line.sku, 0) + line.quantity
-    return tuple(Line(sku, quantity) for sku, quantity in quantities.items())
+    return tuple(starmap(Line, quantities.items()))
 
 
 @dataclass(slots=True, kw_only=True)  # not frozen: to make it would take three times as long

@@ -37,8 +37,7 @@ class Version(dict[int, int]):
 
     def encode(self) -> str:
         """Opaque text, the same for equal versions: pairs in order of cell."""
-        pairs = tuple(sorted(self.items()))
-        return _remembered_text(pairs) if len(pairs) <= _FEW_CELLS else _text(pairs)
+        return text_of(tuple(sorted(self.items())))
 
     @classmethod
     def decode(cls, text: str) -> Self:
@@ -59,6 +58,11 @@ class Version(dict[int, int]):
     @classmethod
     def of(cls, pairs: Iterable[tuple[int, int]]) -> Self:
         return cls(pairs)
+
+
+def text_of(pairs: tuple[tuple[int, int], ...]) -> str:
+    """``Version.encode`` of pairs of cell and number that are in order of cell."""
+    return _remembered_text(pairs) if len(pairs) <= _FEW_CELLS else _text(pairs)
 
 
 def _text(pairs: tuple[tuple[int, int], ...]) -> str:

@@ -213,6 +213,10 @@ class Catalogue:
     def place(self, slot: int) -> LatLon:
         return LatLon(lat=float(self.index.lats[slot]), lon=float(self.index.lons[slot]))
 
+    def lat_lon(self, slot: int) -> tuple[float, float]:
+        """As ``place``, without the cost of one that is checked."""
+        return self.index.lats.item(slot), self.index.lons.item(slot)
+
     def brand_number(self, brand: str) -> int:
         """The number under which ``columns.brand`` files a brand; −1 if no store has it."""
         return self._brands.get(brand, -1)

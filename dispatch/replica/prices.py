@@ -13,11 +13,11 @@ class Prices:
     """Ids in the order in which prices are first met. A price is packed: minor units, then 3 bytes of currency."""
 
     def __init__(self) -> None:
-        self._prices: list[Price | None] = [None]
+        self.by_id: list[Price | None] = [None]
         self._ids: dict[int, int] = {0: 0}
 
     def __getitem__(self, price_id: int) -> Price | None:
-        return self._prices[price_id]
+        return self.by_id[price_id]
 
     def id(self, price: Price | None) -> int:
         """The id of a price, new or known."""
@@ -32,8 +32,8 @@ class Prices:
         for one in packed:
             price_id = self._ids.get(one)
             if price_id is None:
-                price_id = self._ids[one] = len(self._prices)
-                self._prices.append((one >> 24, (one & 0xFFFFFF).to_bytes(3).decode("ascii")))
+                price_id = self._ids[one] = len(self.by_id)
+                self.by_id.append((one >> 24, (one & 0xFFFFFF).to_bytes(3).decode("ascii")))
             ids.append(price_id)
         return ids
 

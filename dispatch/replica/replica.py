@@ -12,18 +12,19 @@ import numpy as np
 from dispatch.domain.hours import Schedules, Zones
 from dispatch.domain.market import Failing, IntArray, Sifted
 from dispatch.domain.question import Question
-from dispatch.domain.versions import Version
+from dispatch.domain.versions import Version, text_of
 from dispatch.replica.catalogue import Catalogue, Columns, StoreDefaults
 from dispatch.replica.filing import Filing
 from dispatch.replica.loading import ShelfRows
 from dispatch.replica.numbering import Numbering
 from dispatch.replica.pauses import Pauses
 from dispatch.replica.sieve import Sieve
+from dispatch.replica.sieve_many import sift_many
 from dispatch.replica.sku_rows import SlotRanges
 from dispatch.replica.stock import Stock
 from dispatch.replica.unfiled import Arrival, UnfiledShelves
 from dispatch.storage.feed import FeedReader, ShelfColumns, StoreRow
-from geo.cells import home_cells_within
+from geo.cells import home_cells_at
 from geo.coordinates import LatLon
 from geo.point_index import PointIndex
 from geo.travel import TravelModel
@@ -35,7 +36,6 @@ type Progress = Callable[[str, int], None]
 _FEW_ROWS: Final = 4_096
 # Prices looked up between two pauses: some hundred microseconds.
 _PRICES_A_STEP: Final = 1_000
-_AT_HOME_M: Final = 1.0
 _LOW_HALF: Final = (1 << 32) - 1
 
 
@@ -108,6 +108,19 @@ class Replica:
     ) -> Sifted | None:
         return self._sieve.sift(question, numbers, pace_s_m, reach_m, horizon_m, barred, tell_having=tell_having)
 
+    def sift_many(
+        self,
+        questions: Sequence[Question],
+        numbers: Sequence[Sequence[int]],
+        *,
+        pace_s_m: float,
+        reach_m: float,
+        horizon_m: float,
+    ) -> list[Sifted | None]:
+        return sift_many(
+            self.catalogue, self.stock, questions, numbers, pace_s_m=pace_s_m, reach_m=reach_m, horizon_m=horizon_m
+        )
+
     def latest_failing(
         self,
         question: Question,
@@ -140,9 +153,16 @@ class Replica:
         return self.schedules.opens_at_s(schedule, closed_until_s)
 
     def version_around(self, place: LatLon) -> Version:
-        """How far this replica is in the cell of a place."""
-        cells = home_cells_within(place, _AT_HOME_M)
-        return Version({cell: self.cursors[cell] for cell in cells if cell in self.cursors})
+        """How far this replica is in the cells at a place."""
+        return Version(self._cursors_at(place))
+
+    def version_text_around(self, place: LatLon) -> str:
+        """``version_around`` as text."""
+        return text_of(tuple(self._cursors_at(place)))
+
+    def _cursors_at(self, place: LatLon) -> list[tuple[int, int]]:
+        cursors = self.cursors
+        return [(cell, cursors[cell]) for cell in home_cells_at(place) if cell in cursors]
 
     def lies_in(self, store_no: int, cell: int) -> bool:
         """Whether a store is in service, and in that cell."""

@@ -17,17 +17,22 @@ The unit is chosen so that the oldest freshness which can be said is still older
 rows at the base itself, which is the newest count at loading: a row is never taken for fresher than it is.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from dispatch.domain.market import BoolArray, BoolTable, IntArray
+from dispatch.domain.question import Wanted
 from dispatch.replica.freshness import FRESH_MAX, Freshness
 from dispatch.replica.prices import Price, Prices
+from dispatch.replica.row_values import NO_ROW, values_at
 from dispatch.replica.sku_rows import LARGE, ODD_PRICE, RowTable, SkuRows, SlotRanges, block_of
 from dispatch.replica.unfiled import UnfiledShelves, Waiting
+
+type Terms = tuple[Price | None, int | None]
+"""Of a row its price and how fresh it is (epoch seconds); neither where there is no row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +141,11 @@ class Stock:
     def number(self, sku: str) -> int | None:
         """The replica's number of a sku; None if no store has ever had it."""
         return self._numbers.get(sku)
+
+    def numbers(self, lines: Iterable[Wanted]) -> list[int]:
+        """The numbers of the lines' skus, in order; of a sku that no store has ever had -1."""
+        number = self._numbers.get
+        return [number(line.sku, -1) for line in lines]
 
     def add_sku(self, sku: str) -> int:
         """The number of a sku, new or known."""
@@ -311,6 +321,27 @@ class Stock:
             return None
         code = (int(rows.value[at]) >> 16) & 63
         return self.prices[(rows.odd_prices or {})[slot] if code == ODD_PRICE else rows.prices[code]]
+
+    def terms(self, numbers: Sequence[int], slots: Sequence[int]) -> list[Terms]:
+        """The price and the freshness of each (sku number, slot), one for one, as ``price`` and ``fresh_s`` say."""
+        at, of = np.array(numbers, dtype=np.int64), np.array(slots, dtype=np.int64)
+        values = values_at(self.table.places, at, of)
+        codes, fresh = ((values >> 16) & 63).tolist(), self.freshness.moments_s(of, values & FRESH_MAX).tolist()
+        rows, prices = self._rows, self.prices.by_id
+        told: list[Terms] = []
+        for number, slot, value, code, fresh_s in zip(numbers, slots, values.tolist(), codes, fresh, strict=True):
+            of_sku = rows[number]
+            if value == NO_ROW or of_sku is None:
+                told.append((None, None))
+            elif code == ODD_PRICE:
+                told.append((prices[(of_sku.odd_prices or {})[slot]], fresh_s))
+            else:
+                told.append((prices[of_sku.prices[code]], fresh_s))
+        if self.waiting.row_count:
+            for i, (number, slot) in enumerate(zip(numbers, slots, strict=True)):
+                if self.waiting.of(slot) is not None:
+                    told[i] = self.price(number, slot), self.fresh_s(number, slot)
+        return told
 
     # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────
 

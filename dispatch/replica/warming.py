@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from dispatch.domain.nearest_many import nearest_of_each
 from dispatch.domain.promise import PromiseDefaults
 from dispatch.domain.question import Line, Question
 from dispatch.domain.selection import select
@@ -32,7 +33,10 @@ def warm_up() -> None:
     replica = Replica(Catalogue([row], _DEFAULTS), Stock(), EstimateTravel(), {})
     replica.stock.reserve(1)
     replica.know_skus({1: "sku"})
-    select(replica, Question(destination=place, lines=(Line("sku", 1),), promise_s=1, now_s=0, start_s=0))
+    question = Question(destination=place, lines=(Line("sku", 1),), promise_s=1, now_s=0, start_s=0)
+    select(replica, question)
+    nearest_of_each(replica, [question], replica.travel)
+    replica.stock.terms([0], [0])
     replica.index.within(place, 1.0)
     next(replica.index.batches(place))
 

@@ -90,9 +90,9 @@ class Metrics:
         roads.waited = self._engine_s.observe
         self.update()
 
-    def quoted(self, outcome: str) -> None:
-        """Count a quote by its outcome."""
-        self._quotes[outcome].inc()
+    def quoted(self, outcome: str, count: int = 1) -> None:
+        """Count quotes by their outcome."""
+        self._quotes[outcome].inc(count)
 
     def counted(self, partner: str, *, late: int, oldest_s: float) -> None:
         """Tell how many of a partner's stores are late, and how old the oldest of their newest counts is."""

@@ -1,12 +1,13 @@
 """The stores around a place, nearest first, with what a shopper wants to know of them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from dispatch.domain.market import BoolArray, FloatArray, IntArray
+from dispatch.domain.spells import FOREVER_S
 from dispatch.replica.catalogue import Card
 from dispatch.replica.replica import Replica
 from geo.coordinates import LatLon
@@ -30,7 +31,7 @@ class NearbyQuestion:
     skus: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: a page has hundreds, and to make them would take several times as long
 class StoreState:
     """A store as answers show it; instants are epoch seconds. ``stock`` is by sku asked, None where it is stale."""
 
@@ -73,9 +74,9 @@ def nearby(replica: Replica, question: NearbyQuestion) -> NearbyPage:
         if len(found) > question.limit:
             break
     shown = found[: question.limit]
-    # First, since it works out the states of all schedules at once, which the stores' own then find at hand.
-    steady_for_s = opening_steady_for_s(replica, question.now_s, [slot for _, _, slot in shown])
-    stores = _states_here(replica, question, shown)
+    if not shown:
+        return NearbyPage([], False, None)
+    stores, steady_for_s = _states_here(replica, question, shown)
     return NearbyPage(stores, len(found) > question.limit, steady_for_s)
 
 
@@ -95,22 +96,6 @@ def state_of(replica: Replica, slot: int, now_s: int) -> StoreState:
         opens_at_s=replica.opens_at_s(slot, now_s),
         closes_at_s=None if says_closed else replica.schedules.closes_at_s(schedule, now_s),
     )
-
-
-def stock_at(replica: Replica, slot: int, skus: tuple[str, ...], now_s: int) -> dict[str, int | None]:
-    """What is available of each sku, at most MOST_STOCK_TOLD; None where the row is stale, 0 where there is none."""
-    at = np.array([slot], dtype=np.int64)
-    probe = replica.stock.probe(at, now_s)
-    told: dict[str, int | None] = {}
-    for sku in skus:
-        number = replica.stock.number(sku)
-        if number is None:
-            told[sku] = 0
-            continue
-        _, stale = probe.lines([(number, 1)])
-        available = int(replica.stock.gather(number, at).available[0])
-        told[sku] = None if stale[0, 0] else min(available, MOST_STOCK_TOLD)
-    return told
 
 
 def _passing(replica: Replica, question: NearbyQuestion, numbers: list[int]) -> Iterator[tuple[float, str, int]]:
@@ -143,19 +128,67 @@ def _delivers(replica: Replica, slots: IntArray, distances_m: FloatArray, door: 
     return within & (~columns.has_zone[slots] | replica.zones.covering(slots, door))
 
 
-def _states_here(replica: Replica, question: NearbyQuestion, shown: list[tuple[float, str, int]]) -> list[StoreState]:
+def _states_here(
+    replica: Replica, question: NearbyQuestion, shown: list[tuple[float, str, int]]
+) -> tuple[list[StoreState], int]:
+    """The stores shown, at least one, each as ``state_of`` has it; and how long none of them opens or closes.
+
+    What takes numpy is asked of all at once: one by one it would be most of the time of a page.
+    """
+    now_s = question.now_s
     slots = np.array([slot for _, _, slot in shown], dtype=np.int64)
-    distances_m = np.array([distance_m for distance_m, _, _ in shown])
-    delivers = _delivers(replica, slots, distances_m, question.origin).tolist()
-    return [
-        replace(
-            state_of(replica, slot, question.now_s),
-            distance_m=distance_m,
-            delivers_here=delivers_here,
-            stock=stock_at(replica, slot, question.skus, question.now_s),
+    schedules = replica.columns.schedule[slots]
+    states = replica.schedules.states(schedules, now_s)
+    closed_until_s = replica.columns.closed_until_s[slots]
+    columns = zip(
+        shown,
+        schedules.tolist(),
+        states.is_open.tolist(),
+        states.until_s.tolist(),
+        (closed_until_s > now_s).tolist(),
+        _delivers(replica, slots, np.array([distance_m for distance_m, _, _ in shown]), question.origin).tolist(),
+        _stocks(replica, slots, question.skus, now_s),
+        strict=True,
+    )
+    told = []
+    for (distance_m, store_id, slot), schedule, is_open, until_s, says_closed, delivers_here, stock in columns:
+        changes_at_s = None if until_s == FOREVER_S else until_s
+        if says_closed:
+            opens_at_s, closes_at_s = replica.opens_at_s(slot, now_s), None
+        else:
+            opens_at_s, closes_at_s = (None, changes_at_s) if is_open else (changes_at_s, None)
+        told.append(
+            StoreState(
+                slot,
+                store_id,
+                replica.catalogue.place(slot),
+                replica.catalogue.card(slot),
+                is_open and not says_closed,
+                replica.schedules.known(schedule),
+                opens_at_s,
+                closes_at_s,
+                distance_m,
+                delivers_here,
+                stock,
+            )
         )
-        for (distance_m, _, slot), delivers_here in zip(shown, delivers, strict=True)
-    ]
+    return told, _steady_for_s(states.until_s, closed_until_s, now_s)
+
+
+def _stocks(replica: Replica, slots: IntArray, skus: tuple[str, ...], now_s: int) -> list[dict[str, int | None]]:
+    """What each slot has of each sku, at most MOST_STOCK_TOLD; None where the row is stale, 0 where there is none."""
+    told: list[dict[str, int | None]] = [{} for _ in range(len(slots))]
+    if not skus:
+        return told
+    probe = replica.stock.probe(slots, now_s)
+    for sku in skus:
+        number = replica.stock.number(sku)
+        assert number is not None, "where no store has had a sku nobody is shown"
+        _, stale = probe.lines([(number, 1)])
+        available = np.minimum(replica.stock.gather(number, slots).available, MOST_STOCK_TOLD)
+        for stock, count, is_stale in zip(told, available.tolist(), stale[0].tolist(), strict=True):
+            stock[sku] = None if is_stale else count
+    return told
 
 
 def opening_steady_for_s(replica: Replica, now_s: int, among: list[int]) -> int | None:
@@ -164,6 +197,10 @@ def opening_steady_for_s(replica: Replica, now_s: int, among: list[int]) -> int 
         return None
     slots = np.array(among, dtype=np.int64)
     until_s = replica.schedules.states(replica.columns.schedule[slots], now_s).until_s
-    closed_until_s = replica.columns.closed_until_s[slots]
+    return _steady_for_s(until_s, replica.columns.closed_until_s[slots], now_s)
+
+
+def _steady_for_s(until_s: IntArray, closed_until_s: IntArray, now_s: int) -> int:
+    """The seconds until a state ends, of at least one: by hours, or by the store's own word."""
     until: list[int] = [int(until_s.min()), *closed_until_s[closed_until_s > now_s].tolist()]
     return max(0, min(until) - now_s)

@@ -1,4 +1,4 @@
-"""POST /v1/quotes is answered before the framework sees it; whatever else goes its usual way."""
+"""What is asked most is answered before the framework sees it; whatever else goes its usual way."""
 
 import json
 import re
@@ -117,6 +117,72 @@ async def test_a_quote_is_answered_the_same_either_way(app_client: Api) -> None:
     app_client.app.shorten({})
     for one, other in zip(short, await asked(), strict=True):
         assert (one.status_code, _shown(one)) == (other.status_code, _shown(other))
+        assert list(one.headers) == list(other.headers)
+
+
+async def test_many_quotes_are_answered_the_same_either_way(app_client: Api) -> None:
+    async def asked() -> list[httpx.Response]:
+        return [
+            await app_client.send("POST", "/v1/quotes/batch", **arguments)
+            for arguments in (
+                {"json": {"quotes": [_GOOD, _BAD, 17]}},
+                {"json": {"quotes": [], "more": 1}},
+                {"json": {"quotes": [_GOOD] * 1_001}},
+                {"content": b"{"},
+                {"json": {}, "headers": {"Dispatch-Min-Version": "nonsense"}},
+                {"json": {}, "headers": {"Content-Type": "text/plain"}},
+                {"json": {}, "params": {"a": "1"}},
+            )
+        ]
+
+    short = await asked()
+    assert [one.status_code for one in short] == [200, 422, 422, 400, 400, 415, 422]
+    app_client.app.shorten({})
+    for one, other in zip(short, await asked(), strict=True):
+        assert (one.status_code, _shown(one)) == (other.status_code, _shown(other))
+        assert list(one.headers) == list(other.headers)
+
+
+async def test_a_page_of_stores_is_answered_the_same_either_way(app_client: Api) -> None:
+    await app_client.put_store("a", 25.001, 121.5, brand="全家", opening_hours="Mo-Su 08:00-22:00")
+    await app_client.put_store("b", 25.002, 121.5)
+    await app_client.put_stock("a", tea=3)
+    here = [("lat", "25"), ("lon", "121.5")]
+
+    async def asked() -> list[httpx.Response]:
+        tag = (await app_client.send("GET", "/v1/stores/nearby", params=here, headers=app_client.seen)).headers["etag"]
+        return [
+            await app_client.send("GET", "/v1/stores/nearby", params=params, headers=app_client.seen | headers)
+            for params, headers in (
+                (here, {}),
+                (here, {"If-None-Match": tag}),
+                (here, {"Accept": "text/html, Application/Geo+JSON"}),
+                (here, {"Dispatch-Min-Version": "nonsense"}),
+                ([*here, ("limit", "1"), ("brand", "全家"), ("open_now", "yes"), ("delivers_here", "1")], {}),
+                ([*here, ("sku", "tea"), ("sku", "milk")], {}),
+                ([*here, ("sku", "tea"), ("fields", "stock,name"), ("fields", "lat")], {}),
+                ([*here, ("fields", "nonsense")], {}),
+                ([*here, ("datum", "bd09"), ("radius_m", "1e3"), ("limit", " 5 ")], {}),
+                ([*here, ("cursor", "nonsense")], {}),
+                ([*here, ("lat", "25")], {}),
+                ([*here, ("limit", ""), ("brand", "")], {}),
+                ([*here, ("brand", "")], {}),
+                ([*here, ("nonsense", "1"), ("radius_m", "0")], {}),
+                ([*here, ("map", "a=b"), ("id_from", "x")], {}),
+                ([("lat", "nan"), ("lon", "121.5")], {}),
+                ([("lat", "95"), ("lon", "25")], {}),
+                ([], {}),
+            )
+        ] + [
+            await app_client.send("GET", "/v1/stores/nearby?lat=25&lon=121.5&brand=" + brand, headers=app_client.seen)
+            for brand in ("%ff", "%zz", "a+b%20c", "a;b", "%E5%85%A8%E5%AE%B6", "x&&y=")
+        ]
+
+    short = await asked()
+    assert {one.status_code for one in short} == {200, 304, 400, 422}
+    app_client.app.shorten({})
+    for one, other in zip(short, await asked(), strict=True):
+        assert (one.status_code, one.content) == (other.status_code, other.content), one.request.url
         assert list(one.headers) == list(other.headers)
 
 

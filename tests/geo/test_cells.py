@@ -5,7 +5,7 @@ import h3 as h3_text
 import pytest
 from pyproj import Geod
 
-from geo.cells import HOME_RESOLUTION, cell_from_text, cell_of, cell_to_text, cells_within, home_cells_within, ring
+from geo.cells import AT_M, HOME_RESOLUTION, cell_from_text, cell_of, cell_to_text, cells_within, home_cells_at, ring
 from geo.coordinates import LatLon
 
 GEOD = Geod(ellps="WGS84")
@@ -50,18 +50,29 @@ def test_every_place_within_the_radius_lies_in_one_of_the_cells(
 
 
 @pytest.mark.parametrize(("lat", "lon"), ORIGINS)
-@pytest.mark.parametrize("radius_m", [0.0, 1.0, 900.0])
-def test_home_cells_that_are_remembered_are_those_that_are_found(lat: float, lon: float, radius_m: float) -> None:
-    # So close together that many share a fine cell, some of them one that lies across the edge of a circle.
+def test_home_cells_at_a_place_are_those_within_a_metre(lat: float, lon: float) -> None:
     rng = random.Random(SEED)
-    divided = 0
+    several = 0
     for _ in range(20):
-        middle = around(rng, LatLon(lat=lat, lon=lon), 100_000)
-        places = [around(rng, middle, 2_000) for _ in range(30)]
-        found = [cells_within(place, radius_m) for place in places]
-        assert [list(home_cells_within(place, radius_m)) for place in places] == found, f"{middle}, seed {SEED}"
-        divided += len({tuple(cells) for cells in found}) > 1
-    assert divided, "no place lay near the edge of a circle"
+        origin = around(rng, LatLon(lat=lat, lon=lon), 100_000)
+        places = [origin, *on_the_circle_of(rng, rng.choice(cells_within(origin, 50_000)))]
+        for place in places:
+            found = home_cells_at(place)
+            assert found == cells_within(place, AT_M), f"{place}, seed {SEED}"
+            several += len(found) > 1
+    assert several, "no place lay near the edge of a circle"
+
+
+def on_the_circle_of(rng: random.Random, cell: int) -> list[LatLon]:
+    """Places as far from the centre of a cell as a place may be that is near it, and a little nearer and farther."""
+    centre = h3_text.cell_to_latlng(cell_to_text(cell))
+    corners = h3_text.cell_to_boundary(cell_to_text(cell))
+    circumradius_m = 1.01 * max(GEOD.inv(centre[1], centre[0], lon, lat)[2] for lat, lon in corners)
+    places = []
+    for more_m in (-3.0, -1.0, -0.2, -1e-6, 1e-6, 0.2, 1.0):
+        lon, lat, _ = GEOD.fwd(centre[1], centre[0], rng.uniform(0, 360), AT_M + circumradius_m + more_m)
+        places.append(LatLon(lat=lat, lon=lon))
+    return places
 
 
 def test_the_cells_are_not_many_more_than_needed() -> None:

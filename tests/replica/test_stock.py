@@ -62,6 +62,8 @@ class Shelves:
         for slot, fresh_s in zip(slots, found.fresh_s.tolist(), strict=True):
             assert self.stock.price(number, slot) == (rows[slot][2] if slot in rows else None)
             assert self.stock.fresh_s(number, slot) == (fresh_s if slot in rows else None)
+        terms = [(self.stock.price(number, slot), self.stock.fresh_s(number, slot)) for slot in slots]
+        assert self.stock.terms([number] * len(slots), slots) == terms
         for wanted in (1, 3, 1022, 1023, 1024, 5000):
             enough, stale = self.stock.probe(ints(*slots), self.base_s).lines([(number, wanted)])
             assert enough[0].tolist() == [slot in rows and rows[slot][0] >= wanted for slot in slots]

@@ -122,7 +122,9 @@ class Told:
             found = self.stock.gather(number, everywhere)
             assert found.has_row.tolist() == [row is not None for row in shelves]
             assert found.available.tolist() == [0 if row is None else row[0] for row in shelves]
+            terms = self.stock.terms([number] * len(STORES), STORES)
             for i, (slot, row) in enumerate(zip(STORES, shelves, strict=True)):
+                assert terms[i] == (self.stock.price(number, slot), self.stock.fresh_s(number, slot))
                 assert self.stock.has_row(number, slot) == (row is not None)
                 assert self.stock.available(number, slot) == (0 if row is None else row[0])
                 assert self.stock.price(number, slot) == (None if row is None else row[1])

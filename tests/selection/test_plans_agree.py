@@ -10,7 +10,7 @@ import pytest
 from dispatch.domain import selection
 from dispatch.domain.answer import Plan
 from dispatch.domain.nearest import nearest
-from dispatch.domain.question import Question, Strategy
+from dispatch.domain.question import Line, Question, Strategy
 from dispatch.domain.selection import select
 from geo.travel import Mode
 from tests.selection.worlds import NOW_S, PLACES, difference, question, world
@@ -67,7 +67,7 @@ def test_a_forced_plan_gives_the_same_answer(name: str, plan: str, monkeypatch: 
 def in_plain_order(asked: Question, rng: np.random.Generator) -> Question:
     """A question for the nearest store, of a kind that the market may answer by itself."""
     quantities = rng.choice([1, 1, 2, 5, 5_000], len(asked.lines))
-    lines = tuple(replace(line, quantity=int(wanted)) for line, wanted in zip(asked.lines, quantities, strict=True))
+    lines = tuple(Line(line.sku, int(wanted)) for line, wanted in zip(asked.lines, quantities, strict=True))
     return replace(asked, lines=lines, strategy=Strategy.NEAREST, mode=Mode.EBIKE, explain=False, only_stores=None)
 
 

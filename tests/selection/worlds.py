@@ -15,6 +15,7 @@ from dispatch.domain.stores import Store
 from dispatch.replica.catalogue import Catalogue, StoreDefaults
 from dispatch.replica.replica import Replica
 from dispatch.replica.stock import Stock
+from dispatch.services.offers import terms_of
 from dispatch.storage.feed import StoreRow
 from geo.cells import cell_of
 from geo.coordinates import LatLon
@@ -269,12 +270,13 @@ def plain(selection: Selection, replica: Replica, question: Question) -> Answer:
         return Refused(**chosen(found), reason=found.reason.text, detail=found.detail)  # type: ignore[arg-type]
 
     winner = selection.winner
+    terms = terms_of(replica, question.lines, winner.slot) if winner else []
     reasons, listed = selection.passed_over_reasons, selection.passed_over
     return Answer(
         unknown_sku=selection.unknown_sku,
         winner=Chosen(**chosen(selection.winner)) if selection.winner else None,  # type: ignore[arg-type]
         alternatives=[Chosen(**chosen(found)) for found in selection.alternatives],  # type: ignore[arg-type]
-        stock_age_s=stock_age_s(replica.stock, question, winner.slot) if winner else None,
+        stock_age_s=stock_age_s(question, [fresh_s for _, fresh_s in terms]) if winner else None,
         miss=refused(selection.miss) if selection.miss else None,
         passed_over=None if listed is None else [refused(found) for found in listed],
         passed_over_total=selection.passed_over_total,

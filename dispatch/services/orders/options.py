@@ -18,7 +18,7 @@ from dispatch.domain.question import Question, Reason
 from dispatch.domain.selection import Selecting
 from dispatch.domain.spells import FOREVER_S
 from dispatch.replica.replica import Replica
-from dispatch.services.offers import eta_told, line_told
+from dispatch.services.offers import eta_told, lines_told
 from dispatch.services.orders.wishes import text_of, without
 from dispatch.services.roads import Roads
 from dispatch.storage.order_writes import Option, StoreAt
@@ -97,7 +97,7 @@ def option_of(replica: Replica, question: Question, candidate: Candidate) -> Opt
         ),
         store_told=text_of(store),
         eta=text_of(eta_told(candidate.eta, card.timezone)),
-        lines_told=text_of([line_told(replica, line, slot) for line in question.lines]),
+        lines_told=text_of(lines_told(replica, question.lines, slot)),
         promised_by=datetime.fromtimestamp(question.start_s + question.promise_s, UTC),
     )
 
