@@ -31,8 +31,8 @@ def nearest(
         return None
     if question.mode is not None:
         mode = MODE_CODES[question.mode]
-    elif len(market.modes) == 1:
-        mode = int(market.modes[0])
+    elif len(modes := market.modes) == 1:
+        mode = int(modes[0])
     else:
         return None
     pace_s_m = travel.pace_s_m(mode)

@@ -151,7 +151,7 @@ class Replica:
         there[(self.columns.cell == cell) & ~np.isnan(self.index.lats[: self.columns.size])] = True
         stores = np.flatnonzero(there)
         yield 0, self._checked(stores, 0, self.columns.open_orders[stores].astype(np.int64))
-        ranges = SlotRanges(self.catalogue.stretches(cell))
+        ranges = SlotRanges(self.catalogue.regions.stretches(cell))
         for number, sku_no in list(self.sku_nos.items()):
             slots = self.stock.holders(number, ranges)
             slots = slots[there[slots]]

@@ -29,6 +29,7 @@ _MOST_HAVING: Final = 4_096
 # What ``_parts`` has, by the names of MEMORY.
 _NAMES: Final = (
     ("tree_ids", "tree_xyz", "tree_axis", "tree_split", "tree_left", "tail_ids", "tail_xyz", "tail"),
+    ("balls", "firsts", "stretches", "regions"),
     ("is_open", "since_s", "recheck_s", "until_s"),
     ("new", "new_slots", "new_edges", "new_available", "new_fresh_s"),
     ("old", "old_slots", "old_edges", "old_available", "old_fresh_s"),
@@ -99,9 +100,9 @@ class Sieve:
                 break
             self._learn(said, question)
         if said != ALL_SEEN:
-            edges, next_m = self._catalogue.slots_around(question.destination, reach_m).edges, inf
+            next_m = inf
             while True:
-                found, examined, said, have, rest_lacks = nearest_holding(address, edges)
+                found, examined, said, have, rest_lacks = nearest_holding(address)
                 if said < 0:
                     break
                 self._learn(said, question)
@@ -139,7 +140,8 @@ class Sieve:
         """Tell where all arrays are, as far as they are others than the last time."""
         catalogue, stock, index = self._catalogue, self._stock, self._catalogue.index
         parts = (
-            index.tree_parts, catalogue.schedules.frame(planned=question.start_s != question.now_s).parts,
+            index.tree_parts, catalogue.regions.parts,
+            catalogue.schedules.frame(planned=question.start_s != question.now_s).parts,
             stock.waiting.arrived.parts, stock.waiting.being_filed.parts,
             index.xyz, index.lats, index.lons, catalogue.columns.records,
             stock.table.places, stock.freshness.zero_s, stock.freshness.unit_s,
@@ -149,7 +151,7 @@ class Sieve:
         for names, part, seen in zip(_NAMES, parts, self._seen, strict=True):
             if part is not seen:
                 for name, array in zip(names, part if isinstance(part, tuple) else (part,), strict=True):
-                    if name == "tail":
+                    if isinstance(array, int):
                         self._memory[name] = array
                     else:
                         self._keep(name, array)

@@ -21,7 +21,7 @@ from dispatch.replica.unfiled import Arrival
 from dispatch.storage.feed import ShelfColumns
 from geo.chord_tree import ChordTree
 from geo.coordinates import LatLon
-from geo.geodesy import earth_centred
+from geo.geodesy import earth_centred, earth_centred_place
 
 SEED = 20261127
 NOW_S = 1_790_000_000
@@ -113,12 +113,21 @@ class Stores:
         )
 
 
-SOME_STORES: Any = Stores(3 * BLOCK)
+    def within(self, ranges: SlotRanges) -> Any:
+        """These stores, of which those alone are around whose slots lie in the ranges."""
+        stretches = [[first, end, i + 1] for i, (first, end) in enumerate(ranges.pairs)] or [[0, 0, 0]]
+        stretches[-1][2] = -1
+        balls = np.array([[*earth_centred_place(ANYWHERE), 1.0]])
+        parts = balls, np.zeros(1, dtype=np.int64), np.array(stretches), 1
+        return SimpleNamespace(**vars(self), regions=SimpleNamespace(parts=parts))
+
+
+SOME_STORES = Stores(3 * BLOCK)
 
 
 def slots_sifted(stock: Stock, number: int, wanted: int, ranges: SlotRanges, now_s: int) -> list[int]:
     """Which stores of these ranges have so many, as compiled code sees it."""
-    sieve = Sieve(SOME_STORES, stock)
+    sieve = Sieve(SOME_STORES.within(ranges), stock)
     lines = (Line("sku", wanted),)
     asked = Question(destination=ANYWHERE, lines=lines, promise_s=3600, now_s=now_s, start_s=now_s)
     everybody = sieve.sift(
@@ -126,7 +135,7 @@ def slots_sifted(stock: Stock, number: int, wanted: int, ranges: SlotRanges, now
         tell_miss=False,
     )  # fmt: skip
     assert everybody is not None, "its memory holds the question now"
-    found, _, said, have, rarest = nearest_holding(sieve._address, ranges.edges)
+    found, _, said, have, rarest = nearest_holding(sieve._address)
     assert (found, said, rarest) == (0, ALL_SEEN, 0)
     return sorted(sieve._kept["having"][:have].tolist())
 

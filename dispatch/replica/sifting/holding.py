@@ -5,7 +5,8 @@ from typing import Final
 import numpy as np
 
 from dispatch.domain.market import IntArray
-from dispatch.replica import sku_rows
+from dispatch.replica import regions, sku_rows
+from dispatch.replica.regions import edges_around
 from dispatch.replica.sifting import memory as of_memory
 from dispatch.replica.sifting import rows as of_rows
 from dispatch.replica.sifting import stores as of_stores
@@ -44,7 +45,7 @@ from dispatch.replica.sifting.stores import (
 from dispatch.replica.sku_rows import BLOCK_BITS, LARGE
 from geo.compiled import Compiler, array_at
 
-compiled = Compiler(__file__, sku_rows, of_memory, of_rows, of_stores)
+compiled = Compiler(__file__, regions, sku_rows, of_memory, of_rows, of_stores)
 
 _GOES_ON: Final = ALL_SEEN
 
@@ -186,14 +187,18 @@ def _waiting(
 
 
 @compiled()
-def nearest_holding(address: int, edges: IntArray) -> tuple[int, int, int, int, int]:
-    """As ``nearest_passing``, out of the stores that have rows of the rarest line in stretches of slots.
+def nearest_holding(address: int) -> tuple[int, int, int, int, int]:
+    """As ``nearest_passing``, out of the stores of all cells around that have rows of the rarest line.
 
-    ``edges``: the first slot of each and the one after its last. Which line of the question that is comes last of what
-    is told, and before it how many of these stores have every line, pass or not; they are written to ``having``, as
-    far as there is room.
+    Which line of the question that is comes last of what is told, and before it how many of these stores have every
+    line, pass or not; they are written to ``having``, as far as there is room.
     """
     memory = memory_at(address)
+    edges = edges_around(
+        array_at(memory.balls[0], (memory.balls[1], 4), np.float64), ints_at(memory.firsts),
+        array_at(memory.stretches[0], (memory.stretches[1], 3), np.int64), memory.regions,
+        memory.x, memory.y, memory.z, memory.reach_m + CHORD_SLACK_M,
+    )  # fmt: skip
     rarest = _rarest(memory, edges)
     state, looked_at = (0, 0, _GOES_ON, (memory.reach_m + CHORD_SLACK_M) ** 2), 0
     for i in range(0, len(edges), 2):
