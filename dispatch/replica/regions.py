@@ -15,9 +15,9 @@ _NONE: Final = -1
 _GAPS: Final = (701, 301, 132, 57, 23, 10, 4, 1)  # Ciura's, for Shell's sort
 
 type Parts = tuple[FloatArray, IntArray, IntArray, int]
-"""Of each region the centre (earth-centred metres) and its radius, and its first stretch; of each stretch its first slot,
+"""Of each region the centre (earth-centred metres) and the radius, and the first stretch; of each stretch the first
 
-the slot after its last, and the region's next stretch, or -1; and how many regions there are.
+slot, the one after the last, and the region's next stretch, or −1; and how many regions there are.
 """
 
 

@@ -112,7 +112,6 @@ class Stores:
             tree_parts=nobody.parts, lats=places, lons=places, xyz=earth_centred(places, places)
         )
 
-
     def within(self, ranges: SlotRanges) -> Any:
         """These stores, of which those alone are around whose slots lie in the ranges."""
         stretches = [[first, end, i + 1] for i, (first, end) in enumerate(ranges.pairs)] or [[0, 0, 0]]

@@ -5,7 +5,8 @@ from typing import Final
 import numpy as np
 
 from dispatch.domain.market import IntArray
-from dispatch.replica import regions, sku_rows
+from dispatch.replica import freshness, regions, sku_rows
+from dispatch.replica.freshness import FRESH_MAX
 from dispatch.replica.regions import edges_around
 from dispatch.replica.sifting import memory as of_memory
 from dispatch.replica.sifting import rows as of_rows
@@ -28,7 +29,6 @@ from dispatch.replica.sifting.rows import (
     filed_near,
     has,
     has_all,
-    is_enough,
     waiting_from,
     waits,
 )
@@ -45,9 +45,10 @@ from dispatch.replica.sifting.stores import (
 from dispatch.replica.sku_rows import BLOCK_BITS, LARGE
 from geo.compiled import Compiler, array_at
 
-compiled = Compiler(__file__, regions, sku_rows, of_memory, of_rows, of_stores)
+compiled = Compiler(__file__, freshness, regions, sku_rows, of_memory, of_rows, of_stores)
 
 _GOES_ON: Final = ALL_SEEN
+_LACKS: Final = -1
 
 type State = tuple[int, int, int, float]
 """What has come of it so far: how many stores are told, how many have every line, what there is to say, and the square
@@ -64,7 +65,8 @@ def _rows_that_may_do(memory: Memory, number: int, wanted: int, edges: IntArray)
     """
     place, count, least = places_of(memory)[number], 0, np.uint32(min(wanted, LARGE))
     for i in range(0, len(edges), 2):
-        first, end = filed_from(memory, number, edges[i]), filed_from(memory, number, edges[i + 1])
+        first = filed_from(memory, number, edges[i], 0)
+        end = filed_from(memory, number, edges[i + 1], first)
         if wanted > 1:
             values = array_at(place[1], end, np.uint32)
             for row in range(first, end):
@@ -118,28 +120,36 @@ def _taken(memory: Memory, state: State, slot: int, square: float) -> State:
 
 
 @compiled()
-def _has_others(memory: Memory, but: int, slot: int, at: IntArray) -> bool:
-    """As ``has_all``, of a store whose shelf does not wait, looking first near where each line was found before."""
-    lines = lines_of(memory)
+def _stalest_line(memory: Memory, but: int, slot: int, at: IntArray) -> int:
+    """The least code of freshness of all lines but one, at a store whose shelf does not wait; −1 if it lacks a line.
+
+    Looks first near where each line was found before.
+    """
+    lines, stalest = lines_of(memory), FRESH_MAX
     for i in range(memory.n_lines):
         if i == but:
             continue
         row, is_there = filed_near(memory, lines[0, i], slot, at[i])
         at[i] = row
         if not is_there:
-            return False
+            return _LACKS
         value = int(array_at(places_of(memory)[lines[0, i], 1], row + 1, np.uint32)[row])
-        if not is_enough(memory, value, slot, lines[1, i], memory.now_s):
-            return False
-    return True
+        if value >> FIGURE_SHIFT < min(lines[1, i], LARGE):
+            return _LACKS
+        stalest = min(stalest, value & FRESH_MAX)
+    return stalest
 
 
 @compiled()
 def _filed(memory: Memory, state: State, rarest: int, first_slot: int, end_slot: int) -> tuple[State, int]:
-    """Look at the stores of one block of slots that have filed rows of the rarest line; how many rows there are."""
+    """Look at the stores of one block of slots that have filed rows of the rarest line; how many rows there are.
+
+    What is asked of a row comes before what is asked of its store: the rows of neighbours lie together in memory.
+    """
     lines, xyz, block, looked_at = lines_of(memory), xyz_of(memory), first_slot >> BLOCK_BITS, 0
-    number, wanted, now_s = lines[0, rarest], lines[1, rarest], memory.now_s
-    first, end = filed_from(memory, number, first_slot), filed_from(memory, number, end_slot)
+    number, wanted, zero_s, unit_s = lines[0, rarest], lines[1, rarest], ints_at(memory.zero_s), ints_at(memory.unit_s)
+    first = filed_from(memory, number, first_slot, 0)
+    end = filed_from(memory, number, end_slot, first)
     place, least, some_wait = places_of(memory)[number], min(wanted, LARGE), memory.some_wait
     low, values = array_at(place[0], end, np.uint16), array_at(place[1], end, np.uint32)
     at = np.zeros(memory.n_lines, dtype=np.int64)  # where each line was found last: slots ascend, so the next is near
@@ -150,14 +160,20 @@ def _filed(memory: Memory, state: State, rarest: int, first_slot: int, end_slot:
         looked_at += 1
         if value >> FIGURE_SHIFT < least:
             continue
-        square = square_to(memory, xyz, slot)
-        # Not a number, of a store that is gone, is not less either.
-        if not square <= state[3] or not is_enough(memory, value, slot, wanted, now_s):
+        # Once as many as wanted are told, hardly anyone is as near. (Not a number, of who is gone, is not less either.)
+        if state[0] >= memory.wanted and not square_to(memory, xyz, slot) <= state[3]:
             continue
-        if _has_others(memory, rarest, slot, at):
-            state = _taken(memory, state, slot, square)
-            if state[2] != _GOES_ON:
-                break
+        stalest = _stalest_line(memory, rarest, slot, at)
+        if stalest == _LACKS:
+            continue
+        square = square_to(memory, xyz, slot)
+        if not square <= state[3]:
+            continue
+        if min(stalest, value & FRESH_MAX) * unit_s[slot] < memory.now_s - zero_s[slot]:
+            continue
+        state = _taken(memory, state, slot, square)
+        if state[2] != _GOES_ON:
+            break
     return state, looked_at
 
 

@@ -83,6 +83,12 @@ def is_enough(memory: Memory, value: int, slot: int, wanted: int, now_s: int) ->
 
 
 @compiled()
+def _likely(first: int, end: int, low_slot: int) -> int:
+    """Where a row of a block may be: a sku's stores are spread over all of it, or near enough for a guess."""
+    return first + (((end - first) * low_slot) >> BLOCK_BITS)
+
+
+@compiled()
 def filed_near(memory: Memory, number: int, slot: int, guess: int) -> tuple[int, bool]:
     """Where the filed row of a sku and a slot is, or would be, and whether it is there; a guess of 0 is none."""
     place, block, low_slot = places_of(memory)[number], slot >> BLOCK_BITS, slot & LOW_MASK
@@ -91,10 +97,7 @@ def filed_near(memory: Memory, number: int, slot: int, guess: int) -> tuple[int,
     starts = array_at(place[2], block + 2, np.int64)
     first, end = starts[block], starts[block + 1]
     low = array_at(place[0], end, np.uint16)
-    if guess == 0:
-        # A sku's stores are spread over all of a block, or near enough for a guess.
-        guess = first + (((end - first) * low_slot) >> BLOCK_BITS)
-    row = first_near(low, first, end, guess, low_slot)
+    row = first_near(low, first, end, guess if guess else _likely(first, end, low_slot), low_slot)
     return row, bool(row < end and low[row] == low_slot)
 
 
@@ -137,16 +140,17 @@ def arrange_lines(memory: Memory) -> None:
 
 
 @compiled()
-def filed_from(memory: Memory, number: int, slot: int) -> int:
-    """Where the first filed row is whose slot is this or a later one; 0 of a sku without rows."""
+def filed_from(memory: Memory, number: int, slot: int, guess: int) -> int:
+    """Where the first filed row is whose slot is this or a later one; 0 of a sku without rows. A guess of 0 is none."""
     place, block = places_of(memory)[number], slot >> BLOCK_BITS
     if place[3] == 0:
         return 0
     starts = array_at(place[2], place[3] + 1, np.int64)
     if block >= place[3]:
         return int(starts[place[3]])
-    low = array_at(place[0], starts[block + 1], np.uint16)
-    return int(first_from(low, starts[block], starts[block + 1], slot & LOW_MASK))
+    first, end, low_slot = starts[block], starts[block + 1], slot & LOW_MASK
+    low = array_at(place[0], end, np.uint16)
+    return int(first_near(low, first, end, guess if guess else _likely(first, end, low_slot), low_slot))
 
 
 @compiled()
