@@ -26,8 +26,8 @@ ASKED: Final = (
 )  # fmt: skip
 
 # Of each its address and its length. By slot: ``xyz`` (NaN of a store that is gone), ``lats``, ``lons``, ``stores``,
-# ``zero_s``, ``unit_s``, ``new`` and ``old`` (after what time rows of shelves that wait are stale). By schedule: those of
-# a Frame. Then those of a ChordTree, Regions, a RowTable and two UnfiledShelves; and room for what is told.
+# ``zero_s``, ``unit_s``, ``new`` and ``old`` (after what time rows of shelves that wait are stale). By schedule: those
+# of a Frame. Then those of a ChordTree, Regions, a RowTable and two UnfiledShelves; and room for what is told.
 ARRAYS: Final = (
     "tree_ids", "tree_xyz", "tree_axis", "tree_split", "tree_left", "tail_ids", "tail_xyz",
     "balls", "firsts", "stretches",
