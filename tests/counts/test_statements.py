@@ -59,10 +59,10 @@ async def place_together(api: Api, time: int) -> None:
 async def test_of_an_import_there_are_not_more_for_more_rows(api: Api, tmp_path: Path) -> None:
     counts = {}
     for stores in (50, 500):
-        rows = [f"S{n:04},{25.0 + n / 10_000:.4f},121.5654" for n in range(stores)]
+        rows = [f"of-{stores}-{n:03},{25.0 + n / 10_000:.4f},121.5654" for n in range(stores)]
         counts[f"{stores} stores"] = await sent_by_import(api, tmp_path, "stores", ["store_id,lat,lon", *rows])
     for skus in (20, 200):
-        rows = [f"S{store:04},{time}-{sku:04},5" for time in (skus,) for store in range(50) for sku in range(skus)]
+        rows = [f"of-50-{store:03},of-{skus}-{sku:03},5" for store in range(50) for sku in range(skus)]
         counts[f"{len(rows):,} rows of stock"] = await sent_by_import(
             api, tmp_path, "stock", ["store_id,sku,on_hand", *rows]
         )
