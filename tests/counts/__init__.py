@@ -9,8 +9,8 @@ many bytes a row takes. They follow from the code and from seeds, so that a busy
   later, a statement for each row, a layer more in a hot path. Mend that. If the cost buys something, say in the commit
   what it is, how much it costs and what `make bench` says before and after, and only then write down the new count and
   the limit that is told.
-- *the limit is more than one and a half times the count*: this change has made it cheaper. Write down the new count and
-  limit, so that nobody can lose it again unseen.
+- *the limit is more than one and a half times the count* (or, where counts have no headroom, more than it): this change
+  has made it cheaper. Write down the new count and limit, so that nobody can lose it again unseen.
 
 Never raise a limit beyond what is told, for what was measured is what is known.
 """

@@ -29,3 +29,9 @@ def test_what_is_above_its_limit_or_far_below_it_is_told_with_what_would_hold() 
 def test_names_must_be_the_same_on_both_sides() -> None:
     told = complaints_of("s", {"a": 10, "new": 3}, TABLE)
     assert told[:2] == ["s: new is counted and has no limit", "s: none has a limit and is not counted"]
+
+
+def test_without_headroom_a_lower_count_is_told_too() -> None:
+    exact = {"headroom": 1.0, "a": {"measured": 3, "most": 3}}
+    assert complaints_of("s", {"a": 3}, exact) == []
+    assert complaints_of("s", {"a": 2}, exact)[0] == "s: a is 2, and its limit 3: lower it"
