@@ -48,7 +48,7 @@ def cells_within(origin: LatLon, radius_m: float, resolution: int = HOME_RESOLUT
         looked_at |= beside
         frontier = []
         for cell in beside:
-            centre, circumradius_m = _circle_around(cell)
+            centre, circumradius_m = circle_around(cell)
             if distance_m(origin, centre) <= radius_m + circumradius_m:
                 frontier.append(cell)
         found += frontier
@@ -79,7 +79,7 @@ def _beside(home: int) -> list[tuple[int, float, float, float, float, float, Lat
     """
     around = []
     for cell in sorted(h3.grid_disk(home, 1)):
-        centre, circumradius_m = _circle_around(cell)
+        centre, circumradius_m = circle_around(cell)
         within_m = AT_M + circumradius_m
         # A chord may seem longer than the geodesic by some nanometres.
         around.append((cell, *earth_centred_place(centre), (within_m + CHORD_SLACK_M) ** 2, within_m, centre))
@@ -115,5 +115,7 @@ def _circle_measured(cell: int) -> tuple[LatLon, float]:
     return centre, _ROUNDNESS * max(distance_m(centre, corner) for corner in corners)
 
 
-# Room for all 41,162 cells of the home resolution.
-_circle_around = lru_cache(maxsize=1 << 16)(_circle_measured)
+@lru_cache(maxsize=1 << 16)  # room for all 41,162 cells of the home resolution
+def circle_around(cell: int) -> tuple[LatLon, float]:
+    """The centre of a cell, and a distance in metres that no place in it exceeds: mostly remembered."""
+    return _circle_measured(cell)

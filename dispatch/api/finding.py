@@ -1,10 +1,8 @@
 """POST /v1/quotes, POST /v1/quotes/batch, GET /v1/stores/nearby."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import batched
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl
 
@@ -38,10 +36,12 @@ from dispatch.api.state import (
     replica_of,
     service_of,
 )
+from dispatch.domain.answer import Selection
 from dispatch.domain.errors import DispatchError, InvalidInput
-from dispatch.domain.nearest_many import nearest_of_each
+from dispatch.domain.nearest import nearest
 from dispatch.domain.question import Question, summed
-from dispatch.domain.selection import Selecting
+from dispatch.domain.selection import Selecting, select
+from dispatch.replica.pauses import Pauses
 from dispatch.replica.replica import Replica
 from dispatch.services.nearby import NearbyQuestion, nearby
 from geo.datums import Datum
@@ -51,9 +51,8 @@ router = APIRouter(prefix="/v1")
 _json = msgspec.json.Encoder().encode
 _NO_STORES: Final[frozenset[str]] = frozenset()
 _MIN_VERSION: Final = MIN_VERSION_HEADER.lower().encode("ascii")
-# Mostly found in two milliseconds; of those that are not found together so many are answered between two pauses.
+# Whose answers are told together; a pause may be due before.
 _QUOTES_TOGETHER: Final = 50
-_QUOTES_BETWEEN_PAUSES: Final = 8
 
 
 def question_of(asked: PlainQuote | QuoteIn, *, now: datetime) -> Question:
@@ -78,15 +77,15 @@ def question_of(asked: PlainQuote | QuoteIn, *, now: datetime) -> Question:
 
 async def answer(service: Service, replica: Replica, asked: PlainQuote | QuoteIn) -> dict[str, Any]:
     """A quote's answer, from one moment of the replica."""
-    body = await _searched(service, replica, question_of(asked, now=service.clock()), asked.datum)
+    question = question_of(asked, now=service.clock())
+    selection = await _selected(service, replica, question)
+    body = QuoteAnswer(replica, question, datum=asked.datum, lag_s=service.follower.lag_s).body(selection)
     service.metrics.quoted(body["outcome"])
     return body
 
 
-async def _searched(service: Service, replica: Replica, question: Question, datum: Datum) -> dict[str, Any]:
-    ask = Selecting(replica, question)
-    selection = await service.roads.answer(question.destination, ask, otherwise=replica.travel)
-    return QuoteAnswer(replica, question, datum=datum, lag_s=service.follower.lag_s).body(selection)
+async def _selected(service: Service, replica: Replica, question: Question) -> Selection:
+    return await service.roads.answer(question.destination, Selecting(replica, question), otherwise=replica.travel)
 
 
 async def quoted(request: Request) -> Response:
@@ -141,13 +140,28 @@ async def quoted_many(request: Request) -> Response:
     replica = await replica_of(service, min_version)
     parts: list[bytes] = []
     outcomes: Counter[str] = Counter()
-    for some in batched(raw.quotes, _QUOTES_TOGETHER):
-        if parts:
-            await asyncio.sleep(0)
-        found = await _some_of_many(service, replica, some)
-        outcomes.update([one["body"]["outcome"] for one in found if one["status"] == 200])
-        # Encoded at once: the objects of a thousand answers would drive all else out of the processor's caches.
-        parts.append(_json(found)[1:-1])
+    # By road a question may wait, and the replica change meanwhile: then each is told before the next is asked.
+    together = _QUOTES_TOGETHER if service.roads.engine is None else 1
+    some: list[_Asked | Problem] = []
+    now = service.clock()
+    pauses = Pauses()
+    for i, quote in enumerate(raw.quotes, 1):
+        question = _read_of_many(quote, now)
+        if isinstance(question, Problem):
+            some.append(question)
+        elif together > 1:
+            some.append((*question, _selected_at_once(replica, question[0])))
+        else:
+            some.append((*question, await _selected(service, replica, question[0])))
+        if i == len(raw.quotes) or len(some) == together or pauses.due:
+            found = _told_together(replica, some, lag_s=service.follower.lag_s)
+            outcomes.update([one["body"]["outcome"] for one in found if one["status"] == 200])
+            # Encoded at once: the objects of a thousand answers would drive all else out of the processor's caches.
+            parts.append(_json(found)[1:-1])
+            some = []
+            if pauses.due:
+                await pauses.give_way()
+            now = service.clock()
     for outcome, count in outcomes.items():
         service.metrics.quoted(outcome, count)
     return Response(b'{"quotes":[' + b",".join(parts) + b"]}", media_type="application/json")
@@ -165,51 +179,38 @@ def _problem_of_envelope(body: bytes) -> Problem:
     return Problem(422, "invalid_input", "the body is not a list of quotes", errors=[("", "is not a list of quotes")])
 
 
-async def _some_of_many(service: Service, replica: Replica, raw: Sequence[msgspec.Raw]) -> list[dict[str, Any]]:
-    """The answers to some quotes, in order: most are found together, the others one by one."""
-    now = service.clock()
-    asked = [_read_of_many(quote, now) for quote in raw]
-    questions = [(question, datum) for question, datum in asked if isinstance(question, Question)]
-    told = iter(_found_together(service, replica, questions))
-    found: list[dict[str, Any]] = []
-    searched = 0
-    for question, datum in asked:
-        if isinstance(question, Problem):
-            found.append({"status": question.status, "body": question.body()})
-            continue
-        body = next(told)
-        try:
-            if body is None:
-                searched += 1
-                if searched % _QUOTES_BETWEEN_PAUSES == 0:
-                    await asyncio.sleep(0)
-                body = await _searched(service, replica, question, datum)
-            found.append({"status": 200, "body": body})
-        except DispatchError as error:
-            problem = problem_of(error)
-            found.append({"status": problem.status, "body": problem.body()})
-    return found
+type _Asked = tuple[Question, Datum, Selection]
+"""A question, the datum that its places are in, and what it came to."""
 
 
-def _read_of_many(quote: msgspec.Raw, now: datetime) -> tuple[Question | Problem, Datum]:
+def _read_of_many(quote: msgspec.Raw, now: datetime) -> tuple[Question, Datum] | Problem:
+    """What one of many asks, or why it is refused."""
     try:
         asked = read_quote(quote)
         return question_of(asked, now=now), asked.datum
     except Problem as problem:
-        return problem, Datum.WGS84
+        return problem
     except DispatchError as error:
-        return problem_of(error), Datum.WGS84
+        return problem_of(error)
 
 
-def _found_together(
-    service: Service, replica: Replica, asked: Sequence[tuple[Question, Datum]]
-) -> Sequence[dict[str, Any] | None]:
-    """For each question its answer, None where it must be asked by itself: by road all must."""
-    if service.roads.engine is not None:
-        return [None] * len(asked)
-    questions = [question for question, _ in asked]
-    selections = nearest_of_each(replica, questions, replica.travel)
-    return bodies_of(replica, asked, selections, lag_s=service.follower.lag_s)
+def _selected_at_once(replica: Replica, question: Question) -> Selection:
+    """As ``select``, past what it needs in order to wait for ways by road, if the quick search can tell."""
+    numbers = replica.stock.numbers(question.lines)
+    if min(numbers) >= 0:
+        quick = nearest(replica, question, numbers, replica.travel, tell_miss=True)
+        if quick is not None:
+            return quick
+    return select(replica, question)
+
+
+def _told_together(replica: Replica, asked: Sequence[_Asked | Problem], *, lag_s: float) -> list[dict[str, Any]]:
+    """The answers, in order, all from one moment of the replica."""
+    told = iter(bodies_of(replica, [one for one in asked if not isinstance(one, Problem)], lag_s=lag_s))
+    return [
+        {"status": one.status, "body": one.body()} if isinstance(one, Problem) else {"status": 200, "body": next(told)}
+        for one in asked
+    ]
 
 
 @router.get(

@@ -10,7 +10,7 @@ from dispatch.domain.answer import Candidate, PassedOver, Selection, stock_age_s
 from dispatch.domain.market import NO_LIMIT
 from dispatch.domain.moments import moment
 from dispatch.domain.question import UNKNOWN_SKU, Question, Strategy
-from dispatch.replica.catalogue import TIMES
+from dispatch.replica.columns import TIMES
 from dispatch.replica.replica import Replica
 from dispatch.replica.stock import Terms
 from dispatch.services.nearby import StoreState
@@ -129,24 +129,18 @@ class QuoteAnswer:
 
 
 def bodies_of(
-    replica: Replica, asked: Sequence[tuple[Question, Datum]], selections: Sequence[Selection | None], *, lag_s: float
-) -> list[dict[str, Any] | None]:
-    """The answers to questions, one for one, as QuoteAnswer has them; None where there is no selection.
-
-    The terms of all winners are looked up at once.
-    """
+    replica: Replica, asked: Sequence[tuple[Question, Datum, Selection]], *, lag_s: float
+) -> list[dict[str, Any]]:
+    """The answers, one for one, as QuoteAnswer has them. The terms of all winners are looked up at once."""
     numbers: list[int] = []
     slots: list[int] = []
-    for (question, _), selection in zip(asked, selections, strict=True):
-        if selection is not None and selection.winner is not None:
+    for question, _, selection in asked:
+        if selection.winner is not None:
             numbers += replica.stock.numbers(question.lines)
             slots += [selection.winner.slot] * len(question.lines)
     terms = iter(replica.stock.terms(numbers, slots))
-    told: list[dict[str, Any] | None] = []
-    for (question, datum), selection in zip(asked, selections, strict=True):
-        if selection is None:
-            told.append(None)
-            continue
+    told: list[dict[str, Any]] = []
+    for question, datum, selection in asked:
         of_winner = list(islice(terms, len(question.lines))) if selection.winner is not None else None
         told.append(QuoteAnswer(replica, question, datum=datum, lag_s=lag_s).body(selection, of_winner))
     return told
