@@ -96,6 +96,14 @@ def roads_of(settings: Settings) -> Roads:
     engine = engine_of(settings)
     if engine is None:
         return Roads()
+    roads = _roads_by(engine, settings)
+    if engine.of_areas is not engine:
+        roads.areas = _roads_by(engine.of_areas, settings)
+        roads.areas.counts = roads.counts
+    return roads
+
+
+def _roads_by(engine: RoadEngine, settings: Settings) -> Roads:
     factors = {
         Mode.FOOT: settings.foot_hour_factors,
         Mode.EBIKE: settings.ebike_hour_factors,

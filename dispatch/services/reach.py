@@ -52,7 +52,7 @@ async def store_life_circle(
     if area is None:
         area = _by_estimate(replica, circle, timezone)
     elif roads.engine is not None:
-        circle = replace(circle, source=roads.engine.areas_name)
+        circle = replace(circle, source=roads.engine.name)
     radius_m = float(replica.columns.delivery_radius_m[slot])
     zone = replica.zones.zone(slot) if replica.columns.has_zone[slot] else None
     if radius_m < LARGEST_DISC_M:

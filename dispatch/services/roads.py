@@ -68,6 +68,7 @@ class Roads:
     within: tuple[float, float, float, float] | None = None
     counts: RoadCounts = field(default_factory=RoadCounts)
     problem: str | None = None
+    areas: "Roads | None" = None  # by another engine, where this one tells none
     waited: Callable[[float], None] = lambda seconds: None  # told how long, each time the engine was waited for
     _executor: ThreadPoolExecutor | None = None
     _areas: ThreadPoolExecutor | None = None
@@ -78,6 +79,11 @@ class Roads:
     _ways_kept: int = 0
     _rests_until: float = 0.0
     _is_probed: bool = False
+
+    @property
+    def of_areas(self) -> "Roads":
+        """The roads of areas, and of what goes together with them."""
+        return self if self.areas is None else self.areas
 
     async def answer[T](self, destination: LatLon, ask: Callable[[TravelModel], T], otherwise: TravelModel) -> T:
         """What ``ask`` answers by road to this door, or by ``otherwise`` while the engine is down or slow.
@@ -299,6 +305,8 @@ class Roads:
         for executor in (self._executor, self._areas, self._meetings):
             if executor is not None:
                 executor.shutdown(cancel_futures=True)
+        if self.areas is not None:
+            self.areas.close()
 
 
 def _meet(engine: RoadEngine, lats: FloatArray, lons: FloatArray, mode: Mode) -> None:

@@ -88,9 +88,12 @@ class RoadEngine(Protocol):
     """Whether it knows anything of ways beforehand; one that does not is not asked."""
 
     @property
-    def areas_name(self) -> str:
-        """Where the areas come from, as answers name it."""
-        return self.name
+    def of_areas(self) -> RoadEngine:
+        """Who is asked for areas, and for the stores in them, so that both go together: here the same.
+
+        One that tells none may have another do it.
+        """
+        return self
 
     def top_speed_mps(self, mode: Mode) -> float:
         """Metres a second that no way of this mode beats, ferries and hills included."""

@@ -15,7 +15,6 @@ from itertools import islice
 from typing import Any, Final
 
 import numpy as np
-from shapely.geometry import MultiPolygon
 
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray, distances_between_m
@@ -26,8 +25,8 @@ from geo.travel.roads import LONGEST_LEG_M
 
 __all__ = ["OsrmInside"]
 
-# OSRM's metres were seen up to 0.0004 % shorter than geodesics (tests/geo/test_osrm_inside.py); places come rounded to a
-# millionth of a degree, which is part of the second that bounds leave.
+# OSRM's metres were seen up to 0.0004 % shorter than geodesics (tests/geo/test_osrm_inside.py); places come rounded to
+# a millionth of a degree, which is part of the second that bounds leave.
 _SHORT: Final = 1.001
 _MOST_LEGS: Final = 600_000
 # Around the earth: from each of them the nearest road is the outermost on its side. Roads of several networks make sure
@@ -36,11 +35,12 @@ _AROUND_THE_EARTH: Final = [(float(lon), float(lat)) for lat in (-60, 0, 60) for
 
 
 class OsrmInside(RoadEngine):
-    """OSRM on a directory for each mode, at so many km/h at most. ``areas`` tells the areas."""
+    """OSRM on a directory for each mode, at so many km/h at most. ``areas`` tells the areas, if there are to be any."""
 
     name = "osrm"
     ways_a_call = 64
     first_ways = 6
+    has_areas = False
     is_quick = True
     has_approaches = True
 
@@ -48,14 +48,13 @@ class OsrmInside(RoadEngine):
         """Raises EngineUnavailable if the package is not there, or a network is not, or not whole."""
         self._speeds_kmh = {mode: network.top_kmh for mode, network in networks.items()}
         self._areas = areas
-        self.has_areas = areas is not None and areas.has_areas
         self._networks = {mode: _opened(network) for mode, network in networks.items()}
         self._legs = {mode: _Legs() for mode in networks}
 
     @property
-    def areas_name(self) -> str:
-        """The other engine's."""
-        return self.name if self._areas is None else self._areas.name
+    def of_areas(self) -> RoadEngine:
+        """The other engine."""
+        return self if self._areas is None else self._areas
 
     def top_speed_mps(self, mode: Mode) -> float:
         """The speed of the mode: no piece of a road is faster, for its time is rounded up, and ferries are left out."""
@@ -97,12 +96,6 @@ class OsrmInside(RoadEngine):
             self.ways(lats=np.array([door[0]]), lons=np.array([door[1]]), destination=destination, mode=mode)
             leg_m = legs.get(door) or 0.0
         return _LegsKnown(legs, leg_m if leg_m <= LONGEST_LEG_M else np.inf)
-
-    def area(self, place: LatLon, mode: Mode, budget_s: float, *, towards: bool, slowed: float = 1.0) -> MultiPolygon:
-        """The area as the other engine has it. Raises EngineUnavailable."""
-        if self._areas is None:
-            raise EngineUnavailable("osrm tells no areas")
-        return self._areas.area(place, mode, budget_s, towards=towards, slowed=slowed)
 
 
 type _At = tuple[float, float]

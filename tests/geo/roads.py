@@ -30,6 +30,11 @@ def valhalla_of(name: str) -> Valhalla:
     return Valhalla(road_tiles(extract, KEPT), MODES)
 
 
+def times_by() -> str:
+    """Who tells the times on an extract by default, as answers name it."""
+    return "osrm" if is_osrm_there() else "valhalla"
+
+
 @cache
 def osrm_of(name: str) -> OsrmInside:
     """OSRM on the networks of an extract, with Valhalla's areas, as ``valhalla_of``; skips the test without OSRM."""

@@ -18,7 +18,7 @@ from geo.travel.osrm_inside import OsrmInside
 from geo.travel.osrm_network import OsrmNetwork, is_osrm_there, osrm_networks
 from geo.travel.roads import LONGEST_LEG_M
 from geo.travel.tiles import TilesError
-from tests.geo.roads import MODES, osrm_of, places_along, valhalla_of
+from tests.geo.roads import KEPT, MODES, osrm_of, places_along, valhalla_of
 from tests.geo.shared import shared_file
 
 SEED: Final = 20261128
@@ -35,14 +35,7 @@ def door_among(name: str, rng: np.random.Generator) -> LatLon:
 
 def anew(name: str) -> OsrmInside:
     """An engine that remembers nothing of places."""
-    return OsrmInside(osrm_networks(shared_file(f"roads/{name}.osm.pbf"), _kept(name), SPEEDS))
-
-
-def _kept(name: str) -> Path:
-    osrm_of(name)  # built beforehand
-    from tests.geo.roads import KEPT
-
-    return KEPT
+    return OsrmInside(osrm_networks(shared_file(f"roads/{name}.osm.pbf"), KEPT, SPEEDS))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -215,16 +208,12 @@ def test_it_is_asked_from_several_threads_at_once() -> None:
         assert list(threads.map(seconds, doors)) == [seconds(door) for door in doors]
 
 
-def test_areas_are_those_of_the_other_engine() -> None:
-    engine, place = osrm_of("shibuya"), LatLon(lat=35.6595, lon=139.7005)
-    assert (engine.name, engine.areas_name, engine.has_areas) == ("osrm", "valhalla", True)
-    area = engine.area(place, Mode.FOOT, 600.0, towards=True)
-    assert area.equals(valhalla_of("shibuya").area(place, Mode.FOOT, 600.0, towards=True))
-    assert area.area > 0
-    alone = anew("shibuya")
-    assert (alone.areas_name, alone.has_areas) == ("osrm", False)
+def test_areas_are_asked_of_the_other_engine() -> None:
+    engine, alone = osrm_of("shibuya"), anew("shibuya")
+    assert (engine.name, engine.of_areas, engine.has_areas) == ("osrm", valhalla_of("shibuya"), False)
+    assert (alone.of_areas, alone.has_areas) == (alone, False)
     with pytest.raises(EngineUnavailable, match="no areas"):
-        alone.area(place, Mode.FOOT, 600.0, towards=True)
+        alone.area(LatLon(lat=35.6595, lon=139.7005), Mode.FOOT, 600.0, towards=True)
 
 
 def test_networks_are_built_once_for_a_content_and_a_speed(tmp_path: Path) -> None:

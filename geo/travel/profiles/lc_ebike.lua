@@ -1,4 +1,5 @@
--- By e-bike: at TOP_KMH on roads and cycleways, slower on rough ground, pushed where riding is not allowed.
+-- By e-bike: at TOP_KMH on roads and cycleways, slower on rough ground. It is pushed where a sign asks for it; what OSRM
+-- has it pushed along besides, pavements and streets against their direction, is left out, as by Valhalla.
 
 local base = require('bicycle')
 local Slowly = require('slowly')
@@ -20,9 +21,10 @@ end
 
 local function process_way(profile, way, result, relations)
   base.process_way(profile, way, result, relations)
+  local dismount = way:get_value_by_key('bicycle') == 'dismount'
   Slowly.ways(result, function(kmh, by)
     if by == mode.pushing_bike then
-      return PUSHED_KMH
+      return dismount and PUSHED_KMH or 0
     end
     return TOP_KMH * kmh / GOOD_KMH
   end)

@@ -12,15 +12,20 @@ local SLOWLY = 10
 -- Nothing is ridden on a boat or a train: no way is faster than its mode.
 local NOT_BY_ROAD = { [mode.ferry] = true, [mode.train] = true }
 
--- speed(kmh, from): what a direction is gone at, by what OSRM's profile says of it, and its mode.
+-- speed(kmh, by): what a direction is gone at, by what OSRM's profile says of it, and its mode; 0 for not at all.
 function Slowly.ways(result, speed)
   for _, direction in ipairs({ 'forward', 'backward' }) do
     local by = result[direction .. '_mode']
     local kmh = result[direction .. '_speed']
-    if by == mode.inaccessible or NOT_BY_ROAD[by] or kmh <= 0 then
-      result[direction .. '_mode'] = mode.inaccessible
+    if by ~= mode.inaccessible and not NOT_BY_ROAD[by] and kmh > 0 then
+      kmh = math.min(speed(kmh, by), TOP_KMH)
     else
-      result[direction .. '_speed'] = math.min(speed(kmh, by), TOP_KMH) / SLOWLY
+      kmh = 0
+    end
+    if kmh > 0 then
+      result[direction .. '_speed'] = kmh / SLOWLY
+    else
+      result[direction .. '_mode'] = mode.inaccessible
     end
     -- The fastest way is wanted, not the one that is liked best.
     result[direction .. '_rate'] = -1
