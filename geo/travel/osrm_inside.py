@@ -56,6 +56,10 @@ class OsrmInside(RoadEngine):
         """The other engine."""
         return self if self._areas is None else self._areas
 
+    def close(self) -> None:
+        """Let go of the networks: what is held when the interpreter ends, OSRM's bindings call a leak on stderr."""
+        self._networks.clear()
+
     def top_speed_mps(self, mode: Mode) -> float:
         """The speed of the mode: no piece of a road is faster, for its time is rounded up, and ferries are left out."""
         return self._speeds_kmh[mode] / 3.6 * _SHORT
