@@ -10,7 +10,8 @@ do. So one that lies in the large network is asked with every question, and no w
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -28,7 +29,9 @@ __all__ = ["OsrmInside"]
 # OSRM's metres were seen up to 0.0004 % shorter than geodesics (tests/geo/test_osrm_inside.py); places come rounded to
 # a millionth of a degree, which is part of the second that bounds leave.
 _SHORT: Final = 1.001
-_MOST_LEGS: Final = 600_000
+# By mode, some 230 bytes each.
+_MOST_PLACES: Final = 100_000
+_MOST_DOORS: Final = 4_096
 # Around the earth: from each of them the nearest road is the outermost on its side. Roads of several networks make sure
 # that a large one is met, if there is any.
 _AROUND_THE_EARTH: Final = [(float(lon), float(lat)) for lat in (-60, 0, 60) for lon in (-180, -90, 0, 90)]
@@ -49,7 +52,9 @@ class OsrmInside(RoadEngine):
         self._speeds_kmh = {mode: network.top_kmh for mode, network in networks.items()}
         self._areas = areas
         self._networks = {mode: _opened(network) for mode, network in networks.items()}
-        self._legs = {mode: _Legs() for mode in networks}
+        # Apart, for doors come and go.
+        self._places = {mode: _Legs(_MOST_PLACES) for mode in networks}
+        self._doors = {mode: _Legs(_MOST_DOORS) for mode in networks}
 
     @property
     def of_areas(self) -> RoadEngine:
@@ -75,54 +80,56 @@ class OsrmInside(RoadEngine):
         door = (destination.lat, destination.lon)
         answer = network.table(places, door)
         seconds = np.array([np.nan if told is None else told for told in network.durations(answer, len(places))])
-        # A place meets the same road each time: its leg is worked out once.
-        legs = self._legs[mode]
-        if new := [number for number, at in enumerate([*places, door]) if legs.get(at) is None]:
-            met = [*network.met(answer, "sources"), *network.met(answer, "destinations")]
-            ends = [*places, door]
-            rows = np.array([(*ends[number], *met[number]) for number in new])
-            legs.put([ends[number] for number in new], distances_between_m(*rows.T))
-        place_leg_m = legs.of(places)
-        door_leg_m = np.repeat(legs.of([door]), len(places))
-        place_leg_m[place_leg_m > LONGEST_LEG_M] = np.inf
-        door_leg_m[door_leg_m > LONGEST_LEG_M] = np.inf
+        place_leg_m = self._places[mode].legs_m(places, partial(network.met, answer, "sources"))
+        door_leg_m = self._doors[mode].legs_m([door], partial(network.met, answer, "destinations")).repeat(len(places))
         seconds[np.isinf(place_leg_m + door_leg_m)] = np.nan
         return Roadway(seconds / SLOWLY, place_leg_m, door_leg_m)
 
     def approach(self, destination: LatLon, mode: Mode, after: Approach | None = None) -> Approach:
         """What is known of the ways there beforehand: how far the ends are off the road. Raises EngineUnavailable."""
-        network, legs, door = self._networks[mode], self._legs[mode], (destination.lat, destination.lon)
+        network, places, door = self._networks[mode], self._places[mode], (destination.lat, destination.lon)
         if network is None:
-            return _LegsKnown(legs, np.inf)
-        leg_m = legs.get(door)
-        if leg_m is None:
+            return _LegsKnown(places, np.inf)
+
+        def met() -> Iterator[_At]:
             # A way to itself costs little more than to meet the road there.
-            self.ways(lats=np.array([door[0]]), lons=np.array([door[1]]), destination=destination, mode=mode)
-            leg_m = legs.get(door) or 0.0
-        return _LegsKnown(legs, leg_m if leg_m <= LONGEST_LEG_M else np.inf)
+            return network.met(network.table([door], door), "destinations")
+
+        [door_leg_m] = self._doors[mode].legs_m([door], met).tolist()
+        return _LegsKnown(places, door_leg_m)
 
 
 type _At = tuple[float, float]
 
 
 class _Legs:
-    """How far places are off the road by one mode, metres; the oldest are forgotten. For several threads at once."""
+    """How far places are off the road by one mode, metres; the oldest are forgotten. For several threads at once.
 
-    def __init__(self) -> None:
+    A place meets the same road each time, so that its leg is worked out once.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._known: dict[_At, float] = {}
         self._lock = threading.Lock()
 
     def get(self, at: _At) -> float | None:
+        """The leg of a place, if it is known; inf where it is too long."""
         return self._known.get(at)
 
-    def of(self, places: list[_At], otherwise: float = np.inf) -> FloatArray:
-        return np.array([self._known.get(at, otherwise) for at in places], dtype=np.float64)
-
-    def put(self, places: list[_At], legs_m: FloatArray) -> None:
-        with self._lock:
-            self._known.update(zip(places, legs_m.tolist(), strict=True))
-            for oldest in list(islice(self._known, max(0, len(self._known) - _MOST_LEGS))):
-                del self._known[oldest]
+    def legs_m(self, places: Sequence[_At], met: Callable[[], Iterable[_At]]) -> FloatArray:
+        """The leg of each place, inf where it is too long; ``met`` tells where all of them meet the road."""
+        legs_m = [self._known.get(at) for at in places]
+        if None in legs_m:
+            ends = np.array([(*at, *end) for at, end in zip(places, met(), strict=True)])
+            found_m = distances_between_m(*ends.T)
+            found_m[found_m > LONGEST_LEG_M] = np.inf
+            legs_m = found_m.tolist()
+            with self._lock:
+                self._known.update(zip(places, found_m.tolist(), strict=True))
+                for oldest in list(islice(self._known, max(0, len(self._known) - self._most))):
+                    del self._known[oldest]
+        return np.array(legs_m, dtype=np.float64)
 
 
 class _LegsKnown(Approach):
@@ -133,8 +140,8 @@ class _LegsKnown(Approach):
 
     def least(self, lats: FloatArray, lons: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Nothing of the seconds on the road; the metres to it, and 0 where nobody knows, or it is too far."""
-        legs_m = self._legs.of(list(zip(lats.tolist(), lons.tolist(), strict=True)), otherwise=0.0)
-        legs_m[legs_m > LONGEST_LEG_M] = 0.0
+        known = [self._legs.get(at) for at in zip(lats.tolist(), lons.tolist(), strict=True)]
+        legs_m = np.array([0.0 if leg_m is None or leg_m == np.inf else leg_m for leg_m in known], dtype=np.float64)
         return np.zeros(len(lats)), legs_m
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from geo.coordinates import LatLon
 from geo.geodesy import distances_m
-from geo.travel import Mode
+from geo.travel import Mode, osrm_inside
 from geo.travel.engine import EngineUnavailable
 from geo.travel.osrm_inside import OsrmInside
 from geo.travel.osrm_network import OsrmNetwork, is_osrm_there, osrm_networks
@@ -174,6 +174,21 @@ def test_places_without_a_road_have_no_way_and_leave_the_others_alone() -> None:
         here = engine.ways(lats=np.array([door.lat]), lons=np.array([door.lon]), destination=door, mode=mode)
         assert here.seconds[0] == 0.0
         assert here.place_leg_m[0] == here.door_leg_m[0] > 0
+
+
+def test_legs_that_were_forgotten_are_worked_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many stores as are remembered, and one more: none of them turns out to be without a road."""
+    monkeypatch.setattr(osrm_inside, "_MOST_PLACES", 7)
+    few, rng = anew("jinan"), np.random.default_rng(SEED)
+    lats, lons = places_along("jinan", rng, 20)
+    door = door_among("jinan", rng)
+    legs_m = osrm_of("jinan").ways(lats=lats, lons=lons, destination=door, mode=Mode.FOOT).place_leg_m
+    for part in (slice(0, 7), slice(5, 20), slice(0, 20)):
+        ways = few.ways(lats=lats[part], lons=lons[part], destination=door, mode=Mode.FOOT)
+        assert np.array_equal(ways.place_leg_m, legs_m[part])
+    known_m = few.approach(door, Mode.FOOT).least(lats, lons)[1]
+    assert np.count_nonzero(known_m) == 7
+    assert set(known_m.tolist()) - {0.0} <= set(legs_m.tolist())
 
 
 @pytest.mark.parametrize("mode", Mode)

@@ -6,9 +6,11 @@ from typing import Final
 import numpy as np
 import pytest
 
-from dispatch.domain.question import Reason
+from dispatch.domain.question import Line, Reason
+from dispatch.domain.selection import select
 from geo.coordinates import LatLon
 from geo.travel import Mode
+from geo.travel.roads import KnownRoads, WaysNeeded
 from tests.geo.roads import osrm_of
 from tests.selection.road_worlds import City, asked_of, city, question, right_answer, travel_s_of_all
 
@@ -50,3 +52,15 @@ def test_a_door_in_the_sea_has_no_store_and_asks_for_no_way(jinan: City) -> None
         assert found.winner is None
         assert len(known) == 0
         assert found.miss is None or found.miss.reason in (Reason.UNREACHABLE, Reason.PROMISE_MISSED)
+
+
+def test_several_ways_are_asked_for_at_first(jinan: City) -> None:
+    """Where one might do: to ask again costs more than to ask for some in vain."""
+    asked = replace(question(jinan, "jinan", np.random.default_rng(SEED)), mode=Mode.CAR, lines=(Line("everyday", 1),))
+    asked = replace(asked, alternatives=0, promise_s=3600)
+    for first_ways in (1, 6):
+        known = KnownRoads("osrm", jinan.bounds, first_ways=first_ways)
+        known.learn_approach(list(Mode).index(Mode.CAR), jinan.engine.approach(asked.destination, Mode.CAR))
+        with pytest.raises(WaysNeeded) as needed:
+            select(jinan.replica, asked, known)
+        assert len(needed.value.lats) == first_ways
