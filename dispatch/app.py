@@ -253,7 +253,7 @@ async def _serving(
         await follower.stop()
         await feed.close()
         await writers.stop()
-        roads.let_go()
+        roads.close()
         await writes.close()
         await database.close()
 

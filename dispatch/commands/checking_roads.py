@@ -46,7 +46,7 @@ def _check_extract(settings: Settings, report: Report) -> None:
         return
     try:
         networks = osrm_networks(settings.roads, roads_dir(settings), speeds_on_roads(settings))
-        OsrmInside(networks).close()
+        OsrmInside(networks)
     except (TilesError, EngineUnavailable) as error:
         report.problem(f"roads: {error}")
         return

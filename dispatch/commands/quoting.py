@@ -101,7 +101,7 @@ async def _answer(settings: Settings, url: str, question: Question, datum: Datum
     try:
         return rendering.body(await roads.answer(question.destination, ask, otherwise=replica.travel))
     finally:
-        roads.let_go()
+        roads.close()
 
 
 async def loaded(settings: Settings, url: str, *, skus: list[str]) -> Replica:

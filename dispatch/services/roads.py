@@ -308,12 +308,6 @@ class Roads:
         if self.areas is not None:
             self.areas.close()
 
-    def let_go(self) -> None:
-        """Close, and the engine too, which nobody else may ask any more."""
-        self.close()
-        if self.engine is not None:
-            self.engine.close()
-
 
 def _meet(engine: RoadEngine, lats: FloatArray, lons: FloatArray, mode: Mode) -> None:
     with suppress(EngineUnavailable):  # questions find out soon enough

@@ -95,10 +95,6 @@ class RoadEngine(Protocol):
         """
         return self
 
-    def close(self) -> None:
-        """Let go of what it holds; nobody asks it any more."""
-        return None
-
     def top_speed_mps(self, mode: Mode) -> float:
         """Metres a second that no way of this mode beats, ferries and hills included."""
         ...

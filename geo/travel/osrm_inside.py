@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, Final
+from weakref import finalize
 
 import numpy as np
 
@@ -52,6 +53,8 @@ class OsrmInside(RoadEngine):
         self._speeds_kmh = {mode: network.top_kmh for mode, network in networks.items()}
         self._areas = areas
         self._networks = {mode: _opened(network) for mode, network in networks.items()}
+        # What is still held when the interpreter has ended, OSRM's bindings call a leak, on stderr.
+        finalize(self, self._networks.clear)
         # Apart, for doors come and go.
         self._places = {mode: _Legs(_MOST_PLACES) for mode in networks}
         self._doors = {mode: _Legs(_MOST_DOORS) for mode in networks}
@@ -60,10 +63,6 @@ class OsrmInside(RoadEngine):
     def of_areas(self) -> RoadEngine:
         """The other engine."""
         return self if self._areas is None else self._areas
-
-    def close(self) -> None:
-        """Let go of the networks: what is held when the interpreter ends, OSRM's bindings call a leak on stderr."""
-        self._networks.clear()
 
     def top_speed_mps(self, mode: Mode) -> float:
         """The speed of the mode: no piece of a road is faster, for its time is rounded up, and ferries are left out."""

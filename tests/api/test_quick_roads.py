@@ -6,9 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from dispatch import app
 from dispatch.app import engine_of, roads_of
+from dispatch.commands import checking_roads, serving
+from dispatch.commands.report import Report
+from dispatch.commands.stopping import StopRequest
 from dispatch.services.roads import Roads
 from dispatch.settings import Settings, load_settings
 from geo.coordinates import LatLon
@@ -93,7 +97,8 @@ def settings_on(extract: str, tmp_path: Path, times: str | None = None) -> Setti
 
 @pytest.fixture
 def built_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "roads_dir", lambda _settings: KEPT)
+    for module in (app, checking_roads, serving):
+        monkeypatch.setattr(module, "roads_dir", lambda _settings: KEPT)
 
 
 @pytest.mark.usefixtures("built_before")
@@ -114,8 +119,21 @@ def test_osrm_tells_the_times_unless_valhalla_is_to(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("built_before")
-def test_without_osrm_valhalla_tells_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_osrm_valhalla_tells_them_and_start_and_check_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(app, "is_osrm_there", lambda: False)
-    engine = engine_of(settings_on("roads/shibuya.osm.pbf", tmp_path))
+    settings = settings_on("roads/shibuya.osm.pbf", tmp_path)
+    engine = engine_of(settings)
     assert engine is not None
     assert engine.name == "valhalla"
+    with StopRequest() as stop:
+        serving._prepare_roads(settings, stop)
+    assert "by Valhalla, ready after" in (said := capsys.readouterr().out)
+    assert "OSRM is not to be had on this platform" in said
+    report = Report(Console())
+    checking_roads.check_roads(settings, [], report)
+    assert "OSRM is not to be had on this platform" in capsys.readouterr().out
+    with StopRequest() as stop:
+        serving._prepare_roads(settings_on("roads/shibuya.osm.pbf", tmp_path, "valhalla"), stop)
+    assert "not to be had" not in capsys.readouterr().out, "nobody has asked for it"

@@ -80,6 +80,8 @@ def _the_others_get_along_with_it(run: Run, server: Server, quote: str) -> None:
     assert checked.code == 0, checked.out
     assert "81 stores" in checked.out
     assert re.search(r"roads: demo-city.osm.pbf, [\d.]+ MiB of tiles\n", checked.out)
+    told_by = r"roads: travel times by OSRM, [\d.]+ MiB of networks\n" if times_by() == "osrm" else "Valhalla tells"
+    assert re.search(told_by, checked.out)
     at = (str(place["lat"]), str(place["lon"]))
     quoted = run("quote", *at, line["sku"], "--json", "--data-dir", str(server.data_dir))
     assert _travel_source_of(json.loads(quoted.out)) == times_by(), "as the server answers"
