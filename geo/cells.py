@@ -47,7 +47,7 @@ def cells_within(origin: LatLon, radius_m: float, resolution: int = HOME_RESOLUT
         looked_at |= beside
         frontier = []
         for cell in beside:
-            centre, circumradius_m = _circle_around(cell)
+            centre, circumradius_m = circle_around(cell)
             if distance_m(origin, centre) <= radius_m + circumradius_m:
                 frontier.append(cell)
         found += frontier
@@ -71,7 +71,7 @@ def _home_cells_throughout(fine: int, radius_m: float) -> tuple[int, ...] | None
     # By the triangle inequality: what no place of the fine cell is near is not found, and each place finds the others.
     found = cells_within(centre, radius_m + spread_m)
     for cell in found:
-        of_cell, circumradius_m = _circle_around(cell)
+        of_cell, circumradius_m = circle_around(cell)
         if distance_m(centre, of_cell) + spread_m > radius_m + circumradius_m:
             return None
     return tuple(found)
@@ -106,5 +106,7 @@ def _circle_measured(cell: int) -> tuple[LatLon, float]:
     return centre, _ROUNDNESS * max(distance_m(centre, corner) for corner in corners)
 
 
-# Room for all 41,162 cells of the home resolution.
-_circle_around = lru_cache(maxsize=1 << 16)(_circle_measured)
+@lru_cache(maxsize=1 << 16)  # room for all 41,162 cells of the home resolution
+def circle_around(cell: int) -> tuple[LatLon, float]:
+    """The centre of a cell, and a distance in metres that no place in it exceeds: mostly remembered."""
+    return _circle_measured(cell)

@@ -42,11 +42,14 @@ class ChordTree:
 
     _at: IntArray  # by id: where it is in the tree, or in the tail, or _NOWHERE
 
+    parts: Parts
+    """What the searches of ``geo.kd_tree`` are given: the same tuple as long as they hold."""
+
     def __init__(self, ids: IntArray, xyz: FloatArray) -> None:
         """Distinct ``ids``, and ``xyz`` of shape (n, 3)."""
-        self._take(_Built(np.asarray(ids, dtype=np.int64), np.asarray(xyz, dtype=np.float64)))
         self._tail_ids, self._tail_xyz = np.empty(0, dtype=np.int64), np.empty((0, 3))
         self._tail = 0
+        self._take(_Built(np.asarray(ids, dtype=np.int64), np.asarray(xyz, dtype=np.float64)))
         self._changed: set[int] | None = None  # since a merge began
 
     def __len__(self) -> int:
@@ -76,6 +79,7 @@ class ChordTree:
         self._tail_ids[self._tail], self._tail_xyz[self._tail] = id, xyz
         self._at[id] = _FIRST_OF_TAIL - self._tail
         self._tail += 1
+        self._tell_parts()
         if self._changed is not None:
             self._changed.add(id)
 
@@ -91,6 +95,7 @@ class ChordTree:
             place, moved = _FIRST_OF_TAIL - at, int(self._tail_ids[self._tail])
             self._tail_ids[place], self._tail_xyz[place] = moved, self._tail_xyz[self._tail]
             self._at[moved] = at
+            self._tell_parts()
         self._at[id] = _NOWHERE
         if self._changed is not None:
             self._changed.add(id)
@@ -113,10 +118,9 @@ class ChordTree:
             within_of(*self.parts, *centre, square, ids)
         return ids[:count]
 
-    @property
-    def parts(self) -> Parts:
-        """What the searches of ``geo.kd_tree`` are given; it holds until the next change."""
-        return *self._tree, self._has_left, self._tail_ids, self._tail_xyz, self._tail
+    def _tell_parts(self) -> None:
+        """Make another tuple of them, for they are others, or more or fewer count."""
+        self.parts = *self._tree, self._has_left, self._tail_ids, self._tail_xyz, self._tail
 
     def merge(self) -> None:
         """Build the tree anew in place."""
@@ -133,10 +137,10 @@ class ChordTree:
     def _finish(self, built: _Built, changed: set[int]) -> None:
         ids, xyz = self._copy_of_tail()
         at = self._at
+        self._tail, self._changed = 0, None
         self._take(built)
         if len(at) > len(self._at):
             self._at = np.concatenate((self._at, np.full(len(at) - len(self._at), _NOWHERE, dtype=np.int64)))
-        self._tail, self._changed = 0, None
         for id in changed:
             if self._at[id] >= 0:
                 self.remove(id)
@@ -150,6 +154,7 @@ class ChordTree:
         self._at = built.at
         self._has_left = np.zeros(len(self._tree.ids), dtype=np.bool_)
         self._left = 0
+        self._tell_parts()
 
     def _copy_of_tail(self) -> tuple[IntArray, FloatArray]:
         return self._tail_ids[: self._tail].copy(), self._tail_xyz[: self._tail].copy()

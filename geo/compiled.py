@@ -19,6 +19,16 @@ from numba.extending import intrinsic
 _taken_in: dict[str, list[str]] = {}  # by file of source: the files whose contents are in what is compiled of it
 
 
+def _sources(file: str) -> set[str]:
+    """A file, and all whose contents are in what is compiled of it, however indirectly."""
+    found, waiting = {file}, [file]
+    while waiting:
+        new = set(_taken_in.get(waiting.pop(), ())) - found
+        found |= new
+        waiting += new
+    return found
+
+
 class _Stamped:
     """Where numba keeps what it has compiled of a file, stamped with all that has gone into it."""
 
@@ -26,7 +36,7 @@ class _Stamped:
 
     def get_source_stamp(self) -> bytes:
         stamp = hashlib.sha256()
-        for file in (self._py_file, __file__, *_taken_in.get(self._py_file, ())):
+        for file in sorted({__file__} | _sources(self._py_file)):
             stamp.update(Path(file).read_bytes())
         return stamp.digest()
 
@@ -77,6 +87,6 @@ _array_of = cast(Callable[..., np.ndarray], numba.carray)  # type: ignore[attr-d
 
 
 @numba.njit(inline="always")
-def array_at(address: int, count: int, kind: type[np.generic]) -> np.ndarray:
-    """For compiled code: the array of so many elements that lies at an address; nothing here keeps it alive."""
-    return _array_of(_pointer_of(address), count, kind)
+def array_at(address: int, shape: int | tuple[int, int], kind: type[np.generic] | np.dtype) -> np.ndarray:
+    """For compiled code: the array of such a shape that lies at an address; nothing here keeps it alive."""
+    return _array_of(_pointer_of(address), shape, kind)

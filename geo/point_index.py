@@ -120,6 +120,7 @@ class PointIndex:
             raise KeyError(id)
         self._tree.remove(id)
         self._lats[id] = self._lons[id] = np.nan
+        self._xyz[id] = np.nan
         self._count -= 1
         self._changes += 1
 

@@ -8,7 +8,7 @@ from dispatch.domain.answer import Candidate, PassedOver, Selection, stock_age_s
 from dispatch.domain.market import NO_LIMIT
 from dispatch.domain.moments import moment
 from dispatch.domain.question import UNKNOWN_SKU, Question
-from dispatch.replica.catalogue import TIMES
+from dispatch.replica.columns import TIMES
 from dispatch.replica.replica import Replica
 from dispatch.services.nearby import StoreState
 from dispatch.services.offers import eta_told, line_told

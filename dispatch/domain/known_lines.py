@@ -1,13 +1,12 @@
 """The lines of a question with the numbers that a market has for their skus."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dispatch.domain.question import Question
 
 
-@dataclass(frozen=True, slots=True)
-class KnownLine:
+class KnownLine(NamedTuple):
     """A line whose sku some store has had."""
 
     sku: str
@@ -18,5 +17,5 @@ class KnownLine:
 def known_lines(question: Question, numbers: Sequence[int]) -> tuple[KnownLine, ...]:
     """The lines of a question, whose skus have these numbers, one for one."""
     return tuple(
-        KnownLine(line.sku, number, line.quantity) for line, number in zip(question.lines, numbers, strict=True)
+        [KnownLine(line.sku, number, line.quantity) for line, number in zip(question.lines, numbers, strict=True)]
     )

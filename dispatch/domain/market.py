@@ -106,7 +106,7 @@ class StockView(Protocol):
 
 
 class Passing(NamedTuple):
-    """A store that was asked, and how long the parts of a promise take there."""
+    """A store that was asked, how long the parts of a promise take there, and where it is (degrees)."""
 
     slot: int
     prepare_s: int
@@ -114,6 +114,9 @@ class Passing(NamedTuple):
     courier_s: int
     handover_s: int
     has_zone: bool
+    lat: float
+    lon: float
+    delivery_radius_m: float
 
 
 class Failing(NamedTuple):
@@ -129,14 +132,40 @@ class Sifted(NamedTuple):
 
     Some more may be among them. ``examined`` stores were looked at: those that have a row of the line ``rest_lacks``
     around, or if that is None the nearest; then ``next_m`` is the chord of the next this side of the horizon, or inf.
-    ``having``: if none passes and they were asked for, those with all lines.
+    ``failing``: if none passes and it was asked for, of the stores within reach the one that fails last, and is then
+    the nearest; with none within reach, the nearest of all.
     """
 
     passing: list[Passing]
     examined: int
     next_m: float
     rest_lacks: int | None
-    having: Sequence[int]
+    failing: Failing | None
+
+
+class Sieve(Protocol):
+    """The market's own search, where the order of distance is that of the key."""
+
+    def sift(
+        self,
+        question: Question,
+        numbers: Sequence[int],
+        *,
+        pace_s_m: float,
+        reach_m: float,
+        horizon_m: float,
+        excluded: Sequence[int],
+        declined: Sequence[int],
+        unfit: Sequence[int],
+        tell_miss: bool,
+    ) -> Sifted | None:
+        """The nearest stores that pass every test, but that of their zones and to the bit of their distances.
+
+        ``numbers`` are the sku numbers of the lines, at least one. A way takes ``pace_s_m`` a metre, and none beyond
+        ``reach_m`` is gone; the slots of ``excluded``, ``declined`` and ``unfit`` are passed over. Beyond ``horizon_m``
+        nobody is looked for. None if this cannot tell.
+        """
+        ...
 
 
 class Market(Protocol):
@@ -162,48 +191,14 @@ class Market(Protocol):
     @property
     def travel(self) -> TravelModel: ...
     @property
+    def sieve(self) -> Sieve: ...
+    @property
     def modes(self) -> IntArray:
         """The codes of the modes that stores use; never empty."""
         ...
 
     def slots_around(self, place: LatLon, radius_m: float) -> SlotRanges:
         """Stretches of slots that hold every store within the radius, and perhaps others."""
-        ...
-
-    def sift(
-        self,
-        question: Question,
-        numbers: Sequence[int],
-        *,
-        pace_s_m: float,
-        reach_m: float,
-        horizon_m: float,
-        barred: Sequence[int],
-        tell_having: bool,
-    ) -> Sifted | None:
-        """The nearest stores that pass every test, but that of their zones and to the bit of their distances.
-
-        ``numbers`` are the sku numbers of the lines, at least one. A way takes ``pace_s_m`` a metre, and none beyond
-        ``reach_m`` is gone; ``barred`` slots are passed over. Beyond ``horizon_m`` nobody is looked for. None if this
-        cannot tell.
-        """
-        ...
-
-    def latest_failing(
-        self,
-        question: Question,
-        numbers: Sequence[int],
-        *,
-        pace_s_m: float,
-        reach_m: float,
-        excluded: Sequence[int],
-        declined: Sequence[int],
-        having: Sequence[int],
-    ) -> Failing | None:
-        """Of the stores within reach, none of which passes, the one that fails last, and is then the nearest.
-
-        As in ``sift``; ``having`` are the slots of all within reach that have every line. None if this cannot tell.
-        """
         ...
 
     def store_id(self, slot: int) -> str: ...

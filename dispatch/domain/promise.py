@@ -29,24 +29,35 @@ class PromiseDefaults:
                 raise ValueError(f"{part.name} is {value}; it cannot be negative")
 
 
-@dataclass(slots=True, kw_only=True)  # not frozen: as Question
+@dataclass(slots=True)  # not frozen: as Question
 class Eta:
-    """One promise in its parts; ``total_s`` is their sum, ``pickup_by`` the start plus the first three."""
+    """One promise: its parts, and when the clock starts. All else follows from them."""
 
     prepare_s: int
     queue_s: int
     courier_s: int
     travel_s: int
     handover_s: int
-    total_s: int
-    pickup_by: int
-    deliver_by: int
+    start_s: int
     travel_source: str
 
-    def __post_init__(self) -> None:
-        ready_s = self.prepare_s + self.queue_s + self.courier_s
-        assert self.total_s == ready_s + self.travel_s + self.handover_s, "total_s is not the sum of its parts"
-        assert self.deliver_by - self.pickup_by == self.travel_s + self.handover_s, "pickup_by is not the start + ready"
+    @property
+    def ready_s(self) -> int:
+        """Seconds from the start until the goods leave the store."""
+        return self.prepare_s + self.queue_s + self.courier_s
+
+    @property
+    def total_s(self) -> int:
+        """Seconds from the start until the goods are handed over: the sum of the parts."""
+        return self.ready_s + self.travel_s + self.handover_s
+
+    @property
+    def pickup_by(self) -> int:
+        return self.start_s + self.ready_s
+
+    @property
+    def deliver_by(self) -> int:
+        return self.start_s + self.total_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,19 +89,13 @@ class Parts:
 
     def eta(self, index: int, *, start_s: int, travel_s: int, travel_source: str) -> Eta:
         """Return the promise of the store at ``index``, the clock running from ``start_s``."""
-        prepare_s, queue_s = int(self.prepare_s[index]), int(self.queue_s[index])
-        courier_s, handover_s = int(self.courier_s[index]), int(self.handover_s[index])
-        ready_s = prepare_s + queue_s + courier_s
-        total_s = ready_s + travel_s + handover_s
         return Eta(
-            prepare_s=prepare_s,
-            queue_s=queue_s,
-            courier_s=courier_s,
+            prepare_s=int(self.prepare_s[index]),
+            queue_s=int(self.queue_s[index]),
+            courier_s=int(self.courier_s[index]),
             travel_s=travel_s,
-            handover_s=handover_s,
-            total_s=total_s,
-            pickup_by=start_s + ready_s,
-            deliver_by=start_s + total_s,
+            handover_s=int(self.handover_s[index]),
+            start_s=start_s,
             travel_source=travel_source,
         )
 

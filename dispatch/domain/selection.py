@@ -64,10 +64,15 @@ class Selecting:
         self._tell_miss = tell_miss
         self._steps: Steps[Selection] | None = None
         self._of: tuple[object, TravelModel] | None = None
+        self._numbers: list[int] = []  # of the skus of the lines
 
     def __call__(self, travel: TravelModel) -> Selection:
         """The answer. Raises what ``travel`` raises."""
         if self._steps is None or self._of != (self._market.moment, travel):
+            quick = self._at_once(travel)
+            if quick is not None:
+                self._steps = None
+                return quick
             self._steps, self._of = self._begun(travel), (self._market.moment, travel)
         try:
             needed = next(self._steps)
@@ -80,18 +85,17 @@ class Selecting:
             raise
         raise needed
 
+    def _at_once(self, travel: TravelModel) -> Selection | None:
+        """The answer, where there is a quick way to it."""
+        number_of, lines = self._market.stock.number, self._question.lines
+        self._numbers = numbers = [number for line in lines if (number := number_of(line.sku)) is not None]
+        if len(numbers) < len(lines):
+            return Selection(unknown_sku=next(line.sku for line in lines if number_of(line.sku) is None))
+        return nearest(self._market, self._question, numbers, travel, tell_miss=self._tell_miss)
+
     def _begun(self, travel: TravelModel) -> Steps[Selection]:
-        question, numbers = self._question, []
-        for line in question.lines:
-            number = self._market.stock.number(line.sku)
-            if number is None:
-                return Selection(unknown_sku=line.sku)
-            numbers.append(number)
-        quick = nearest(self._market, question, numbers, travel, tell_miss=self._tell_miss)
-        if quick is not None:
-            return quick
-        lines = known_lines(question, numbers)
-        return (yield from _Search(self._market, question, lines, travel).run(self._tell_miss))
+        lines = known_lines(self._question, self._numbers)
+        return (yield from _Search(self._market, self._question, lines, travel).run(self._tell_miss))
 
 
 def reach_m(market: Market, question: Question, travel: TravelModel | None = None) -> float:

@@ -35,11 +35,11 @@ class Frame:
         self.since_s: IntArray = np.zeros(0, dtype=np.int64)
         self.until_s: IntArray = np.zeros(0, dtype=np.int64)
         self.recheck_s: IntArray = np.zeros(0, dtype=np.int64)
+        self._tell_parts()
 
-    @property
-    def parts(self) -> tuple[BoolArray, IntArray, IntArray, IntArray]:
-        """``is_open``, ``since_s``, ``recheck_s`` and ``until_s``; it holds from the second up to the third."""
-        return self.is_open, self.since_s, self.recheck_s, self.until_s
+    def _tell_parts(self) -> None:
+        self.parts = self.is_open, self.since_s, self.recheck_s, self.until_s
+        """For compiled code, the same tuple as long as they hold; a spell holds from the second up to the third."""
 
     def grow(self, size: int) -> None:
         if size <= self.is_open.size:
@@ -50,6 +50,7 @@ class Frame:
         self.since_s = np.concatenate([self.since_s, empty])
         self.until_s = np.concatenate([self.until_s, empty])
         self.recheck_s = np.concatenate([self.recheck_s, empty])
+        self._tell_parts()
 
     def keep(self, schedule_id: int, spell: Spell, at_s: int) -> None:
         self.is_open[schedule_id], self.since_s[schedule_id], self.until_s[schedule_id] = spell

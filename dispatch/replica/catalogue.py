@@ -11,17 +11,18 @@ from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from dispatch.domain.hours import HoursError, Schedules, Zones
-from dispatch.domain.market import NO_LIMIT, BoolArray, FloatArray, IntArray
+from dispatch.domain.market import NO_LIMIT, IntArray
 from dispatch.domain.promise import PromiseDefaults
 from dispatch.domain.stores import Store
+from dispatch.replica.columns import TIMES, Columns
 from dispatch.replica.numbering import MISSING, Numbering
+from dispatch.replica.regions import Regions, edges_around
 from dispatch.replica.sku_rows import SlotRanges
 from dispatch.storage.feed import StoreRow
-from geo.cells import cell_of, cells_within
 from geo.coordinates import LatLon, country_of
+from geo.geodesy import earth_centred_place
 from geo.point_index import PointIndex
 from geo.travel import MODE_CODES
 from geo.zones import ZoneIndex
@@ -29,10 +30,7 @@ from geo.zones import ZoneIndex
 _QUARTER_HOUR_S: Final = 900
 _DAY_S: Final = 86_400
 _MOST_HOUR_SETS: Final = 1024
-# H3 cells of this resolution are at most 9 km across (their edges average 3.7 km).
-_NEIGHBOURHOOD_RESOLUTION: Final = 6
-_NEIGHBOURHOOD_M: Final = 12_000.0
-_MOST_RANGES: Final = 65_536
+_CHORD_SLACK_M: Final = 1e-6
 
 
 class Card(NamedTuple):
@@ -52,85 +50,7 @@ _pack_card = msgspec.msgpack.Encoder().encode
 _unpack_card = msgspec.msgpack.Decoder(Card).decode
 
 
-TIMES: Final = ("prepare_s", "prepare_line_s", "queue_per_order_s", "courier_s", "handover_s")
 _times_of: Final = attrgetter(*TIMES)
-
-
-STORE: Final = np.dtype(
-    [
-        ("closed_until_s", np.int64),
-        ("busy_until_s", np.int64),
-        ("times_s", np.int64, len(TIMES)),
-        ("delivery_radius_m", np.float64),
-        ("open_orders", np.int32),
-        ("max_open_orders", np.int32),
-        ("schedule", np.int32),
-        ("timezone", np.int32),
-        ("stale_after_s", np.int32),
-        ("active", np.bool_),
-        ("has_zone", np.bool_),
-        ("mode", np.int8),
-        ("store_no", np.int64),
-        ("cell", np.int64),
-        ("brand", np.int32),
-    ],
-    align=True,
-)
-"""What finding asks of a store comes first, so that it lies within two lines of a processor's cache."""
-
-
-class Columns:
-    """A record a store, by slot, and a view of each of its fields (dispatch.domain.market.StoreColumns).
-
-    Of a view ask ``[slots]``: its ``take`` would copy all of it first.
-    """
-
-    active: BoolArray
-    mode: NDArray[np.int8]
-    times_s: IntArray
-    max_open_orders: NDArray[np.int32]
-    open_orders: NDArray[np.int32]
-    delivery_radius_m: FloatArray
-    has_zone: BoolArray
-    schedule: NDArray[np.int32]
-    timezone: NDArray[np.int32]
-    stale_after_s: NDArray[np.int32]
-    closed_until_s: IntArray
-    busy_until_s: IntArray
-    cell: IntArray
-    brand: NDArray[np.int32]
-    store_no: IntArray
-
-    def __init__(self, size: int) -> None:
-        self._take(_no_stores(size))
-
-    @property
-    def size(self) -> int:
-        return len(self.records)
-
-    @property
-    def nbytes(self) -> int:
-        return self.records.nbytes
-
-    def cut(self, size: int) -> None:
-        """Give back the room beyond ``size``."""
-        self._take(self.records[:size].copy())
-
-    def grow(self, size: int) -> None:
-        """Make room for at least ``size`` slots; it at least doubles."""
-        more = max(size, 2 * self.size) - self.size
-        self._take(np.concatenate([self.records, _no_stores(more)]))
-
-    def _take(self, records: np.ndarray) -> None:
-        self.records = records
-        for name in STORE.names or ():
-            setattr(self, name, records[name])
-
-
-def _no_stores(count: int) -> np.ndarray:
-    records = np.zeros(count, dtype=STORE)
-    records["max_open_orders"], records["delivery_radius_m"], records["stale_after_s"] = NO_LIMIT, np.inf, 1
-    return records
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +82,7 @@ class Catalogue:
         self._timezone_ids: set[int] = set()
         self._hour_sets: dict[tuple[int, int], IntArray] = {}
         self._extreme_times: tuple[list[int], list[int], int] | None = None
-        self._ranges: dict[int, list[tuple[int, int]]] = {}  # by cell: stretches of slots, ascending
-        self._ranges_around: dict[tuple[int, float], SlotRanges] = {}
+        self.regions = Regions()
         self._waiting: list[tuple[float, float]] = []
         self.index = _no_points()
         self.fill(rows)
@@ -264,23 +183,10 @@ class Catalogue:
             self._extreme_times = (least, most, int(queues_s.max(initial=0)))
         return self._extreme_times
 
-    def stretches(self, cell: int) -> list[tuple[int, int]]:
-        """Stretches of slots, ascending and apart, that hold every store of a cell; perhaps some that moved, too."""
-        return _joined(self._ranges.get(cell, ()))
-
     def slots_around(self, place: LatLon, radius_m: float) -> SlotRanges:
         """Stretches of slots that hold every store within the radius, and others of the same cells."""
-        # Worked out once for all places of a neighbourhood, so for the circle around any of them.
-        neighbourhood = cell_of(place, _NEIGHBOURHOOD_RESOLUTION)
-        key = (neighbourhood, radius_m)
-        ranges = self._ranges_around.get(key)
-        if ranges is None:
-            cells = cells_within(place, radius_m + _NEIGHBOURHOOD_M)
-            ranges = SlotRanges(_joined(pair for cell in cells for pair in self._ranges.get(cell, ())))
-            if len(self._ranges_around) >= _MOST_RANGES:
-                self._ranges_around.clear()
-            self._ranges_around[key] = ranges
-        return ranges
+        edges = edges_around(*self.regions.parts, *earth_centred_place(place), radius_m + _CHORD_SLACK_M).tolist()
+        return SlotRanges(list(zip(edges[::2], edges[1::2], strict=True)))
 
     # ── changes ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -339,25 +245,14 @@ class Catalogue:
         self._slots_by_number.add(row.store_no, slot)
         return slot
 
-    def _file_under_cell(self, slot: int, cell: int) -> None:
-        """Note that the slot lies in the cell. One that has moved stays filed under its old cell as well."""
-        ranges = self._ranges.setdefault(cell, [])
-        # A new slot is the highest of all; only of an old one must it be asked whether it is filed here already.
-        if ranges and slot < ranges[-1][1] and any(start <= slot < end for start, end in ranges):
-            return
-        self._ranges_around.clear()
-        if ranges and ranges[-1][1] == slot:
-            ranges[-1] = (ranges[-1][0], slot + 1)
-        else:
-            ranges.append((slot, slot + 1))
-
     def _describe(self, slots: Sequence[int], rows: Sequence[StoreRow]) -> None:
         """Write everything but the places of these rows, each of another slot."""
         if not rows:
             return
         for slot, row in zip(slots, rows, strict=True):
             self._describe_hours(slot, row)
-            self._file_under_cell(slot, row.cell)
+            if self.columns.cell[slot] != row.cell:
+                self.regions.file(slot, row.cell)
             self._describe_zone(slot, row.store)
             self._cards[slot] = _packed_card(row.store)
         self._describe_numbers(np.array(slots, dtype=np.int64), rows)
@@ -428,17 +323,6 @@ def _packed_card(store: Store) -> bytes:
 
 def _no_points() -> PointIndex:
     return PointIndex(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0))
-
-
-def _joined(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The same slots in stretches that are ascending and apart."""
-    joined: list[tuple[int, int]] = []
-    for start, end in sorted(pairs):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-        else:
-            joined.append((start, end))
-    return joined
 
 
 def _or(value: int | None, default: int) -> int:

@@ -10,10 +10,10 @@ from typing import Final
 import numpy as np
 
 from dispatch.domain.hours import Schedules, Zones
-from dispatch.domain.market import Failing, IntArray, Sifted
-from dispatch.domain.question import Question
+from dispatch.domain.market import IntArray
 from dispatch.domain.versions import Version
-from dispatch.replica.catalogue import Catalogue, Columns, StoreDefaults
+from dispatch.replica.catalogue import Catalogue, StoreDefaults
+from dispatch.replica.columns import Columns
 from dispatch.replica.filing import Filing
 from dispatch.replica.loading import ShelfRows
 from dispatch.replica.numbering import Numbering
@@ -52,10 +52,10 @@ class Replica:
     cursors: dict[int, int]
     sku_numbering: Numbering = field(default_factory=Numbering)
     sku_nos: dict[int, int] = field(default_factory=dict)  # the other way round
-    _sieve: Sieve = field(init=False)
+    sieve: Sieve = field(init=False)
 
     def __post_init__(self) -> None:
-        self._sieve = Sieve(self.catalogue, self.stock)
+        self.sieve = Sieve(self.catalogue, self.stock)
 
     @property
     def moment(self) -> tuple[int, int]:
@@ -94,32 +94,6 @@ class Replica:
 
     def slots_around(self, place: LatLon, radius_m: float) -> SlotRanges:
         return self.catalogue.slots_around(place, radius_m)
-
-    def sift(
-        self,
-        question: Question,
-        numbers: Sequence[int],
-        *,
-        pace_s_m: float,
-        reach_m: float,
-        horizon_m: float,
-        barred: Sequence[int],
-        tell_having: bool,
-    ) -> Sifted | None:
-        return self._sieve.sift(question, numbers, pace_s_m, reach_m, horizon_m, barred, tell_having=tell_having)
-
-    def latest_failing(
-        self,
-        question: Question,
-        numbers: Sequence[int],
-        *,
-        pace_s_m: float,
-        reach_m: float,
-        excluded: Sequence[int],
-        declined: Sequence[int],
-        having: Sequence[int],
-    ) -> Failing | None:
-        return self._sieve.latest_failing(question, numbers, pace_s_m, reach_m, excluded, declined, having)
 
     def least_fixed_s(self, n_lines: int) -> int:
         return self.catalogue.least_fixed_s(n_lines)
@@ -177,7 +151,7 @@ class Replica:
         there[(self.columns.cell == cell) & ~np.isnan(self.index.lats[: self.columns.size])] = True
         stores = np.flatnonzero(there)
         yield 0, self._checked(stores, 0, self.columns.open_orders[stores].astype(np.int64))
-        ranges = SlotRanges(self.catalogue.stretches(cell))
+        ranges = SlotRanges(self.catalogue.regions.stretches(cell))
         for number, sku_no in list(self.sku_nos.items()):
             slots = self.stock.holders(number, ranges)
             slots = slots[there[slots]]

@@ -1,25 +1,22 @@
-"""The compiled search (dispatch/replica/sifting.py) on the arrays of a replica."""
+"""The compiled search (dispatch/replica/sifting) on the arrays of a replica."""
 
 from collections.abc import Sequence
+from functools import cache
 from math import inf
-from typing import Final
+from operator import is_
+from struct import Struct
+from typing import Any, Final
 
 import numpy as np
 
-from dispatch.domain.market import Failing, IntArray, Passing, Sifted
+from dispatch.domain.market import Failing, Passing, Sifted
 from dispatch.domain.question import Question, Reason
 from dispatch.replica.catalogue import Catalogue
-from dispatch.replica.sifting import (
-    ALL_SEEN,
-    NOT_ALL_SEEN,
-    UNSURE,
-    Rows,
-    Spells,
-    Times,
-    latest_failing,
-    nearest_holding,
-    nearest_passing,
-)
+from dispatch.replica.sifting.failing import latest_failing
+from dispatch.replica.sifting.holding import nearest_holding
+from dispatch.replica.sifting.memory import ASKED, MEMORY, MOST_LINES, TOLD
+from dispatch.replica.sifting.near import nearest_passing
+from dispatch.replica.sifting.stores import ALL_SEEN, NOT_ALL_SEEN, UNSURE
 from dispatch.replica.sku_rows import LARGE
 from dispatch.replica.stock import Stock
 from geo.geodesy import earth_centred_place
@@ -28,109 +25,140 @@ from geo.geodesy import earth_centred_place
 _MOST_NEAREST: Final = 128
 _MOST_PASSING: Final = 64
 _MOST_HAVING: Final = 4_096
-_NONE: Final = np.empty(0, dtype=np.int64)
+
+# What ``_parts`` has, by the names of MEMORY.
+_NAMES: Final = (
+    ("tree_ids", "tree_xyz", "tree_axis", "tree_split", "tree_left", "tail_ids", "tail_xyz", "tail"),
+    ("balls", "firsts", "stretches", "regions"),
+    ("is_open", "since_s", "recheck_s", "until_s"),
+    ("new", "new_slots", "new_edges", "new_available", "new_fresh_s"),
+    ("old", "old_slots", "old_edges", "old_available", "old_fresh_s"),
+    ("xyz",), ("lats",), ("lons",), ("stores",), ("places",), ("zero_s",), ("unit_s",),
+)  # fmt: skip
+
+_ASKED: Final = "".join("q" if kind is np.int64 else "d" for _, kind in ASKED)
+_told: Final = Struct("".join(TOLD[name].char.replace("l", "q") for name in Passing._fields))
+
+
+@cache
+def _asked_of(n_lines: int) -> Struct:
+    """What is asked: of the lines their sku numbers, then their quantities."""
+    return Struct(f"{_ASKED}{2 * n_lines}q")
 
 
 class Sieve:
-    """Fulfils ``dispatch.domain.market.Market.sift``. Belongs to the thread of its catalogue and stock."""
+    """Fulfils ``dispatch.domain.market.Sieve``. Belongs to the thread of its catalogue and stock."""
 
     def __init__(self, catalogue: Catalogue, stock: Stock) -> None:
         self._catalogue = catalogue
         self._stock = stock
-        self._told = np.empty((_MOST_PASSING, len(Passing._fields)), dtype=np.int64)
-        self._having = np.empty(_MOST_HAVING, dtype=np.int64)
+        self._bytes = np.zeros(MEMORY.itemsize, dtype=np.uint8)
+        self._memory, self._address = self._bytes.view(MEMORY), self._bytes.__array_interface__["data"][0]
+        self._memory["own_address"] = self._address
+        self._kept: dict[str, np.ndarray] = {}
+        self._seen: tuple[Any, ...] = (None,) * len(_NAMES)
+        self._told_bytes = np.zeros(_MOST_PASSING * _told.size, dtype=np.uint8)
+        self._keep("told", self._told_bytes.view(TOLD))
+        self._keep("having", np.empty(_MOST_HAVING, dtype=np.int64))
+        # One more than are looked at.
+        self._keep("near_ids", np.empty(_MOST_NEAREST + 1, dtype=np.int64))
+        self._keep("near_squares", np.empty(_MOST_NEAREST + 1))
+        self._keep("squares", np.empty(_MOST_PASSING))
+        self._bar(())
 
     def sift(
         self,
         question: Question,
         numbers: Sequence[int],
+        *,
         pace_s_m: float,
         reach_m: float,
         horizon_m: float,
-        barred: Sequence[int],
-        *,
-        tell_having: bool,
-    ) -> Sifted | None:
-        """The nearest stores that pass; see there."""
-        quantities = [line.quantity for line in question.lines]
-        if max(quantities) >= LARGE:
-            return None
-        catalogue, rows, wanted = self._catalogue, rows_of(self._stock), 1 + question.alternatives
-        asked = _asked(numbers, quantities, barred)
-        times = _times(question, len(numbers), pace_s_m)
-        place = (*earth_centred_place(question.destination), reach_m)
-        while True:
-            found, examined, said, next_m = nearest_passing(
-                catalogue.index.tree_parts, catalogue.columns.records, self._spells(question), rows, *asked, times,
-                place, horizon_m, wanted, _MOST_NEAREST, self._told,
-            )  # fmt: skip
-            if said < 0:
-                break
-            self._learn(said, question)
-        if said == ALL_SEEN and (found or not tell_having):
-            return Sifted(self._passing(found), examined, next_m, None, ())
-        around = catalogue.slots_around(question.destination, reach_m)
-        while True:
-            found, examined, said, have, rarest = nearest_holding(
-                catalogue.index.xyz, catalogue.columns.records, self._spells(question), rows, *asked, times,
-                place, around.edges, wanted, self._told, self._having,
-            )  # fmt: skip
-            if said < 0:
-                break
-            self._learn(said, question)
-        if said == NOT_ALL_SEEN or (not found and have > _MOST_HAVING):
-            return None
-        return Sifted(self._passing(found), examined, inf, rarest, () if found else self._having[:have].tolist())
-
-    def latest_failing(
-        self,
-        question: Question,
-        numbers: Sequence[int],
-        pace_s_m: float,
-        reach_m: float,
         excluded: Sequence[int],
         declined: Sequence[int],
-        having: Sequence[int],
-    ) -> Failing | None:
-        """Of the stores within reach the one that fails last; see there."""
-        quantities = [line.quantity for line in question.lines]
-        catalogue, rows = self._catalogue, rows_of(self._stock)
+        unfit: Sequence[int],
+        tell_miss: bool,
+    ) -> Sifted | None:
+        """The nearest stores that pass; see there."""
+        quantities, n_lines = [line.quantity for line in question.lines], len(numbers)
+        if max(quantities) >= LARGE or n_lines > MOST_LINES:
+            return None
+        if excluded or declined or unfit:
+            self._bar((*excluded, *declined, *unfit))
+        x, y, z = earth_centred_place(question.destination)
+        _asked_of(n_lines).pack_into(
+            self._bytes, 0,
+            question.now_s, question.start_s, question.hold_s, question.promise_s,
+            n_lines, len(excluded) + len(declined) + len(unfit), len(excluded), 1 + question.alternatives,
+            self._stock.waiting.row_count > 0, pace_s_m, x, y, z, reach_m, horizon_m, *numbers, *quantities,
+        )  # fmt: skip
+        self._see(question)
+        address, rest_lacks = self._address, None
         while True:
-            reason, said = latest_failing(
-                catalogue.index.tree_parts, catalogue.index.xyz, catalogue.columns.records, self._spells(question),
-                rows, *_asked(numbers, quantities, [*excluded, *declined]), len(excluded),
-                _times(question, len(numbers), pace_s_m), (*earth_centred_place(question.destination), reach_m),
-                np.array(having, dtype=np.int64), _MOST_NEAREST, self._told,
-            )  # fmt: skip
+            found, examined, said, next_m, have = nearest_passing(address)
+            if said < 0:
+                break
+            self._learn(said, question)
+        if said != ALL_SEEN:
+            next_m = inf
+            while True:
+                found, examined, said, have, rest_lacks = nearest_holding(address)
+                if said < 0:
+                    break
+                self._learn(said, question)
+            if said == NOT_ALL_SEEN:
+                return None
+        if found or not tell_miss:
+            return Sifted([self._passing(i) for i in range(found)], examined, next_m, rest_lacks, None)
+        # Of whom is unfit it is not known here why.
+        failing = None if unfit or have > _MOST_HAVING else self._latest_failing(question, have)
+        return None if failing is None else Sifted([], examined, next_m, rest_lacks, failing)
+
+    def _latest_failing(self, question: Question, have: int) -> Failing | None:
+        while True:
+            reason, said = latest_failing(self._address, have)
             if reason:
-                return Failing(self._passing(1)[0], Reason(reason), said)
+                return Failing(self._passing(0), Reason(reason), said)
             if said == UNSURE:
                 return None
             self._learn(said - 1, question)
 
-    def _spells(self, question: Question) -> Spells:
-        return self._catalogue.schedules.frame(planned=question.start_s != question.now_s).parts
+    def _passing(self, which: int) -> Passing:
+        return Passing(*_told.unpack_from(self._told_bytes, which * _told.size))
 
     def _learn(self, schedule: int, question: Question) -> None:
         """Have the state of a schedule at the time asked about worked out."""
         self._catalogue.schedules.state(schedule, question.start_s, planned=question.start_s != question.now_s)
+        self._see(question)
 
-    def _passing(self, count: int) -> list[Passing]:
-        return [Passing(*told) for told in self._told[:count].tolist()]
+    # ── memory ─────────────────────────────────────────────────────────────────────────────────────────────────
 
+    def _bar(self, slots: Sequence[int]) -> None:
+        self._keep("barred", np.array(slots, dtype=np.int64))
 
-def rows_of(stock: Stock) -> Rows:
-    """Where the rows of a stock are; it holds until the next change."""
-    waiting = stock.waiting
-    return (
-        stock.table.places, stock.freshness.zero_s, stock.freshness.unit_s, waiting.row_count > 0,
-        waiting.arrived.parts, waiting.being_filed.parts,
-    )  # fmt: skip
+    def _see(self, question: Question) -> None:
+        """Tell where all arrays are, as far as they are others than the last time."""
+        catalogue, stock, index = self._catalogue, self._stock, self._catalogue.index
+        parts = (
+            index.tree_parts, catalogue.regions.parts,
+            catalogue.schedules.frame(planned=question.start_s != question.now_s).parts,
+            stock.waiting.arrived.parts, stock.waiting.being_filed.parts,
+            index.xyz, index.lats, index.lons, catalogue.columns.records,
+            stock.table.places, stock.freshness.zero_s, stock.freshness.unit_s,
+        )  # fmt: skip
+        if all(map(is_, parts, self._seen)):
+            return
+        for names, part, seen in zip(_NAMES, parts, self._seen, strict=True):
+            if part is not seen:
+                for name, array in zip(names, part if isinstance(part, tuple) else (part,), strict=True):
+                    if isinstance(array, int):
+                        self._memory[name] = array
+                    else:
+                        self._keep(name, array)
+        self._seen = parts
 
-
-def _asked(numbers: Sequence[int], quantities: Sequence[int], barred: Sequence[int]) -> tuple[IntArray, IntArray]:
-    return np.array([*numbers, *quantities], dtype=np.int64), np.array(barred, dtype=np.int64) if barred else _NONE
-
-
-def _times(question: Question, n_lines: int, pace_s_m: float) -> Times:
-    return question.now_s, question.start_s, question.hold_s, question.promise_s, n_lines, pace_s_m
+    def _keep(self, name: str, array: np.ndarray) -> None:
+        """Hold an array, and tell where it is."""
+        assert array.flags.c_contiguous, f"{name} does not lie in one piece"
+        self._kept[name] = array
+        self._memory[name] = array.__array_interface__["data"][0], len(array)

@@ -18,6 +18,8 @@ _LOW_MASK: Final = (1 << BLOCK_BITS) - 1
 ODD_PRICE: Final = 63
 # The figure of a row whose own has no room in it.
 LARGE: Final = 1023
+PLACE_FIELDS: Final = 5
+"""How many numbers tell where a sku's rows are (RowTable)."""
 # Up to so many new rows are put between slices of those there; of more, one pass over all of them is quicker.
 _FEW: Final = 4
 _NO_VALUE = np.zeros(1, dtype=np.uint32)
@@ -73,18 +75,18 @@ class SlotRanges:
 class RowTable:
     """Where in memory the rows of each sku are, for compiled code.
 
-    ``places`` has a line a sku number: the addresses of ``low``, ``value`` and ``starts`` (see SkuRows), and how many
-    blocks there are, 0 for a sku without rows.
+    ``places`` has a line a sku number: the addresses of ``low``, ``value`` and ``starts`` (see SkuRows), how many
+    blocks there are, 0 for a sku without rows, and how many rows.
     """
 
     def __init__(self) -> None:
-        self.places = np.zeros((1, 4), dtype=np.int64)
+        self.places = np.zeros((1, PLACE_FIELDS), dtype=np.int64)
 
     def reserve(self, size: int) -> None:
         """Make room for sku numbers below ``size``; it at least doubles."""
         if size > len(self.places):
             more = max(size, 2 * len(self.places)) - len(self.places)
-            self.places = np.concatenate([self.places, np.zeros((more, 4), dtype=np.int64)])
+            self.places = np.concatenate([self.places, np.zeros((more, PLACE_FIELDS), dtype=np.int64)])
 
 
 class SkuRows:
@@ -280,6 +282,7 @@ class SkuRows:
         self._table.places[self._number] = (
             *(array.__array_interface__["data"][0] for array in (low, value, self.starts)),
             len(self.starts) - 1,
+            len(low),
         )
 
     def codes_of(self, price_ids: list[int]) -> list[int]:

@@ -115,7 +115,7 @@ class Arrival:
 class UnfiledShelves:
     """Whole shelves. Belongs to the event loop's thread. Slots asked for must be below the ``reserve``d size."""
 
-    __slots__ = ("_stale_after_s", "changed", "row_count", "rows", "run")
+    __slots__ = ("_stale_after_s", "changed", "parts", "row_count", "rows", "run")
 
     def __init__(self) -> None:
         self.run = Run(_no_rows())
@@ -123,14 +123,16 @@ class UnfiledShelves:
         self.row_count = 0  # how many wait: an attribute, for every look at the stock asks it first
         self.changed: set[int] = set()  # where rows are that ``set_one`` has written
         self._stale_after_s = np.empty(0, dtype=np.int32)  # by slot; _NOT_HERE of a store whose shelf is not here
+        self._tell_parts()
 
-    @property
-    def parts(self) -> tuple[np.ndarray, IntArray, IntArray, np.ndarray, IntArray]:
-        """For compiled code: by slot after what time rows are stale, −1 where no shelf is here; then by row the slots,
+    def _tell_parts(self) -> None:
+        """For compiled code, the same tuple as long as they hold.
 
-        by sku number where its rows begin, and by row again what is available and how fresh that is.
+        By slot after what time rows are stale, −1 where no shelf is here; then by row the slots, by sku number where
+        its rows begin, and by row again what is available and how fresh that is.
         """
-        return self._stale_after_s, self.run.slots, self.run.edges, self.rows.available, self.rows.fresh_s
+        run, rows = self.run, self.rows
+        self.parts = self._stale_after_s, run.slots, run.edges, rows.available, rows.fresh_s
 
     @property
     def size(self) -> int:
@@ -142,6 +144,7 @@ class UnfiledShelves:
         more = size - len(self._stale_after_s)
         if more > 0:
             self._stale_after_s = np.concatenate([self._stale_after_s, np.full(more, _NOT_HERE, dtype=np.int32)])
+            self._tell_parts()
 
     # ── asking ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -225,6 +228,7 @@ class UnfiledShelves:
         """Have these rows: those that are here, and whole shelves of ``slots`` with their times of staleness."""
         self.run, self.rows, self.row_count = run, run.rows, len(run.rows)
         self._stale_after_s[slots] = stale_after_s
+        self._tell_parts()
 
     def set_one(self, number: int, slot: int, available: int, fresh_s: int, price_id: int) -> bool:
         """Change a row; False, and nothing is done, if the shelf has none of the sku."""

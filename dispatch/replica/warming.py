@@ -1,6 +1,7 @@
 """Have all that is compiled ready before anybody asks: from what was kept, in a fraction of a second, or anew."""
 
 from functools import cache
+from typing import Final
 
 from dispatch.domain.promise import PromiseDefaults
 from dispatch.domain.question import Line, Question
@@ -20,19 +21,26 @@ _DEFAULTS = StoreDefaults(
     stock_stale_after_s=1,
 )
 
+_STORES: Final = 20
+
 
 @cache
 def warm_up() -> None:
-    """Ask a replica of one store all there is to ask. Nothing is left to do the second time.
+    """Ask a small replica all there is to ask. Nothing is left to do the second time.
 
     Where nothing was kept it takes half a minute, and the interpreter is busy with it.
     """
+    # Of so many stores, and skus that nobody has, the search looks first at the nearest, then by the rarest.
     place = LatLon(lat=1.0, lon=1.0)
-    row = StoreRow(Store(store_id="store", place=place, timezone="UTC"), 1, cell_of(place), 0, None)
-    replica = Replica(Catalogue([row], _DEFAULTS), Stock(), EstimateTravel(), {})
-    replica.stock.reserve(1)
-    replica.know_skus({1: "sku"})
-    select(replica, Question(destination=place, lines=(Line("sku", 1),), promise_s=1, now_s=0, start_s=0))
+    rows = [
+        StoreRow(Store(store_id=f"store {i}", place=place, timezone="UTC"), i, cell_of(place), 0, None)
+        for i in range(_STORES)
+    ]
+    replica = Replica(Catalogue(rows, _DEFAULTS), Stock(), EstimateTravel(), {})
+    replica.stock.reserve(_STORES)
+    replica.know_skus({1: "sku", 2: "other"})
+    lines = (Line("sku", 1), Line("other", 1))
+    select(replica, Question(destination=place, lines=lines, promise_s=1, now_s=0, start_s=0))
     replica.index.within(place, 1.0)
     next(replica.index.batches(place))
 

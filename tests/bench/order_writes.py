@@ -1,9 +1,11 @@
 """Placing orders at the storage layer: group commits against the same function called with one order each."""
 
 import asyncio
+import contextlib
 import random
 import statistics
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -22,8 +24,7 @@ STORES: Final = 200
 SKUS: Final = 50
 LINES: Final = 3
 PLENTY: Final = 1_000_000_000
-CONNECTIONS: Final = 16
-CLIENTS: Final = 64
+CLIENTS: Final = (1, 16, 64)
 ROUNDS: Final = 5
 ROUND_S: Final = 3.0
 _PLACE: Final = LatLon(lat=37.87, lon=112.55)
@@ -101,18 +102,18 @@ class HotCell:
         )
 
 
-async def one_by_one(database: Database, world: HotCell, seconds: float) -> float:
-    """Orders a second, each in a call of its own, on as many connections as are open at once."""
-    return await _rate(CONNECTIONS, seconds, lambda: _alone(database, world))
+async def one_by_one(database: Database, world: HotCell, clients: int, seconds: float) -> float:
+    """Orders a second by so many clients, each order a transaction of its own; the pool has a connection for each."""
+
+    async def place() -> OrderWritten | Exception:
+        async with database.connection() as connection:
+            [written] = await write_orders(connection, world.cell, [world.order()])
+        return written
+
+    return await _rate(clients, seconds, place)
 
 
-async def _alone(database: Database, world: HotCell) -> OrderWritten | Exception:
-    async with database.connection() as connection:
-        [written] = await write_orders(connection, world.cell, [world.order()])
-    return written
-
-
-async def in_groups(database: Database, world: HotCell, seconds: float, clients: int = CLIENTS) -> float:
+async def in_groups(database: Database, world: HotCell, clients: int, seconds: float) -> float:
     """Orders a second by so many clients that all wait for the same group commit."""
     commits = GroupCommit[OrderWrite, OrderWritten](database, write_orders, wait_s=10.0)
 
@@ -123,7 +124,7 @@ async def in_groups(database: Database, world: HotCell, seconds: float, clients:
     return await _rate(clients, seconds, place)
 
 
-async def _rate(clients: int, seconds: float, place: Any) -> float:
+async def _rate(clients: int, seconds: float, place: Callable[[], Awaitable[OrderWritten | Exception]]) -> float:
     began = time.perf_counter()
     placed = 0
 
@@ -131,6 +132,7 @@ async def _rate(clients: int, seconds: float, place: Any) -> float:
         nonlocal placed
         while time.perf_counter() - began < seconds:
             written = await place()
+            assert isinstance(written, OrderWritten), written
             assert written.outcome == "written", written
             placed += 1
 
@@ -138,22 +140,42 @@ async def _rate(clients: int, seconds: float, place: Any) -> float:
     return placed / (time.perf_counter() - began)
 
 
-async def measure(url: str, *, seed: int = 7, rounds: int = ROUNDS) -> dict[str, Any]:
-    """Both in turns, on an empty, migrated database."""
-    database = await Database.open(url, pool_min=CONNECTIONS, pool_max=CONNECTIONS)
-    try:
-        world = await HotCell.made(database, seed=seed)
-        await in_groups(database, world, 1.0)
-        singles, groups = [], []
-        for _ in range(rounds):
-            singles.append(await one_by_one(database, world, ROUND_S))
-            groups.append(await in_groups(database, world, ROUND_S))
-    finally:
-        await database.close()
+async def measure(url: str, *, seed: int = 7, rounds: int = ROUNDS, round_s: float = ROUND_S) -> list[dict[str, Any]]:
+    """Both for each number of clients, all in turns, on an empty, migrated database; which of the two is first, too.
+
+    Both have the same pool, of as many connections as clients; a group commit keeps one of them busy.
+    """
+    singles: dict[int, list[float]] = {clients: [] for clients in CLIENTS}
+    groups: dict[int, list[float]] = {clients: [] for clients in CLIENTS}
+    ways = ((one_by_one, singles), (in_groups, groups))
+    async with contextlib.AsyncExitStack() as stack:
+        pools = {clients: await _opened(stack, url, clients) for clients in CLIENTS}
+        world = await HotCell.made(pools[max(CLIENTS)], seed=seed)
+        for clients, database in pools.items():
+            for way, _ in ways:
+                await way(database, world, clients, round_s / 3)
+        for round_no in range(rounds):
+            for clients, database in pools.items():
+                for way, told in ways if round_no % 2 == 0 else reversed(ways):
+                    told[clients].append(await way(database, world, clients, round_s))
+    return [_told(clients, singles[clients], groups[clients]) for clients in CLIENTS]
+
+
+async def _opened(stack: contextlib.AsyncExitStack, url: str, connections: int) -> Database:
+    """A pool with all of its connections open; closed with the stack."""
+    database = await Database.open(url, pool_min=connections, pool_max=connections)
+    stack.push_async_callback(database.close)
+    return database
+
+
+def _told(clients: int, singles: list[float], groups: list[float]) -> dict[str, Any]:
+    ratios = [group / single for group, single in zip(groups, singles, strict=True)]
     return {
+        "clients": clients,
         "one_by_one_per_s": statistics.median(singles),
         "one_by_one_spread_per_s": [min(singles), max(singles)],
         "group_commit_per_s": statistics.median(groups),
         "group_commit_spread_per_s": [min(groups), max(groups)],
-        "ratio": statistics.median(g / s for g, s in zip(groups, singles, strict=True)),
+        "ratio": statistics.median(ratios),
+        "ratio_spread": [min(ratios), max(ratios)],
     }

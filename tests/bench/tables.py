@@ -57,22 +57,31 @@ def show_zones(figures: dict[str, Any]) -> None:
 
 
 def show_orders(figures: dict[str, Any]) -> None:
-    storage, http = figures["storage"], figures["http"]
-    orders = Table(title=f"Orders of {order_writes.LINES} lines, durable")
-    for name in ("how", "a second (spread)"):
-        orders.add_column(name)
-    for how, figure, spread in (
-        (f"storage, one by one, {order_writes.CONNECTIONS} connections", "one_by_one_per_s", storage),
-        (f"storage, group commit, {order_writes.CLIENTS} clients", "group_commit_per_s", storage),
-        (f"HTTP, {order_http.WORKERS} workers, {order_http.CONNECTIONS} connections", "orders_per_s", http),
-        ("HTTP, a route of the same shape that does nothing", "nothing_per_s", http),
-    ):
-        low, high = spread[figure.replace("_per_s", "_spread_per_s")]
-        orders.add_row(how, f"{spread[figure]:,.0f} ({low:,.0f}…{high:,.0f})")
-    console.print(orders)
-    console.print(
-        f"group commit ÷ one by one: {storage['ratio']:.1f}; orders ÷ nothing, over HTTP: {http['share']:.2f}"
-    )
+    storage = Table(title=f"Orders of {order_writes.LINES} lines at one hot cell, durable, a second (spread)")
+    for name in ("clients", "one transaction an order", "group commit", "group commit ÷ one by one"):
+        storage.add_column(name)
+    for entry in figures["storage"]:
+        low, high = entry["ratio_spread"]
+        storage.add_row(
+            str(entry["clients"]),
+            _a_second(entry, "one_by_one"),
+            _a_second(entry, "group_commit"),
+            f"{entry['ratio']:.2f} ({low:.2f}…{high:.2f})",
+        )
+    console.print(storage)
+    http = figures["http"]
+    over_http = Table(title=f"The same over HTTP, {order_http.WORKERS} workers, {order_http.CONNECTIONS} connections")
+    for name in ("route", "a second (spread)"):
+        over_http.add_column(name)
+    over_http.add_row("orders", _a_second(http, "orders"))
+    over_http.add_row("one of the same shape that does nothing", _a_second(http, "nothing"))
+    console.print(over_http)
+    console.print(f"orders ÷ nothing, over HTTP: {http['share']:.2f}")
+
+
+def _a_second(entry: dict[str, Any], what: str) -> str:
+    low, high = entry[f"{what}_spread_per_s"]
+    return f"{entry[f'{what}_per_s']:,.0f} ({low:,.0f}…{high:,.0f})"
 
 
 def show_imports(figures: dict[str, Any]) -> None:

@@ -45,7 +45,7 @@ from dispatch.ingest.formats import (
 )
 from dispatch.ingest.problems import FILE_CODES, IGNORED_CODES, ROW_CODES, WARNING_CODES
 from dispatch.ingest.profiles import FormatProfile, fold_name, format_profiles, load_profile
-from dispatch.replica.catalogue import TIMES
+from dispatch.replica.columns import TIMES
 from dispatch.settings import ENV_PREFIX, Settings
 from geo.coordinates import CoordinateError, LatLon
 from geo.travel import Mode

@@ -1,19 +1,27 @@
 """Whole shelves say the same while they wait, while they are being filed, and once they are filed."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from dispatch.replica.catalogue import Columns
+from dispatch.domain.hours import Schedules
+from dispatch.domain.question import Line, Question
+from dispatch.replica.columns import Columns
 from dispatch.replica.filing import Filing
 from dispatch.replica.numbering import MISSING
-from dispatch.replica.sieve import rows_of
-from dispatch.replica.sifting import ALL_SEEN, nearest_holding
+from dispatch.replica.sieve import Sieve
+from dispatch.replica.sifting.holding import nearest_holding
+from dispatch.replica.sifting.stores import ALL_SEEN
 from dispatch.replica.sku_rows import LARGE, SlotRanges
 from dispatch.replica.stock import Stock
 from dispatch.replica.unfiled import Arrival
 from dispatch.storage.feed import ShelfColumns
+from geo.chord_tree import ChordTree
+from geo.coordinates import LatLon
+from geo.geodesy import earth_centred, earth_centred_place
 
 SEED = 20261127
 NOW_S = 1_790_000_000
@@ -89,24 +97,46 @@ def a_row(rng: np.random.Generator, *, figures: list[int], prices: int, moment_s
     return int(rng.choice(figures)), price, moment_s - int(rng.choice([0, 3, 400, 90_000, 500_000]))
 
 
-EVERYWHERE = np.zeros((3 * BLOCK, 3))
-FAULTLESS = Columns(3 * BLOCK)
-FAULTLESS.active[:] = True
-NO_ONE = np.empty(0, dtype=np.int64)
-FOREVER_S = 2**62
-ALWAYS_OPEN = (np.ones(1, dtype=np.bool_), np.zeros(1, dtype=np.int64), np.array([FOREVER_S]), np.array([FOREVER_S]))
+ANYWHERE = LatLon(lat=1.0, lon=1.0)
+
+
+class Stores:
+    """A catalogue of stores at one place, none of which passes: who has the goods is told of those, too."""
+
+    def __init__(self, count: int) -> None:
+        self.columns = Columns(count)
+        self.schedules = Schedules()
+        nobody = ChordTree(np.empty(0, dtype=np.int64), np.empty((0, 3)))
+        places = np.ones(count)
+        self.index = SimpleNamespace(
+            tree_parts=nobody.parts, lats=places, lons=places, xyz=earth_centred(places, places)
+        )
+
+    def within(self, ranges: SlotRanges) -> Any:
+        """These stores, of which those alone are around whose slots lie in the ranges."""
+        stretches = [[first, end, i + 1] for i, (first, end) in enumerate(ranges.pairs)] or [[0, 0, 0]]
+        stretches[-1][2] = -1
+        balls = np.array([[*earth_centred_place(ANYWHERE), 1.0]])
+        parts = balls, np.zeros(1, dtype=np.int64), np.array(stretches), 1
+        return SimpleNamespace(**vars(self), regions=SimpleNamespace(parts=parts))
+
+
+SOME_STORES = Stores(3 * BLOCK)
 
 
 def slots_sifted(stock: Stock, number: int, wanted: int, ranges: SlotRanges, now_s: int) -> list[int]:
-    """Which stores of these ranges have so many, as compiled code sees it, of stores without a fault at one place."""
-    told, having = np.zeros((len(STORES), 6), dtype=np.int64), np.zeros(len(STORES), dtype=np.int64)
-    found, _, said, have, rarest = nearest_holding(
-        EVERYWHERE, FAULTLESS.records, ALWAYS_OPEN, rows_of(stock), np.array([number, wanted]), NO_ONE,
-        (now_s, now_s, 0, 3600, 1, 0.2), (0.0, 0.0, 0.0, 1000.0), ranges.edges, len(STORES), told, having,
+    """Which stores of these ranges have so many, as compiled code sees it."""
+    sieve = Sieve(SOME_STORES.within(ranges), stock)
+    lines = (Line("sku", wanted),)
+    asked = Question(destination=ANYWHERE, lines=lines, promise_s=3600, now_s=now_s, start_s=now_s)
+    everybody = sieve.sift(
+        asked, [number], pace_s_m=0.2, reach_m=1000.0, horizon_m=1000.0, excluded=(), declined=(), unfit=(),
+        tell_miss=False,
     )  # fmt: skip
-    assert (said, have, rarest) == (ALL_SEEN, found, 0)
-    assert sorted(told[:found, 0].tolist()) == sorted(having[:found].tolist())
-    return sorted(having[:found].tolist())
+    assert everybody is not None, "its memory holds the question now"
+    found, _, said, have, rarest = nearest_holding(sieve._address)
+    assert (found, said, rarest) == (0, ALL_SEEN, 0)
+    return sorted(sieve._kept["having"][:have].tolist())
 
 
 class Told:

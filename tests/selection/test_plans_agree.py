@@ -81,6 +81,9 @@ def test_what_the_market_sifts_by_itself_is_answered_as_by_batches(name: str, mo
         columns = here.replica.columns
         columns.busy_until_s[:] = NOW_S + rng.choice([-600, 600], columns.size, p=[0.8, 0.2])
         columns.closed_until_s[:] = NOW_S + rng.choice([-600, 600], columns.size, p=[0.8, 0.2])
+        # Others are gone, and their rows are still there.
+        for slot in rng.choice(columns.size, columns.size // 10, replace=False).tolist():
+            here.replica.catalogue.remove(int(columns.store_no[slot]), from_cell=int(columns.cell[slot]))
         for _ in range(12):
             asked = in_plain_order(question(rng, here.rows), rng)
             numbers = [number for line in asked.lines if (number := here.replica.stock.number(line.sku)) is not None]

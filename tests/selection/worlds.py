@@ -1,7 +1,7 @@
 """Small random worlds, made to be unkind: who is where, what is open, what is on the shelves; and questions to them."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import shapely
@@ -26,6 +26,10 @@ NOW_S = 1_781_080_000  # 2026-06-10 16:26:40 in Taipei; no zone here changes its
 AS_OF_STEP_S = 4  # the replica keeps freshness in such steps; between them it may say older, never newer
 
 DEFAULTS = Defaults()
+# Of a promise, as answers tell it.
+ETA = (
+    "prepare_s", "queue_s", "courier_s", "travel_s", "handover_s", "total_s", "pickup_by", "deliver_by", "travel_source"
+)  # fmt: skip
 HOURS = (
     None,
     "24/7",
@@ -262,7 +266,7 @@ def plain(selection: Selection, replica: Replica, question: Question) -> Answer:
     """What the search found, in the oracle's terms."""
 
     def chosen(found: Candidate | PassedOver) -> dict[str, object]:
-        eta = asdict(found.eta)
+        eta = {name: getattr(found.eta, name) for name in ETA}
         return {"store_id": found.store_id, "distance_m": found.distance_m, "key_s": found.key_s, "eta": eta}
 
     def refused(found: PassedOver) -> Refused:

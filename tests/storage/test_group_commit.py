@@ -68,6 +68,14 @@ async def several(commits: GroupCommit[str, str], items: Sequence[str], **more: 
     return list(await asyncio.gather(*submitted, return_exceptions=True))
 
 
+async def test_with_nothing_under_way_an_item_does_not_wait_for_company(script: Scripted) -> None:
+    alone = asyncio.create_task(script.commits().submit(CELL, "a", "a"))
+    for _ in range(3):  # its own task begins, then that of the batch: turns of the loop, and no timer
+        await asyncio.sleep(0)
+    assert script.batches == [(CELL, ["a"])]
+    assert await alone == "done a"
+
+
 async def test_what_arrives_while_a_commit_is_under_way_goes_together_in_the_next(script: Scripted) -> None:
     commits = script.commits()
     script.gate.clear()

@@ -1,0 +1,126 @@
+"""Which stretches of slots the stores of each cell have, and which of them are near a place."""
+
+from typing import Final
+
+import numpy as np
+
+from dispatch.domain.market import FloatArray, IntArray
+from geo.cells import circle_around
+from geo.compiled import Compiler
+from geo.geodesy import earth_centred_place
+
+compiled = Compiler(__file__)
+
+_NONE: Final = -1
+_GAPS: Final = (701, 301, 132, 57, 23, 10, 4, 1)  # Ciura's, for Shell's sort
+
+type Parts = tuple[FloatArray, IntArray, IntArray, int]
+"""Of each region the centre (earth-centred metres) and the radius, and the first stretch; of each stretch the first
+
+slot, the one after the last, and the region's next stretch, or −1; and how many regions there are.
+"""
+
+
+@compiled()
+def edges_around(
+    balls: FloatArray, firsts: IntArray, stretches: IntArray, count: int, x: float, y: float, z: float, radius_m: float
+) -> IntArray:
+    """Of the stretches of all regions that may reach within the radius the first slot, and the one after its last.
+
+    Flat, ascending and apart: those that touch or overlap are one.
+    """
+    found, edges = 0, np.empty(16, dtype=np.int64)
+    for i in range(count):
+        dx, dy, dz, reach_m = balls[i, 0] - x, balls[i, 1] - y, balls[i, 2] - z, radius_m + balls[i, 3]
+        if dx * dx + dy * dy + dz * dz > reach_m * reach_m:
+            continue
+        at = firsts[i]
+        while at != _NONE:
+            if 2 * found == len(edges):
+                edges = np.concatenate((edges, np.empty(len(edges), dtype=np.int64)))
+            edges[2 * found], edges[2 * found + 1] = stretches[at, 0], stretches[at, 1]
+            found += 1
+            at = stretches[at, 2]
+    _sort(edges, found)
+    joined = 0
+    for i in range(found):
+        first, end = edges[2 * i], edges[2 * i + 1]
+        if joined and first <= edges[2 * joined - 1]:
+            edges[2 * joined - 1] = max(end, edges[2 * joined - 1])
+        else:
+            edges[2 * joined], edges[2 * joined + 1] = first, end
+            joined += 1
+    return edges[: 2 * joined]
+
+
+@compiled()
+def _sort(edges: IntArray, count: int) -> None:
+    """Bring pairs into the order of their firsts. Mostly they are few, and in order or nearly so."""
+    for gap in _GAPS:
+        for i in range(gap, count):
+            first, end, at = edges[2 * i], edges[2 * i + 1], i
+            while at >= gap and edges[2 * (at - gap)] > first:
+                edges[2 * at], edges[2 * at + 1] = edges[2 * (at - gap)], edges[2 * (at - gap) + 1]
+                at -= gap
+            edges[2 * at], edges[2 * at + 1] = first, end
+
+
+class Regions:
+    """A region a cell in which a store is, or has been."""
+
+    def __init__(self) -> None:
+        self._regions: dict[int, int] = {}  # by cell
+        self._lasts: list[int] = []  # by region: its last stretch
+        self._stretches = 0
+        self._balls, self._firsts = np.empty((1, 4)), np.empty(1, dtype=np.int64)
+        self._edges = np.empty((1, 3), dtype=np.int64)
+        self._tell_parts()
+
+    def _tell_parts(self) -> None:
+        self.parts: Parts = self._balls, self._firsts, self._edges, len(self._lasts)
+        """For compiled code: the same tuple as long as they hold."""
+
+    def file(self, slot: int, cell: int) -> None:
+        """Note that a slot lies in a cell. One that has moved there stays filed under its old cell as well."""
+        region = self._regions.get(cell)
+        last = _NONE if region is None else self._lasts[region]
+        if region is not None:
+            end = int(self._edges[last, 1])
+            if slot == end:
+                self._edges[last, 1] = slot + 1
+                return
+            if any(start <= slot < end for start, end in self._stretches_of(region)):
+                return
+        new = self._stretches
+        if new == len(self._edges):
+            self._edges = np.resize(self._edges, (2 * new, 3))
+        self._edges[new] = slot, slot + 1, _NONE
+        self._stretches += 1
+        if region is None:
+            self._add_region(cell, new)
+        else:
+            self._edges[last, 2] = self._lasts[region] = new
+        self._tell_parts()
+
+    def _add_region(self, cell: int, first: int) -> None:
+        region = self._regions[cell] = len(self._lasts)
+        if region == len(self._firsts):
+            self._balls, self._firsts = np.resize(self._balls, (2 * region, 4)), np.resize(self._firsts, 2 * region)
+        centre, radius_m = circle_around(cell)
+        self._balls[region] = *earth_centred_place(centre), radius_m
+        self._firsts[region] = first
+        self._lasts.append(first)
+
+    def stretches(self, cell: int) -> list[tuple[int, int]]:
+        """Stretches of slots, ascending and apart, that hold every store of a cell; perhaps some that moved, too."""
+        region = self._regions.get(cell)
+        if region is None:
+            return []
+        return sorted(self._stretches_of(region))
+
+    def _stretches_of(self, region: int) -> list[tuple[int, int]]:
+        pairs, at = [], int(self._firsts[region])
+        while at != _NONE:
+            first, end, at = self._edges[at].tolist()
+            pairs.append((first, end))
+        return pairs

@@ -1,0 +1,99 @@
+"""The nearest stores that pass, nearest first."""
+
+from typing import Final
+
+import numpy as np
+
+from dispatch.domain.market import FloatArray, IntArray
+from dispatch.replica.sifting import memory as of_memory
+from dispatch.replica.sifting import rows as of_rows
+from dispatch.replica.sifting import stores as of_stores
+from dispatch.replica.sifting.memory import Memory, floats_at, ints_at, lines_of, memory_at, places_of, told_of
+from dispatch.replica.sifting.rows import arrange_lines, has_all
+from dispatch.replica.sifting.stores import ALL_SEEN, CHORD_SLACK_M, NOT_ALL_SEEN, PASSES, ceiling_of, tell, tested
+from geo import kd_tree
+from geo.compiled import Compiler, array_at
+from geo.kd_tree import nearest_of
+
+compiled = Compiler(__file__, kd_tree, of_memory, of_rows, of_stores)
+
+_FIRST: Final = 8
+_GROWTH: Final = 4
+_NO_LINE: Final = -1
+
+
+@compiled()
+def nearest_in_tree(memory: Memory, count: int, within_m: float, ids: IntArray, squares: FloatArray) -> int:
+    """As ``geo.kd_tree.nearest_of``, of the stores around the door."""
+    points = memory.tree_ids[1]
+    return nearest_of(
+        array_at(memory.tree_ids[0], points, np.int64), array_at(memory.tree_xyz[0], (points, 3), np.float64),
+        array_at(memory.tree_axis[0], memory.tree_axis[1], np.int8), floats_at(memory.tree_split),
+        array_at(memory.tree_left[0], points, np.bool_),
+        ints_at(memory.tail_ids), array_at(memory.tail_xyz[0], (memory.tail_xyz[1], 3), np.float64), memory.tail,
+        memory.x, memory.y, memory.z, count, (within_m + CHORD_SLACK_M) ** 2, ids, squares,
+    )  # fmt: skip
+
+
+@compiled()
+def _hopeful(memory: Memory, most: int) -> int:
+    """How many stores to look at nearest first: ``most``, or the first few where so many will hardly do.
+
+    As if skus were spread independently. Shelves that wait are not counted.
+    """
+    lines, places, stores = lines_of(memory), places_of(memory), memory.tree_ids[1] + memory.tail
+    to_expect = float(memory.wanted)
+    for i in range(memory.n_lines):
+        to_expect *= max(1.0, stores / max(1, places[lines[0, i], 4]))
+    return most if to_expect <= most or memory.some_wait else min(_FIRST, most)
+
+
+@compiled()
+def nearest_passing(address: int) -> tuple[int, int, int, float, int]:
+    """Tell of the nearest stores that pass, as many as wanted, and of all that may be as near as the last.
+
+    As near by their chords; see ``tell``. How many there are, how many stores were looked at, ALL_SEEN or what else
+    (see there), the chord of the nearest of all others this side of the horizon, or inf, and how many of the stores
+    looked at have every line, pass or not: they are written to ``having``, in which there is room for all.
+    """
+    memory = memory_at(address)
+    ids, near_squares, squares = ints_at(memory.near_ids), floats_at(memory.near_squares), floats_at(memory.squares)
+    told, having, have, wanted = told_of(memory), ints_at(memory.having), 0, memory.wanted
+    arrange_lines(memory)
+    most = _hopeful(memory, len(ids) - 1)
+    found, tested_until, count, ceiling = 0, 0, min(_FIRST, most), np.inf
+    while True:
+        near = nearest_in_tree(memory, count, memory.reach_m, ids, near_squares)
+        for i in range(tested_until, near):
+            if near_squares[i] > ceiling:
+                tell(memory, found)
+                return found, i, ALL_SEEN, np.sqrt(near_squares[i]), have
+            if not has_all(memory, ids[i], _NO_LINE):
+                continue
+            having[have] = ids[i]
+            have += 1
+            said = tested(memory, ids[i], near_squares[i])
+            if said >= 0:
+                return found, i, said, np.inf, have
+            if said == PASSES:
+                if found == len(told):
+                    return found, i, NOT_ALL_SEEN, np.inf, have
+                told[found].slot, squares[found] = ids[i], near_squares[i]
+                found += 1
+                if found == wanted:
+                    ceiling = ceiling_of(near_squares[i])
+        if near < count:
+            tell(memory, found)
+            beyond = nearest_in_tree(memory, near + 1, memory.horizon_m, ids, near_squares)
+            return found, near, ALL_SEEN, np.sqrt(near_squares[near]) if beyond > near else np.inf, have
+        if count == most:
+            return found, near, NOT_ALL_SEEN, np.inf, have
+        # Of those as far as the last one, others may have been left out: they are looked at anew.
+        tested_until = near - 1
+        while tested_until > 0 and near_squares[tested_until - 1] == near_squares[near - 1]:
+            tested_until -= 1
+        while found > 0 and squares[found - 1] == near_squares[near - 1]:
+            found -= 1
+        if found < wanted:
+            ceiling = np.inf
+        count = min(most, count * _GROWTH)

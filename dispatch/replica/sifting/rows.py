@@ -1,0 +1,162 @@
+"""Whether a store has a line: by its shelf row, filed (dispatch/replica/sku_rows.py) or waiting (unfiled.py)."""
+
+from typing import Final
+
+import numpy as np
+
+from dispatch.replica import freshness, sku_rows
+from dispatch.replica.freshness import FRESH_MAX
+from dispatch.replica.sifting import memory as of_memory
+from dispatch.replica.sifting.memory import Memory, int32s_at, ints_at, lines_of, places_of
+from dispatch.replica.sku_rows import BLOCK_BITS, LARGE
+from geo.compiled import Compiler, array_at
+
+compiled = Compiler(__file__, freshness, sku_rows, of_memory)
+
+LOW_MASK: Final = (1 << BLOCK_BITS) - 1
+FIGURE_SHIFT: Final = 22
+NOT_HERE: Final = -1
+
+
+@compiled()
+def first_from(values: np.ndarray, first: int, end: int, wanted: int) -> int:
+    """Where in ``values[first:end]``, ascending, the first is that is not less; ``end`` if there is none."""
+    while first < end:
+        middle = (first + end) >> 1
+        if values[middle] < wanted:
+            first = middle + 1
+        else:
+            end = middle
+    return first
+
+
+@compiled()
+def first_near(values: np.ndarray, first: int, end: int, guess: int, wanted: int) -> int:
+    """As ``first_from``, sooner the nearer the place is to ``guess``: a memory far away is read a few times less."""
+    guess = max(first, min(guess, end - 1))
+    step = 16
+    if first < end and values[guess] < wanted:
+        low = guess + 1
+        while guess + step < end and values[guess + step] < wanted:
+            low = guess + step + 1
+            step <<= 2
+        return first_from(values, low, min(guess + step, end), wanted)
+    high = guess
+    while guess - step >= first and values[guess - step] >= wanted:
+        high = guess - step
+        step <<= 2
+    return first_from(values, max(first, guess - step), high, wanted)
+
+
+@compiled()
+def waits(memory: Memory, slot: int) -> bool:
+    """Whether the shelf of a store waits to be filed; to be asked only while some do."""
+    return bool(int32s_at(memory.new)[slot] != NOT_HERE or int32s_at(memory.old)[slot] != NOT_HERE)
+
+
+@compiled()
+def _has_waiting(memory: Memory, number: int, slot: int, wanted: int, now_s: int) -> bool:
+    """As ``has``, of a store whose shelf waits."""
+    new = int32s_at(memory.new)
+    if new[slot] != NOT_HERE:
+        stale_after_s, slots, edges = new[slot], ints_at(memory.new_slots), ints_at(memory.new_edges)
+        available, fresh_s = int32s_at(memory.new_available), ints_at(memory.new_fresh_s)
+    else:
+        stale_after_s, slots, edges = int32s_at(memory.old)[slot], ints_at(memory.old_slots), ints_at(memory.old_edges)
+        available, fresh_s = int32s_at(memory.old_available), ints_at(memory.old_fresh_s)
+    if number + 1 >= len(edges):
+        return False
+    end = edges[number + 1]
+    row = first_from(slots, edges[number], end, slot)
+    if row >= end or slots[row] != slot or available[row] < wanted:
+        return False
+    return bool(fresh_s[row] >= now_s - stale_after_s)
+
+
+@compiled()
+def is_enough(memory: Memory, value: int, slot: int, wanted: int, now_s: int) -> bool:
+    """Whether a filed row says so many, and is not stale; of a figure that has no room in it, that it does."""
+    return bool(
+        value >> FIGURE_SHIFT >= min(wanted, LARGE)
+        and (value & FRESH_MAX) * ints_at(memory.unit_s)[slot] >= now_s - ints_at(memory.zero_s)[slot]
+    )
+
+
+@compiled()
+def _likely(first: int, end: int, low_slot: int) -> int:
+    """Where a row of a block may be: a sku's stores are spread over all of it, or near enough for a guess."""
+    return first + (((end - first) * low_slot) >> BLOCK_BITS)
+
+
+@compiled()
+def filed_near(memory: Memory, number: int, slot: int, guess: int) -> tuple[int, bool]:
+    """Where the filed row of a sku and a slot is, or would be, and whether it is there; a guess of 0 is none."""
+    place, block, low_slot = places_of(memory)[number], slot >> BLOCK_BITS, slot & LOW_MASK
+    if block >= place[3]:
+        return 0, False
+    starts = array_at(place[2], block + 2, np.int64)
+    first, end = starts[block], starts[block + 1]
+    low = array_at(place[0], end, np.uint16)
+    row = first_near(low, first, end, guess if guess else _likely(first, end, low_slot), low_slot)
+    return row, bool(row < end and low[row] == low_slot)
+
+
+@compiled()
+def has(memory: Memory, number: int, slot: int, wanted: int, now_s: int) -> bool:
+    """Whether a store has so many, in a row that is not stale; of a figure that has no room in its row, that it has."""
+    if memory.some_wait and waits(memory, slot):
+        return _has_waiting(memory, number, slot, wanted, now_s)
+    row, is_there = filed_near(memory, number, slot, 0)
+    if not is_there:
+        return False
+    value = int(array_at(places_of(memory)[number, 1], row + 1, np.uint32)[row])
+    return is_enough(memory, value, slot, wanted, now_s)
+
+
+@compiled()
+def has_all(memory: Memory, slot: int, but: int) -> bool:
+    """Whether a store has every line but one, whose stock is known to suffice; −1: every line."""
+    lines = lines_of(memory)
+    for i in range(memory.n_lines):
+        if i != but and not has(memory, lines[0, i], slot, lines[1, i], memory.now_s):
+            return False
+    return True
+
+
+@compiled()
+def arrange_lines(memory: Memory) -> None:
+    """Number the lines, and bring those first that a store most likely lacks: most are then done with by the first.
+
+    Those are the ones of which there are few rows for what is wanted.
+    """
+    lines, places = lines_of(memory), places_of(memory)
+    for i in range(memory.n_lines):
+        number, quantity, into = lines[0, i], lines[1, i], i
+        while into > 0 and places[lines[0, into - 1], 4] * quantity > places[number, 4] * lines[1, into - 1]:
+            for column in range(3):
+                lines[column, into] = lines[column, into - 1]
+            into -= 1
+        lines[0, into], lines[1, into], lines[2, into] = number, quantity, i
+
+
+@compiled()
+def filed_from(memory: Memory, number: int, slot: int, guess: int) -> int:
+    """Where the first filed row is whose slot is this or a later one; 0 of a sku without rows. A guess of 0 is none."""
+    place, block = places_of(memory)[number], slot >> BLOCK_BITS
+    if place[3] == 0:
+        return 0
+    starts = array_at(place[2], place[3] + 1, np.int64)
+    if block >= place[3]:
+        return int(starts[place[3]])
+    first, end, low_slot = starts[block], starts[block + 1], slot & LOW_MASK
+    low = array_at(place[0], end, np.uint16)
+    return int(first_near(low, first, end, guess if guess else _likely(first, end, low_slot), low_slot))
+
+
+@compiled()
+def waiting_from(slots_at: np.ndarray, edges_at: np.ndarray, number: int, slot: int) -> int:
+    """Where the first row that waits is whose slot is this or a later one; 0 of a sku without rows."""
+    edges = ints_at(edges_at)
+    if number + 1 >= len(edges):
+        return 0
+    return int(first_from(ints_at(slots_at), edges[number], edges[number + 1], slot))
