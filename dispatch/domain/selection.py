@@ -252,7 +252,8 @@ class _Search:
             if not chosen.any():
                 # As many as are missing, for those are likely the best; then the others, but not all at once.
                 missing = self._wanted - len(found.best)
-                chosen[: missing if missing > 0 else min(max(FIRST_WAYS, 2 * found.ways), MOST_WAYS)] = True
+                first = max(missing, self._travel.first_ways)
+                chosen[: first if missing > 0 else min(max(FIRST_WAYS, 2 * found.ways), MOST_WAYS)] = True
             try:
                 examined = self._examiner.travelled(left.only(chosen), slice(None))
             except WaysNeeded as needed:
