@@ -40,6 +40,8 @@ from geo.travel import Mode
 from geo.travel.engine import RoadEngine
 from geo.travel.estimate import EstimateTravel, ModeSpeed
 from geo.travel.osrm import Osrm, OsrmMode
+from geo.travel.osrm_inside import OsrmInside
+from geo.travel.osrm_network import is_osrm_there, osrm_networks
 from geo.travel.roads import RoadBounds
 from geo.travel.tiles import box_of, road_tiles
 from geo.travel.valhalla import Valhalla
@@ -88,12 +90,20 @@ def travel_of(settings: Settings) -> EstimateTravel:
 def roads_of(settings: Settings) -> Roads:
     """The routing engine of the settings, with what no way on its roads beats; none: everything is estimated.
 
-    Builds road tiles if there are none yet of the extract, which takes from seconds to hours. Raises TilesError. A
-    routing server is not asked yet: it may come up later.
+    Builds road tiles and networks if there are none yet of the extract, which takes from seconds to hours. Raises
+    TilesError. A routing server is not asked yet: it may come up later.
     """
     engine = engine_of(settings)
     if engine is None:
         return Roads()
+    roads = _roads_by(engine, settings)
+    if engine.of_areas is not engine:
+        roads.areas = _roads_by(engine.of_areas, settings)
+        roads.areas.counts = roads.counts
+    return roads
+
+
+def _roads_by(engine: RoadEngine, settings: Settings) -> Roads:
     factors = {
         Mode.FOOT: settings.foot_hour_factors,
         Mode.EBIKE: settings.ebike_hour_factors,
@@ -108,13 +118,12 @@ def roads_of(settings: Settings) -> Roads:
 
 def engine_of(settings: Settings) -> RoadEngine | None:
     """The routing engine alone, as in ``roads_of``."""
-    modes = {
-        Mode.FOOT: ModeOnRoads(settings.foot_speed_kmh),
-        Mode.EBIKE: ModeOnRoads(settings.ebike_road_kmh),
-        Mode.CAR: ModeOnRoads(settings.car_road_kmh),
-    }
+    modes = {mode: ModeOnRoads(kmh) for mode, kmh in speeds_on_roads(settings).items()}
     if settings.roads is not None:
-        return Valhalla(road_tiles(settings.roads, roads_dir(settings)), modes)
+        valhalla = Valhalla(road_tiles(settings.roads, roads_dir(settings)), modes)
+        if not times_by_osrm(settings):
+            return valhalla
+        return OsrmInside(osrm_networks(settings.roads, roads_dir(settings), speeds_on_roads(settings)), areas=valhalla)
     if settings.roads_url is None:
         return None
     top_kmh = {
@@ -135,8 +144,22 @@ def engine_of(settings: Settings) -> RoadEngine | None:
     return Osrm(by_mode, patience_s=settings.roads_patience_s)
 
 
+def times_by_osrm(settings: Settings) -> bool:
+    """Whether OSRM tells the times on an extract: unless the settings say otherwise, where it is to be had."""
+    return settings.roads is not None and settings.roads_times == "osrm" and is_osrm_there()
+
+
+def speeds_on_roads(settings: Settings) -> dict[Mode, float]:
+    """Of each mode on an extract, km/h: by car on the fastest roads."""
+    return {
+        Mode.FOOT: settings.foot_speed_kmh,
+        Mode.EBIKE: settings.ebike_road_kmh,
+        Mode.CAR: settings.car_road_kmh,
+    }
+
+
 def roads_dir(settings: Settings) -> Path:
-    """Where the road tiles are kept."""
+    """Where road tiles, and networks, are kept."""
     return settings.data_dir / "roads"
 
 

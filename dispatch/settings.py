@@ -109,6 +109,7 @@ class Settings(BaseSettings):
 
     roads: Path | None = Field(None, description="OpenStreetMap extract (.osm.pbf) to travel on; else estimates")
     roads_estimate_outside: bool = Field(False, description="Estimate travel to doors outside the extract's box")
+    roads_times: Literal["osrm", "valhalla"] = Field("osrm", description="Who tells travel times on that extract")
     ebike_road_kmh: Speed = Field(25.0, description="Speed of an e-bike on roads, km/h")
     car_road_kmh: Speed = Field(60.0, description="Speed of a car on the fastest roads, km/h")
     roads_patience_s: float = Field(2.0, gt=0, le=60, description="Seconds that the routing engine is waited for")
@@ -138,7 +139,7 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().resolve()
 
-    @field_validator("log_level", "mode", "roads_engine", mode="before")
+    @field_validator("log_level", "mode", "roads_engine", "roads_times", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value

@@ -53,6 +53,15 @@ class PointIndex:
     Raises ValueError for an id that is negative or given twice, and for coordinates out of range.
     """
 
+    lats: FloatArray
+    """Latitudes by id, NaN where there is no point; read-only, and a new array once an insertion makes it grow."""
+
+    lons: FloatArray
+    """Longitudes by id; as ``lats``."""
+
+    xyz: FloatArray
+    """Earth-centred coordinates in metres by id, a row each; as ``lats``."""
+
     def __init__(self, ids: IntArray, lats: FloatArray, lons: FloatArray) -> None:
         ids = np.asarray(ids, dtype=np.int64)
         if not len(ids) == len(lats) == len(lons):
@@ -80,24 +89,9 @@ class PointIndex:
         return 0 <= id < len(self._lats) and bool(self._lats[id] == self._lats[id])
 
     @property
-    def lats(self) -> FloatArray:
-        """Latitudes by id, NaN where there is no point; read-only, and a new array once an insertion makes it grow."""
-        return self._lats_view
-
-    @property
-    def xyz(self) -> FloatArray:
-        """Earth-centred coordinates in metres by id, a row each; NaN where there is no point; as ``lats``."""
-        return self._xyz
-
-    @property
     def tree_parts(self) -> Parts:
         """What compiled searches by chord are given (geo/kd_tree.py); it holds until the next change."""
         return self._tree.parts
-
-    @property
-    def lons(self) -> FloatArray:
-        """Longitudes by id; as ``lats``."""
-        return self._lons_view
 
     def insert(self, id: int, place: LatLon) -> None:
         """Add a point. Raises ValueError if the id is negative or taken."""
@@ -290,8 +284,8 @@ class PointIndex:
         self._lats = np.concatenate((self._lats, np.full(more, np.nan)))
         self._lons = np.concatenate((self._lons, np.full(more, np.nan)))
         self._xyz = np.concatenate((self._xyz, np.full((more, 3), np.nan)))
-        self._lats_view, self._lons_view = self._lats.view(), self._lons.view()
-        self._lats_view.flags.writeable = self._lons_view.flags.writeable = False
+        self.lats, self.lons, self.xyz = self._lats.view(), self._lons.view(), self._xyz.view()
+        self.lats.flags.writeable = self.lons.flags.writeable = self.xyz.flags.writeable = False
 
 
 def _check_radius(radius_m: float) -> None:

@@ -38,7 +38,6 @@ from dispatch.api.state import (
 )
 from dispatch.domain.answer import Selection
 from dispatch.domain.errors import DispatchError, InvalidInput
-from dispatch.domain.nearest import nearest
 from dispatch.domain.question import Question, summed
 from dispatch.domain.selection import Selecting, select
 from dispatch.replica.pauses import Pauses
@@ -150,7 +149,7 @@ async def quoted_many(request: Request) -> Response:
         if isinstance(question, Problem):
             some.append(question)
         elif together > 1:
-            some.append((*question, _selected_at_once(replica, question[0])))
+            some.append((*question, select(replica, question[0])))
         else:
             some.append((*question, await _selected(service, replica, question[0])))
         if i == len(raw.quotes) or len(some) == together or pauses.due:
@@ -192,16 +191,6 @@ def _read_of_many(quote: msgspec.Raw, now: datetime) -> tuple[Question, Datum] |
         return problem
     except DispatchError as error:
         return problem_of(error)
-
-
-def _selected_at_once(replica: Replica, question: Question) -> Selection:
-    """As ``select``, past what it needs in order to wait for ways by road, if the quick search can tell."""
-    numbers = replica.stock.numbers(question.lines)
-    if min(numbers) >= 0:
-        quick = nearest(replica, question, numbers, replica.travel, tell_miss=True)
-        if quick is not None:
-            return quick
-    return select(replica, question)
 
 
 def _told_together(replica: Replica, asked: Sequence[_Asked | Problem], *, lag_s: float) -> list[dict[str, Any]]:

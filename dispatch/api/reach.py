@@ -62,7 +62,9 @@ async def get_life_circle(
     """
     place = place_of(lat=asked.lat, lon=asked.lon, datum=asked.datum, pointer="/query/lat")
     now_s = service.now_s()
-    circle, area = await life_circle(service.roads, replica, _question(place, asked.minutes, asked.mode, now_s))
+    circle, area = await life_circle(
+        service.roads.of_areas, replica, _question(place, asked.minutes, asked.mode, now_s)
+    )
     slots = [store.slot for store in circle.stores]
     steady_for_s = opening_steady_for_s(replica, now_s, slots)
     features = [_store_feature(replica, store, asked.datum, now_s) for store in circle.stores]
@@ -107,7 +109,7 @@ async def get_store_life_circle(
         raise StoreNotFound(f"there is no store {store_id}")
     now_s = service.now_s()
     question = _question(replica.catalogue.place(slot), asked.minutes, asked.mode, now_s)
-    circle, area = await store_life_circle(service.roads, replica, slot, question)
+    circle, area = await store_life_circle(service.roads.of_areas, replica, slot, question)
     state = state_of(replica, slot, now_s)
     body = {
         "type": "Feature",

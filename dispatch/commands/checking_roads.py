@@ -5,12 +5,14 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from dispatch.app import engine_of, roads_dir
+from dispatch.app import engine_of, roads_dir, speeds_on_roads, times_by_osrm
 from dispatch.commands.report import Report
 from dispatch.settings import ENV_PREFIX, Settings
 from geo.coordinates import LatLon
 from geo.travel import Mode
 from geo.travel.engine import EngineUnavailable, RoadEngine, Roadway
+from geo.travel.osrm_inside import OsrmInside
+from geo.travel.osrm_network import osrm_networks
 from geo.travel.roads import LONGEST_LEG_M
 from geo.travel.tiles import TilesError, road_tiles
 
@@ -38,6 +40,18 @@ def _check_extract(settings: Settings, report: Report) -> None:
         return
     size = sum(file.stat().st_size for file in tiles.rglob("*.gph"))
     report.ok(f"roads: {settings.roads.name}, {size / 2**20:,.1f} MiB of tiles")
+    if not times_by_osrm(settings):
+        if settings.roads_times == "osrm":
+            report.ok("roads: OSRM is not to be had on this platform, Valhalla tells the times, too")
+        return
+    try:
+        networks = osrm_networks(settings.roads, roads_dir(settings), speeds_on_roads(settings))
+        OsrmInside(networks)
+    except (TilesError, EngineUnavailable) as error:
+        report.problem(f"roads: {error}")
+        return
+    size = sum(file.stat().st_size for network in networks.values() for file in network.directory.iterdir())
+    report.ok(f"roads: travel times by OSRM, {size / 2**20:,.1f} MiB of networks")
 
 
 def _check_server(settings: Settings, engine: RoadEngine, places: list[LatLon], report: Report) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from rich.console import Console
 
-from dispatch.app import VERSION, create_app, roads_dir
+from dispatch.app import VERSION, create_app, roads_dir, speeds_on_roads, times_by_osrm
 from dispatch.commands.examples import Examples, find_examples
 from dispatch.commands.importing import progress_bar
 from dispatch.commands.server import ReadyServer, config_of, settle_memory
@@ -25,6 +25,7 @@ from dispatch.serve_lock import acquire_serve_lock
 from dispatch.settings import Settings
 from dispatch.storage.migrate import migrate
 from dispatch.storage.stores import some_stores
+from geo.travel.osrm_network import osrm_networks
 from geo.travel.tiles import TilesError, road_tiles
 
 # Of so many stores the first around which a quote can be fulfilled makes an example.
@@ -122,7 +123,7 @@ def _what_database(settings: Settings) -> str:
 
 
 def _prepare_roads(settings: Settings, stop: StopRequest) -> None:
-    """Build the road tiles, once for each extract. Raises TilesError."""
+    """Build road tiles and networks, once for each extract. Raises TilesError."""
     if settings.roads_url is not None:
         say(f"Travel times by road from the {settings.roads_engine} server of DISPATCH_ROADS_URL, once it answers")
     if settings.roads is None:
@@ -131,11 +132,22 @@ def _prepare_roads(settings: Settings, stop: StopRequest) -> None:
     try:
         with progress_bar(f"Road tiles of {settings.roads.name}") as bar:
             road_tiles(settings.roads, roads_dir(settings), progress=lambda _what, share: bar(share) if share else None)
+        if times_by_osrm(settings):
+            with progress_bar(f"Networks of {settings.roads.name}") as bar:
+                osrm_networks(
+                    settings.roads,
+                    roads_dir(settings),
+                    speeds_on_roads(settings),
+                    progress=lambda _what, share: bar(share) if share else None,
+                )
     except TilesError:
         stop.check()  # Ctrl-C ends the builder too, which is then no fault of the extract
         raise
     stop.check()
-    say(f"Travel times by road on {settings.roads.name}, ready after {time.monotonic() - began:.1f} s")
+    by = "OSRM" if times_by_osrm(settings) else "Valhalla"
+    say(f"Travel times by road on {settings.roads.name}, by {by}, ready after {time.monotonic() - began:.1f} s")
+    if by == "Valhalla" and settings.roads_times == "osrm":
+        say("OSRM is not to be had on this platform (osrm-bindings is not installed): Valhalla tells the times, too")
 
 
 # ── the data ───────────────────────────────────────────────────────────────────────────────────────────────────────

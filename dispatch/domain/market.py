@@ -73,7 +73,7 @@ class RowsFound(Protocol):
 class StockView(Protocol):
     """What is available, by (slot, sku); skus are numbers of the holder's own."""
 
-    def number(self, sku: str) -> int | None:
+    def number(self, sku: str, /) -> int | None:
         """The number of a sku; None if no store has ever had it."""
         ...
 

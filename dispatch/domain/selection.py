@@ -49,7 +49,27 @@ def select(
     Without lines: who could bring one line, if it had it. Without ``tell_miss`` no store that misses is looked for.
     Raises what ``travel`` raises.
     """
-    return Selecting(market, question, tell_miss=tell_miss)(market.travel if travel is None else travel)
+    travel = market.travel if travel is None else travel
+    numbers, quick = _at_once(market, question, travel, tell_miss)
+    if quick is not None:
+        return quick
+    try:
+        needed = next(_Search(market, question, known_lines(question, numbers), travel).run(tell_miss))
+    except StopIteration as end:
+        answer: Selection = end.value
+        return answer
+    raise needed
+
+
+def _at_once(
+    market: Market, question: Question, travel: TravelModel, tell_miss: bool
+) -> tuple[list[int], Selection | None]:
+    """The sku numbers of the lines, and the answer, where there is a quick way to it."""
+    number_of, lines = market.stock.number, question.lines
+    numbers = [number for line in lines if (number := number_of(line.sku)) is not None]
+    if len(numbers) < len(lines):
+        return numbers, Selection(unknown_sku=next(line.sku for line in lines if number_of(line.sku) is None))
+    return numbers, nearest(market, question, numbers, travel, tell_miss=tell_miss)
 
 
 class Selecting:
@@ -64,16 +84,15 @@ class Selecting:
         self._tell_miss = tell_miss
         self._steps: Steps[Selection] | None = None
         self._of: tuple[object, TravelModel] | None = None
-        self._numbers: list[int] = []  # of the skus of the lines
 
     def __call__(self, travel: TravelModel) -> Selection:
         """The answer. Raises what ``travel`` raises."""
         if self._steps is None or self._of != (self._market.moment, travel):
-            quick = self._at_once(travel)
+            numbers, quick = _at_once(self._market, self._question, travel, self._tell_miss)
             if quick is not None:
                 self._steps = None
                 return quick
-            self._steps, self._of = self._begun(travel), (self._market.moment, travel)
+            self._steps, self._of = self._begun(numbers, travel), (self._market.moment, travel)
         try:
             needed = next(self._steps)
         except StopIteration as end:
@@ -85,17 +104,9 @@ class Selecting:
             raise
         raise needed
 
-    def _at_once(self, travel: TravelModel) -> Selection | None:
-        """The answer, where there is a quick way to it."""
-        number_of, lines = self._market.stock.number, self._question.lines
-        self._numbers = numbers = [number for line in lines if (number := number_of(line.sku)) is not None]
-        if len(numbers) < len(lines):
-            return Selection(unknown_sku=next(line.sku for line in lines if number_of(line.sku) is None))
-        return nearest(self._market, self._question, numbers, travel, tell_miss=self._tell_miss)
-
-    def _begun(self, travel: TravelModel) -> Steps[Selection]:
-        lines = known_lines(self._question, self._numbers)
-        return (yield from _Search(self._market, self._question, lines, travel).run(self._tell_miss))
+    def _begun(self, numbers: list[int], travel: TravelModel) -> Steps[Selection]:
+        lines = known_lines(self._question, numbers)
+        return _Search(self._market, self._question, lines, travel).run(self._tell_miss)
 
 
 def reach_m(market: Market, question: Question, travel: TravelModel | None = None) -> float:
@@ -241,7 +252,8 @@ class _Search:
             if not chosen.any():
                 # As many as are missing, for those are likely the best; then the others, but not all at once.
                 missing = self._wanted - len(found.best)
-                chosen[: missing if missing > 0 else min(max(FIRST_WAYS, 2 * found.ways), MOST_WAYS)] = True
+                first = max(missing, self._travel.first_ways)
+                chosen[: first if missing > 0 else min(max(FIRST_WAYS, 2 * found.ways), MOST_WAYS)] = True
             try:
                 examined = self._examiner.travelled(left.only(chosen), slice(None))
             except WaysNeeded as needed:

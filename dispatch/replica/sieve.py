@@ -38,6 +38,7 @@ _NAMES: Final = (
 
 _ASKED: Final = "".join("q" if kind is np.int64 else "d" for _, kind in ASKED)
 _told: Final = Struct("".join(TOLD[name].char.replace("l", "q") for name in Passing._fields))
+_new_tuple: Final = tuple.__new__
 
 
 @cache
@@ -124,7 +125,8 @@ class Sieve:
             self._learn(said - 1, question)
 
     def _passing(self, which: int) -> Passing:
-        return Passing(*_told.unpack_from(self._told_bytes, which * _told.size))
+        # As Passing._make, in half the time.
+        return _new_tuple(Passing, _told.unpack_from(self._told_bytes, which * _told.size))
 
     def _learn(self, schedule: int, question: Question) -> None:
         """Have the state of a schedule at the time asked about worked out."""

@@ -20,6 +20,7 @@ rows at the base itself, which is the newest count at loading: a row is never ta
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
 import numpy as np
 
@@ -131,16 +132,14 @@ class Stock:
         self._rows: list[SkuRows | None] = []
         self.table = RowTable()
         self._numbers: dict[str, int] = {}
+        self.number: Final = self._numbers.get
+        """The replica's number of a sku; None if no store has ever had it."""
         self._skus: list[str] = []
         self.prices = Prices()
         self.freshness = Freshness()
         self.waiting = Waiting()
 
     # ── skus ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def number(self, sku: str) -> int | None:
-        """The replica's number of a sku; None if no store has ever had it."""
-        return self._numbers.get(sku)
 
     def numbers(self, lines: Iterable[Wanted]) -> list[int]:
         """The numbers of the lines' skus, in order; of a sku that no store has ever had -1."""

@@ -87,7 +87,7 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livemin",
         )  # fmt: skip
-        roads.waited = self._engine_s.observe
+        roads.waited = roads.of_areas.waited = self._engine_s.observe
         self.update()
 
     def quoted(self, outcome: str, count: int = 1) -> None:

@@ -68,6 +68,7 @@ class Roads:
     within: tuple[float, float, float, float] | None = None
     counts: RoadCounts = field(default_factory=RoadCounts)
     problem: str | None = None
+    areas: "Roads | None" = None  # by another engine, where this one tells none
     waited: Callable[[float], None] = lambda seconds: None  # told how long, each time the engine was waited for
     _executor: ThreadPoolExecutor | None = None
     _areas: ThreadPoolExecutor | None = None
@@ -78,6 +79,11 @@ class Roads:
     _ways_kept: int = 0
     _rests_until: float = 0.0
     _is_probed: bool = False
+
+    @property
+    def of_areas(self) -> "Roads":
+        """The roads of areas, and of what goes together with them."""
+        return self if self.areas is None else self.areas
 
     async def answer[T](self, destination: LatLon, ask: Callable[[TravelModel], T], otherwise: TravelModel) -> T:
         """What ``ask`` answers by road to this door, or by ``otherwise`` while the engine is down or slow.
@@ -155,7 +161,7 @@ class Roads:
         key = (destination.lat, destination.lon)
         known = self._known.pop(key, None)
         if known is None:
-            known = KnownRoads(engine.name, bounds)
+            known = KnownRoads(engine.name, bounds, first_ways=engine.first_ways)
             if not engine.has_approaches:
                 for code in range(len(MODES)):
                     known.learn_approach(code, Approach())
@@ -197,7 +203,7 @@ class Roads:
         codes, calls = [], []
         for code in np.unique(needed.modes).tolist():
             lats, lons = needed.lats[needed.modes == code], needed.lons[needed.modes == code]
-            size = min(engine.ways_a_call, -(-len(lats) // self.threads))
+            size = engine.ways_a_call if engine.is_quick else min(engine.ways_a_call, -(-len(lats) // self.threads))
             for start in range(0, len(lats), size):
                 part = slice(start, start + size)
                 codes.append(code)
@@ -217,6 +223,8 @@ class Roads:
 
         ``proves``: an answer shows that the engine is well; some need not ask it at all.
         """
+        if self.engine is not None and self.engine.is_quick:
+            return self._call_here(asks, until)
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix="roads")
         loop, began = asyncio.get_running_loop(), time.monotonic()
@@ -244,6 +252,21 @@ class Roads:
             self._known.clear()  # it may have come back with other roads
         if proves:
             self.problem = None
+        return answers
+
+    def _call_here[T](self, asks: Sequence[Callable[[], T]], until: float) -> list[T]:
+        """As ``_call``, of an engine that is quick: nobody is waited for, and no call is cut off."""
+        began, answers = time.monotonic(), []
+        try:
+            for ask in asks:
+                if time.monotonic() > until:
+                    raise _OutOfTime("this question asks for more ways than it has time for")
+                self.counts.calls += 1
+                answers.append(ask())
+        finally:
+            self.counts.seconds += time.monotonic() - began
+            self.waited(time.monotonic() - began)
+        self.problem = None
         return answers
 
     def _get_to_know(self, engine: RoadEngine, known: KnownRoads) -> None:
@@ -282,6 +305,8 @@ class Roads:
         for executor in (self._executor, self._areas, self._meetings):
             if executor is not None:
                 executor.shutdown(cancel_futures=True)
+        if self.areas is not None:
+            self.areas.close()
 
 
 def _meet(engine: RoadEngine, lats: FloatArray, lons: FloatArray, mode: Mode) -> None:

@@ -42,6 +42,9 @@ class TravelModel(Protocol):
     lazy: bool
     """Whether a time costs so much that it is asked for only where it decides."""
 
+    first_ways: int = 1
+    """How many at least are then asked for at first: to ask for several at once may cost little more."""
+
     @property
     def hourly(self) -> NDArray[np.bool_]:
         """By mode code: whether the hour of departure matters."""

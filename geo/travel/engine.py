@@ -75,11 +75,25 @@ class RoadEngine(Protocol):
     ways_a_call: int
     """How many ways are best asked for in one call."""
 
+    first_ways: int = 1
+    """How many at least are best asked for at first, where one may do."""
+
     has_areas: bool
     """Whether it tells areas at all; one that does not leaves them to the estimate."""
 
+    is_quick: bool = False
+    """Whether a call takes no longer than a hop to a thread is worth, or could not work beside others there."""
+
     has_approaches: bool = False
     """Whether it knows anything of ways beforehand; one that does not is not asked."""
+
+    @property
+    def of_areas(self) -> RoadEngine:
+        """Who is asked for areas, and for the stores in them, so that both go together: here the same.
+
+        One that tells none may have another do it.
+        """
+        return self
 
     def top_speed_mps(self, mode: Mode) -> float:
         """Metres a second that no way of this mode beats, ferries and hills included."""

@@ -120,8 +120,9 @@ class KnownRoads(TravelModel):
 
     lazy = True
 
-    def __init__(self, source: str, bounds: RoadBounds) -> None:
+    def __init__(self, source: str, bounds: RoadBounds, *, first_ways: int = 1) -> None:
         self.source = source
+        self.first_ways = first_ways
         self._bounds = bounds
         self._approaches: dict[int, Approach] = {}  # by mode code
         # An answer is worked out by one bound from begin to end, also where its approach is forgotten meanwhile.

@@ -10,7 +10,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Final
@@ -22,7 +23,7 @@ from valhalla.config import get_config
 from geo.travel.network import Network
 from geo.travel.network_build import build_network
 
-__all__ = ["NETWORK", "Progress", "TilesError", "box_of", "road_tiles"]
+__all__ = ["NETWORK", "Progress", "TilesError", "box_of", "content_of", "kept_in", "road_tiles", "write_whole"]
 
 type Progress = Callable[[str, float | None], None]
 """Told what is being done, and how much of it is, from 0 to 1; None where nobody knows."""
@@ -60,16 +61,23 @@ def road_tiles(extract: Path, keep_in: Path, *, progress: Progress | None = None
     Several processes may ask at once: one builds, the others wait for it. Raises TilesError.
     """
     say = progress or (lambda _what, _share: None)
-    keep_in.mkdir(parents=True, exist_ok=True)
-    with (keep_in / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        tiles = keep_in / f"{_content_of(extract, keep_in, say)}-{valhalla.__version__}-{_LAYOUT}"
+    with kept_in(keep_in):
+        tiles = keep_in / f"{content_of(extract, keep_in, say)}-{valhalla.__version__}-{_LAYOUT}"
         if not (tiles / _DONE).exists() or not _can_be_read(tiles / NETWORK):
             # What a build that was killed has left: nobody else is at it, for the lock is ours.
             for left in [tiles, *keep_in.glob("building-*")]:
                 shutil.rmtree(left, ignore_errors=True)
             _build(extract, tiles, say)
     return tiles
+
+
+@contextmanager
+def kept_in(directory: Path) -> Iterator[None]:
+    """Nobody else builds into the directory meanwhile, which is made if there is none."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _can_be_read(network: Path) -> bool:
@@ -95,7 +103,7 @@ def box_of(extract: Path) -> tuple[float, float, float, float] | None:
     return low.lon, low.lat, high.lon, high.lat
 
 
-def _content_of(extract: Path, keep_in: Path, say: Progress) -> str:
+def content_of(extract: Path, keep_in: Path, say: Progress) -> str:
     """A digest of the file's content; remembered by its size and date, since a country's takes a minute to read."""
     try:
         stat = extract.stat()
@@ -111,7 +119,7 @@ def _content_of(extract: Path, keep_in: Path, say: Progress) -> str:
             **{k: v for k, v in known.items() if not k.startswith(f"{extract.resolve()} ")},
             key: _digest(extract, say),
         }
-        _write(known_at, json.dumps(known, indent=1))
+        write_whole(known_at, json.dumps(known, indent=1))
     return known[key]
 
 
@@ -144,7 +152,7 @@ def _build(extract: Path, tiles: Path, say: Progress) -> None:
             raise TilesError(f"the road extract {extract} has no roads in it; is it one of a place that has some?")
         say("reading the network", None)
         build_network(directory, directory / NETWORK)
-        _write(directory / _DONE, json.dumps({"extract": extract.name}))
+        write_whole(directory / _DONE, json.dumps({"extract": extract.name}))
         directory.rename(tiles)
 
 
@@ -167,7 +175,8 @@ def _run(command: list[str], extract: Path, say: Progress) -> None:
         raise TilesError(f"no road tiles can be built from {extract}: {reason}; it has to be an .osm.pbf file")
 
 
-def _write(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
+    """The file has all of the text, or is not touched."""
     beside = path.with_suffix(".new")
     beside.write_text(text)
     beside.replace(path)

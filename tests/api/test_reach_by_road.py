@@ -18,7 +18,7 @@ from geo.travel import Mode
 from geo.travel.engine import EngineUnavailable
 from geo.travel.roads import LONGEST_LEG_M, WALKING_MPS
 from tests.api.client import Api, worker
-from tests.geo.roads import places_along, valhalla_of
+from tests.geo.roads import places_along, times_by, valhalla_of
 from tests.geo.shared import shared_file
 
 SEED = 20261126
@@ -78,7 +78,7 @@ async def test_while_the_engine_is_down_area_and_stores_are_estimated_alike(
     def fail(*_: Any, **__: Any) -> None:
         raise EngineUnavailable("it is down")
 
-    engine = jinan.app.state.service.roads.engine
+    engine = jinan.app.state.service.roads.of_areas.engine
     monkeypatch.setattr(engine, "area", fail)
     area, *stores = await circle(jinan, door)
     assert area["properties"]["travel_source"] == "estimate"
@@ -121,7 +121,7 @@ async def test_an_area_that_comes_late_is_estimated_and_quotes_go_on_by_road(
     jinan: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     door = await with_stores(jinan, 30)
-    roads = jinan.app.state.service.roads
+    roads = jinan.app.state.service.roads.of_areas
     await circle(jinan, door)
     monkeypatch.setattr(roads.engine, "area", lambda *_, **__: time.sleep(0.5))
     monkeypatch.setattr(roads, "patience_s", 0.2)
@@ -130,4 +130,4 @@ async def test_an_area_that_comes_late_is_estimated_and_quotes_go_on_by_road(
     await asyncio.sleep(0.4)
     monkeypatch.setattr(roads, "patience_s", 30.0)
     await jinan.put_stock("s1", tea=1)
-    assert (await jinan.quote(door.lat, door.lon, "tea", promise_minutes=240))["eta"]["travel_source"] == "valhalla"
+    assert (await jinan.quote(door.lat, door.lon, "tea", promise_minutes=240))["eta"]["travel_source"] == times_by()

@@ -138,18 +138,39 @@ def show_imports(figures: dict[str, Any]) -> None:
 
 def show_roads(figures: dict[str, Any]) -> None:
     table = Table(title=f"Quotes by road, {figures['stores']:,} stores, each to a door of its own")
-    for name in ("mode", "first p50 ms", "p50 ms (spread)", "p99 ms (spread)", "ways a quote"):
+    for name in (
+        "mode",
+        "times by",
+        "first p50 ms",
+        "p50 ms (spread)",
+        "p99 ms (spread)",
+        "CPU p50 ms",
+        "ways a quote",
+    ):
         table.add_column(name)
-    for mode, of_it in figures["by_mode"].items():
-        p50, p99 = of_it["p50_ms"], of_it["p99_ms"]
-        table.add_row(
-            mode,
-            f"{of_it['first_p50_ms']:.1f}",
-            f"{statistics.median(p50):.1f} ({min(p50):.1f}…{max(p50):.1f})",
-            f"{statistics.median(p99):.1f} ({min(p99):.1f}…{max(p99):.1f})",
-            f"{of_it['ways']:.1f}",
-        )
+    for mode, engines in figures["by_mode"].items():
+        for name, of_it in engines.items():
+            p50, p99 = of_it["p50_ms"], of_it["p99_ms"]
+            table.add_row(
+                mode,
+                name,
+                f"{of_it['first_p50_ms']:.1f}",
+                f"{statistics.median(p50):.1f} ({min(p50):.1f}…{max(p50):.1f})",
+                f"{statistics.median(p99):.1f} ({min(p99):.1f}…{max(p99):.1f})",
+                f"{statistics.median(of_it['cpu_p50_ms']):.1f}",
+                f"{of_it['ways']:.1f}",
+            )
+        if len(engines) > 1:
+            ours, theirs = list(engines.values())[:2]
+            shares = [more / less for more, less in zip(theirs["p50_ms"], ours["p50_ms"], strict=True)]
+            ratio = f"{statistics.median(shares):.1f} ({min(shares):.1f}…{max(shares):.1f})"
+            table.add_row(mode, "the second ÷ the first", "", ratio, "", "", "")
     console.print(table)
+    for mode, of_it in figures["ratios"].items():
+        console.print(
+            f"{mode}: a way takes {of_it['p50']:.2f} ({of_it['p5']:.2f}…{of_it['p95']:.2f}) times by the first what it"
+            f" takes by the second, of {of_it['ways']}; {of_it['way_by_one_alone']} have a way by one of them alone"
+        )
     console.print(
         f"{figures['compared'] - figures['different']} of {figures['compared']} answers equal the full matrix;"
         f" {figures['broken_bounds']} bounds broken"

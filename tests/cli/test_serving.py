@@ -16,6 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.cli.conftest import Run
+from tests.geo.roads import times_by
 from tests.serving import END_S, READY_S, Server, ask, end_database, processes_of, serving, until, workers_of
 
 
@@ -47,7 +48,7 @@ def test_the_first_run_prints_what_answers_and_ctrl_c_leaves_nothing_behind(data
         assert status == 200
         assert body["outcome"] == "fulfillable" or "just now no store can" in said
         assert "Travel times by road on demo-city.osm.pbf" in said
-        assert _travel_source_of(body) == "valhalla"
+        assert _travel_source_of(body) == times_by()
 
         _the_others_get_along_with_it(run, server, command[command.index("-d") + 1])
         assert server.end() == 0
@@ -79,9 +80,11 @@ def _the_others_get_along_with_it(run: Run, server: Server, quote: str) -> None:
     assert checked.code == 0, checked.out
     assert "81 stores" in checked.out
     assert re.search(r"roads: demo-city.osm.pbf, [\d.]+ MiB of tiles\n", checked.out)
+    told_by = r"roads: travel times by OSRM, [\d.]+ MiB of networks\n" if times_by() == "osrm" else "Valhalla tells"
+    assert re.search(told_by, checked.out)
     at = (str(place["lat"]), str(place["lon"]))
     quoted = run("quote", *at, line["sku"], "--json", "--data-dir", str(server.data_dir))
-    assert _travel_source_of(json.loads(quoted.out)) == "valhalla", "as the server answers"
+    assert _travel_source_of(json.loads(quoted.out)) == times_by(), "as the server answers"
     assert re.search(rf"worker {server.process.pid}: \S+ s behind, equals the database in \d+ cells\n", checked.out)
 
 
@@ -94,7 +97,7 @@ def test_workers_end_with_the_one_that_started_them_even_if_it_is_killed(data_di
         workers = workers_of(data_dir)
         assert len(workers) == 2
         assert {ask(server.address, "/readyz")[0] for _ in range(8)} == {200}
-        assert {_travel_source(server) for _ in range(8)} == {"valhalla"}
+        assert {_travel_source(server) for _ in range(8)} == {times_by()}
 
         counted = _quotes_that_any_worker_tells_of(server)
         os.kill(workers[0], signal.SIGKILL)

@@ -7,9 +7,12 @@ from typing import Final
 
 import numpy as np
 import osmium
+import pytest
 
 from geo.geodesy import FloatArray
 from geo.travel import Mode
+from geo.travel.osrm_inside import OsrmInside
+from geo.travel.osrm_network import is_osrm_there, osrm_networks
 from geo.travel.tiles import road_tiles
 from geo.travel.valhalla import Valhalla
 from geo.travel.valhalla_asking import ModeOnRoads
@@ -17,12 +20,28 @@ from tests.geo.shared import shared_file
 
 MODES: Final = {Mode.FOOT: ModeOnRoads(4.8), Mode.EBIKE: ModeOnRoads(25.0), Mode.CAR: ModeOnRoads(60.0)}
 
+KEPT: Final = Path(gettempdir()) / "lifecircle-test-roads"
+
 
 @cache
 def valhalla_of(name: str) -> Valhalla:
     """The engine on the tiles of an extract, built once a machine; skips the test where the extract is missing."""
     extract = shared_file(f"roads/{name}.osm.pbf")
-    return Valhalla(road_tiles(extract, Path(gettempdir()) / "lifecircle-test-roads"), MODES)
+    return Valhalla(road_tiles(extract, KEPT), MODES)
+
+
+def times_by() -> str:
+    """Who tells the times on an extract by default, as answers name it."""
+    return "osrm" if is_osrm_there() else "valhalla"
+
+
+@cache
+def osrm_of(name: str) -> OsrmInside:
+    """OSRM on the networks of an extract, with Valhalla's areas, as ``valhalla_of``; skips the test without OSRM."""
+    if not is_osrm_there():
+        pytest.skip("OSRM is not to be had: the package osrm-bindings is missing on this platform")
+    speeds = {mode: on_roads.speed_kmh for mode, on_roads in MODES.items()}
+    return OsrmInside(osrm_networks(shared_file(f"roads/{name}.osm.pbf"), KEPT, speeds), areas=valhalla_of(name))
 
 
 @cache

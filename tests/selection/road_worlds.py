@@ -19,8 +19,8 @@ from geo.cells import cell_of
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray
 from geo.travel import MODES, Mode
+from geo.travel.engine import RoadEngine
 from geo.travel.roads import KnownRoads, RoadBounds, WaysNeeded
-from geo.travel.valhalla import Valhalla
 from tests.geo.roads import places_along
 from tests.selection.oracle import GEOD, Shelf
 from tests.selection.worlds import DEFAULTS, NOW_S, replica_of
@@ -44,14 +44,14 @@ class City:
     ids: list[str]
     has: dict[str, BoolArray]
     replica: Replica
-    engine: Valhalla
+    engine: RoadEngine
 
     @property
     def bounds(self) -> RoadBounds:
         return RoadBounds({mode: self.engine.top_speed_mps(mode) for mode in MODES}, FACTORS)
 
 
-def city(name: str, engine: Valhalla, rng: np.random.Generator, stores: int) -> City:
+def city(name: str, engine: RoadEngine, rng: np.random.Generator, stores: int) -> City:
     lats, lons = places_along(name, rng, stores)
     ids = [f"R{number * 7919 % 10_000:04d}-{number}" for number in range(stores)]
     held = {sku: rng.random(stores) < share for sku, share in HOLDING.items()}
@@ -92,7 +92,7 @@ def question(here: City, name: str, rng: np.random.Generator) -> Question:
 
 def asked_of(here: City, asked: Question, known: KnownRoads | None = None) -> tuple[Selection, KnownRoads]:
     """The answer, and the ways that it took."""
-    known = known or KnownRoads(here.engine.name, here.bounds)
+    known = known or KnownRoads(here.engine.name, here.bounds, first_ways=here.engine.first_ways)
     while True:
         try:
             return select(here.replica, asked, known), known

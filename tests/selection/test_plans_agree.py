@@ -6,14 +6,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import shapely
 
 from dispatch.domain import selection
-from dispatch.domain.answer import Plan
+from dispatch.domain.answer import Plan, Selection
 from dispatch.domain.nearest import nearest
-from dispatch.domain.question import Line, Question, Strategy
+from dispatch.domain.question import Line, Question, Reason, Strategy
 from dispatch.domain.selection import select
+from dispatch.domain.stores import Store
+from dispatch.storage.feed import StoreRow
+from geo.cells import cell_of
+from geo.coordinates import LatLon
 from geo.travel import Mode
-from tests.selection.worlds import NOW_S, PLACES, difference, question, world
+from tests.selection.oracle import Shelf
+from tests.selection.worlds import NOW_S, PLACES, difference, question, replica_of, world
 
 SEED = 20261124
 NO_LIMIT = 10**9
@@ -114,3 +120,29 @@ def test_the_sizes_of_batches_do_not_show_in_the_answer(name: str, monkeypatch: 
     for number in range(12):
         wrong = difference(here, question(rng, here.rows))
         assert wrong is None, f"seed {SEED}, question {number}: {wrong}"
+
+
+def test_who_has_all_but_delivers_elsewhere_is_told_for_that_and_one_that_passes_behind_it_wins() -> None:
+    door = LatLon(lat=25.03, lon=121.56)
+    elsewhere = shapely.box(121.57, 25.0, 121.6, 25.1)
+
+    def answer(zones: list[shapely.Polygon | None]) -> Selection:
+        rows = []
+        for number, zone in enumerate(zones):
+            place = LatLon(lat=25.031 + 0.001 * number, lon=121.56)
+            store = Store(store_id=f"S{number}", place=place, timezone="UTC", delivery_zone=zone)
+            rows.append(StoreRow(store, number + 1, cell_of(place), 0, None))
+        every = np.arange(len(zones))
+        shelf = Shelf(every, np.full(len(zones), 9), np.full(len(zones), NOW_S))
+        return select(
+            replica_of(rows, {"tea": shelf}),
+            Question(destination=door, lines=(Line("tea", 1),), promise_s=3600, now_s=NOW_S, start_s=NOW_S),
+        )
+
+    for count in (1, 20):
+        miss = answer([elsewhere] * count).miss
+        assert miss is not None
+        assert (miss.store_id, miss.reason) == ("S0", Reason.OUTSIDE_DELIVERY_ZONE)
+    winner = answer([elsewhere, elsewhere, None, None]).winner
+    assert winner is not None
+    assert winner.store_id == "S2"

@@ -34,7 +34,7 @@ def jinan() -> City:
 
 
 def quick_s_of_all(here: City, asked: Question) -> FloatArray:
-    config = deepcopy(here.engine.config)
+    config = deepcopy(valhalla_of("jinan").config)
     config["thor"]["source_to_target_algorithm"] = "timedistancematrix"
     for limits in ("pedestrian", "bicycle", "auto"):
         config["service_limits"][limits] |= {"max_matrix_location_pairs": 100_000, "max_matrix_distance": 500_000.0}

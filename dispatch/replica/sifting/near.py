@@ -94,6 +94,4 @@ def nearest_passing(address: int) -> tuple[int, int, int, float, int]:
             tested_until -= 1
         while found > 0 and squares[found - 1] == near_squares[near - 1]:
             found -= 1
-        if found < wanted:
-            ceiling = np.inf
         count = min(most, count * _GROWTH)
