@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from math import isnan, sqrt
-from typing import Final
+from math import inf, isnan, sqrt
+from typing import Final, NamedTuple
 
 from h3.api import basic_int as h3
 
@@ -62,28 +62,46 @@ def home_cells_at(place: LatLon) -> list[int]:
     decimetres the straight chord tells whether they are.
     """
     x, y, z = earth_centred_place(place)
+    home = cell_of(place)
+    beside = _beside(home)
+    at_x, at_y, at_z = beside.centre
+    if (x - at_x) ** 2 + (y - at_y) ** 2 + (z - at_z) ** 2 < beside.alone:
+        return [home]
     found = []
-    for cell, at_x, at_y, at_z, square, within_m, centre in _beside(cell_of(place)):
+    for cell, at_x, at_y, at_z, square, within_m, centre in beside.cells:
         away = (x - at_x) ** 2 + (y - at_y) ** 2 + (z - at_z) ** 2
         if away <= square and (sqrt(away) <= within_m - _ARC_OVER_CHORD_M or distance_m(place, centre) <= within_m):
             found.append(cell)
     return found
 
 
+class _Beside(NamedTuple):
+    """A home cell's centre, earth-centred, and the square of a chord from there within which no other cell is near.
+
+    And the cell with those beside it, ascending: each with its centre, earth-centred, and how far from there is near,
+    that as a square, too, and the centre as a place.
+    """
+
+    centre: tuple[float, float, float]
+    alone: float
+    cells: list[tuple[int, float, float, float, float, float, LatLon]]
+
+
 # Half a KB each.
 @lru_cache(maxsize=1 << 12)
-def _beside(home: int) -> list[tuple[int, float, float, float, float, float, LatLon]]:
-    """A home cell and those beside it, ascending: each with its centre, earth-centred, and how far from there is near.
-
-    That as a square, too, and the centre as a place.
-    """
+def _beside(home: int) -> _Beside:
     around = []
+    middle, _ = circle_around(home)
+    alone_m = inf
     for cell in sorted(h3.grid_disk(home, 1)):
         centre, circumradius_m = circle_around(cell)
         within_m = AT_M + circumradius_m
         # A chord may seem longer than the geodesic by some nanometres.
         around.append((cell, *earth_centred_place(centre), (within_m + CHORD_SLACK_M) ** 2, within_m, centre))
-    return around
+        if cell != home:
+            alone_m = min(alone_m, distance_m(middle, centre) - within_m)
+    alone_m = max(0.0, alone_m - _ARC_OVER_CHORD_M)
+    return _Beside(earth_centred_place(middle), alone_m**2, around)
 
 
 def ring(cell: int, k: int) -> list[int]:

@@ -9,37 +9,38 @@ import numpy as np
 
 from dispatch.domain.market import IntArray
 from dispatch.replica import sku_rows
+from dispatch.replica.sifting import rows
+from dispatch.replica.sifting.rows import LOW_MASK, first_from
 from dispatch.replica.sku_rows import BLOCK_BITS
 from geo.compiled import Compiler, array_at
 
-compiled = Compiler(__file__, sku_rows)
+compiled = Compiler(__file__, rows, sku_rows)
 
 NO_ROW: Final = -1
-_LOW_MASK: Final = (1 << BLOCK_BITS) - 1
+
+
+@compiled()
+def value_at(places: IntArray, number: int, slot: int) -> int:
+    """The value of the row of a sku number and a slot, NO_ROW where there is none.
+
+    ``places`` is that of RowTable; of rows that are filed alone.
+    """
+    block, blocks = slot >> BLOCK_BITS, places[number, 3]
+    if block >= blocks:
+        return NO_ROW
+    starts = array_at(places[number, 2], blocks + 1, np.int64)
+    end, low_slot = starts[block + 1], slot & LOW_MASK
+    low = array_at(places[number, 0], end, np.uint16)
+    row = first_from(low, starts[block], end, low_slot)
+    if row >= end or low[row] != low_slot:
+        return NO_ROW
+    return int(array_at(places[number, 1], end, np.uint32)[row])
 
 
 @compiled()
 def values_at(places: IntArray, numbers: IntArray, slots: IntArray) -> IntArray:
-    """The value of the row of each (sku number, slot), one for one, NO_ROW where there is none.
-
-    ``places`` is that of RowTable; of rows that are filed alone.
-    """
+    """As ``value_at``, of each (sku number, slot), one for one."""
     values = np.empty(len(numbers), dtype=np.int64)
     for i in range(len(numbers)):
-        number, slot = numbers[i], slots[i]
-        values[i] = NO_ROW
-        block, blocks = slot >> BLOCK_BITS, places[number, 3]
-        if block >= blocks:
-            continue
-        starts = array_at(places[number, 2], blocks + 1, np.int64)
-        first, end = starts[block], starts[block + 1]
-        low, wanted, last = array_at(places[number, 0], end, np.uint16), slot & _LOW_MASK, end
-        while first < last:
-            middle = (first + last) >> 1
-            if low[middle] < wanted:
-                first = middle + 1
-            else:
-                last = middle
-        if first < end and low[first] == wanted:
-            values[i] = array_at(places[number, 1], end, np.uint32)[first]
+        values[i] = value_at(places, numbers[i], slots[i])
     return values

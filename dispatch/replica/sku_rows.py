@@ -129,16 +129,6 @@ class SkuRows:
         np.minimum(at, end - 1, out=at)
         return self.low.take(at) == lows, at
 
-    def at(self, slot: int) -> int:
-        """Where the row of one slot is; −1 if there is none."""
-        block = slot >> BLOCK_BITS
-        if block + 1 >= len(self.starts):
-            return -1
-        start, end = self._stretch(block)
-        low = np.uint16(slot & _LOW_MASK)
-        at = start + int(self.low[start:end].searchsorted(low))
-        return at if at < end and self.low[at] == low else -1
-
     def slots(self) -> IntArray:
         """Every slot with a row, in order."""
         slots = self.low.astype(np.int64)

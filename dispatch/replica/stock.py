@@ -28,7 +28,7 @@ from dispatch.domain.market import BoolArray, BoolTable, IntArray
 from dispatch.domain.question import Wanted
 from dispatch.replica.freshness import FRESH_MAX, Freshness
 from dispatch.replica.prices import Price, Prices
-from dispatch.replica.row_values import NO_ROW, values_at
+from dispatch.replica.row_values import NO_ROW, value_at, values_at
 from dispatch.replica.sku_rows import LARGE, ODD_PRICE, RowTable, SkuRows, SlotRanges, block_of
 from dispatch.replica.unfiled import UnfiledShelves, Waiting
 
@@ -103,12 +103,6 @@ class StockProbe:
             has_row, at = unfiled.find(number, slots)
             enough[i, here] = has_row & (unfiled.rows.available.take(at) >= quantity)
             stale[i, here] = has_row & (unfiled.rows.fresh_s.take(at) < fresh_since_s)
-
-
-def _figure(rows: SkuRows, at: int, slot: int) -> int:
-    """What is available by the row at that position."""
-    figure = int(rows.value[at]) >> 22
-    return figure if figure < LARGE else (rows.large or {})[slot]
 
 
 def _price_codes(rows: SkuRows, price_ids: IntArray) -> IntArray:
@@ -276,26 +270,29 @@ class Stock:
         if (unfiled := self.waiting.of(slot)) is not None:
             at = unfiled.at(number, slot)
             return 0 if at < 0 else int(unfiled.rows.available[at])
+        value = value_at(self.table.places, number, slot)
+        return 0 if value == NO_ROW else self._figure(number, slot, value)
+
+    def _figure(self, number: int, slot: int, value: int) -> int:
+        """What is available by a row of this value."""
+        figure = value >> 22
         rows = self._rows[number]
-        at = -1 if rows is None else rows.at(slot)
-        return 0 if rows is None or at < 0 else _figure(rows, at, slot)
+        return rows.large[slot] if figure == LARGE and rows is not None and rows.large is not None else figure
 
     def has_row(self, number: int, slot: int) -> bool:
         """Whether the sku has a row at the slot, stocked or not."""
         if (unfiled := self.waiting.of(slot)) is not None:
             return unfiled.at(number, slot) >= 0
-        rows = self._rows[number]
-        return rows is not None and rows.at(slot) >= 0
+        return value_at(self.table.places, number, slot) != NO_ROW
 
     def has(self, number: int, slot: int, wanted: int, now_s: int) -> bool:
         """Whether so many of the sku are available at one slot, in a row that is not stale."""
         if (unfiled := self.waiting.of(slot)) is not None:
             return unfiled.has_enough(number, slot, wanted, now_s)
-        rows = self._rows[number]
-        at = -1 if rows is None else rows.at(slot)
-        if rows is None or at < 0 or _figure(rows, at, slot) < wanted:
+        value = value_at(self.table.places, number, slot)
+        if value == NO_ROW or self._figure(number, slot, value) < wanted:
             return False
-        fresh_in_scale_s = (int(rows.value[at]) & FRESH_MAX) * int(self.freshness.unit_s[slot])
+        fresh_in_scale_s = (value & FRESH_MAX) * int(self.freshness.unit_s[slot])
         return fresh_in_scale_s >= now_s - int(self.freshness.zero_s[slot])
 
     def fresh_s(self, number: int, slot: int) -> int | None:
@@ -303,22 +300,18 @@ class Stock:
         if (unfiled := self.waiting.of(slot)) is not None:
             at = unfiled.at(number, slot)
             return None if at < 0 else int(unfiled.rows.fresh_s[at])
-        rows = self._rows[number]
-        at = -1 if rows is None else rows.at(slot)
-        if rows is None or at < 0:
-            return None
-        return self.freshness.moment_s(slot, int(rows.value[at]) & FRESH_MAX)
+        value = value_at(self.table.places, number, slot)
+        return None if value == NO_ROW else self.freshness.moment_s(slot, value & FRESH_MAX)
 
     def price(self, number: int, slot: int) -> Price | None:
         """The price of the sku at a slot: minor units and currency."""
         if (unfiled := self.waiting.of(slot)) is not None:
             at = unfiled.at(number, slot)
             return None if at < 0 else self.prices[int(unfiled.rows.price_id[at])]
-        rows = self._rows[number]
-        at = -1 if rows is None else rows.at(slot)
-        if rows is None or at < 0:
+        rows, value = self._rows[number], value_at(self.table.places, number, slot)
+        if rows is None or value == NO_ROW:
             return None
-        code = (int(rows.value[at]) >> 16) & 63
+        code = (value >> 16) & 63
         return self.prices[(rows.odd_prices or {})[slot] if code == ODD_PRICE else rows.prices[code]]
 
     def terms(self, numbers: Sequence[int], slots: Sequence[int]) -> list[Terms]:
