@@ -116,7 +116,14 @@ class Regions:
         region = self._regions.get(cell)
         if region is None:
             return []
-        return sorted(self._stretches_of(region))
+        joined: list[tuple[int, int]] = []
+        # One that has moved away and come back may lie in two of them.
+        for first, end in sorted(self._stretches_of(region)):
+            if joined and first <= joined[-1][1]:
+                joined[-1] = joined[-1][0], max(end, joined[-1][1])
+            else:
+                joined.append((first, end))
+        return joined
 
     def _stretches_of(self, region: int) -> list[tuple[int, int]]:
         pairs, at = [], int(self._firsts[region])

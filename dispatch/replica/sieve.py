@@ -43,8 +43,8 @@ _new_tuple: Final = tuple.__new__
 
 @cache
 def _asked_of(n_lines: int) -> Struct:
-    """What is asked: of the lines their sku numbers, then their quantities."""
-    return Struct(f"{_ASKED}{2 * n_lines}q")
+    """What is asked: of the lines their sku numbers, then their quantities, then which of the question they are."""
+    return Struct(f"{_ASKED}{3 * n_lines}q")
 
 
 class Sieve:
@@ -91,7 +91,8 @@ class Sieve:
             self._bytes, 0,
             question.now_s, question.start_s, question.hold_s, question.promise_s,
             n_lines, len(excluded) + len(declined) + len(unfit), len(excluded), 1 + question.alternatives,
-            self._stock.waiting.row_count > 0, pace_s_m, x, y, z, reach_m, horizon_m, *numbers, *quantities,
+            self._stock.waiting.row_count > 0, pace_s_m, x, y, z, reach_m, horizon_m,
+            *numbers, *quantities, *range(n_lines),
         )  # fmt: skip
         self._see(question)
         address, rest_lacks = self._address, None

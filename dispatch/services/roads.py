@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 import structlog
 
+from dispatch.replica.pauses import Pauses
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray, IntArray
 from geo.travel import MODES, Mode, TravelModel
@@ -98,11 +99,13 @@ class Roads:
             self.counts.estimated += 1
             return ask(otherwise)
         known = self._known_to(destination, self.engine, self.bounds)
-        broken, heard = known.broken_bounds, False
+        broken, heard, pauses = known.broken_bounds, False, Pauses()
         while True:
             try:
                 answer = ask(known)
             except WaysNeeded as needed:
+                if pauses.due:  # of a quick engine nothing else waits
+                    await pauses.give_way()
                 if self._is_given_up():  # another question has found out meanwhile
                     self.counts.estimated += 1
                     return ask(otherwise)
@@ -224,7 +227,7 @@ class Roads:
         ``proves``: an answer shows that the engine is well; some need not ask it at all.
         """
         if self.engine is not None and self.engine.is_quick:
-            return self._call_here(asks, until)
+            return await self._call_here(asks, until)
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix="roads")
         loop, began = asyncio.get_running_loop(), time.monotonic()
@@ -254,11 +257,13 @@ class Roads:
             self.problem = None
         return answers
 
-    def _call_here[T](self, asks: Sequence[Callable[[], T]], until: float) -> list[T]:
-        """As ``_call``, of an engine that is quick: nobody is waited for, and no call is cut off."""
-        began, answers = time.monotonic(), []
+    async def _call_here[T](self, asks: Sequence[Callable[[], T]], until: float) -> list[T]:
+        """As ``_call``, of an engine that is quick: no call is cut off, and between them others have their turn."""
+        began, answers, pauses = time.monotonic(), [], Pauses()
         try:
             for ask in asks:
+                if pauses.due:
+                    await pauses.give_way()
                 if time.monotonic() > until:
                     raise _OutOfTime("this question asks for more ways than it has time for")
                 self.counts.calls += 1

@@ -1,5 +1,6 @@
 """An engine that is quick is asked where the question is; who tells the times on an extract, and who without OSRM."""
 
+import asyncio
 import threading
 import time
 from pathlib import Path
@@ -81,6 +82,38 @@ async def test_a_question_that_takes_it_too_long_is_estimated_and_the_engine_get
     assert 1 <= len(engine.asked) <= 3, "it is not asked for the rest"
     assert (roads.problem, roads.counts.estimated) == (None, 1)
     assert await source_of(roads, 1) == "quick"
+
+
+async def test_while_a_question_asks_for_many_ways_others_have_their_turn() -> None:
+    """Five calls of a question, each longer than one may hold up the others: in one round, and a round each."""
+    for in_one_round in (True, False):
+        engine, turns = Quick(takes_s=0.003), list[int]()
+        roads = Roads(engine, BOUNDS)
+
+        async def others(engine: Quick = engine, turns: list[int] = turns) -> None:
+            while True:
+                turns.append(len(engine.asked))
+                await asyncio.sleep(0)
+
+        beside = asyncio.create_task(others())
+        await asyncio.sleep(0)
+        if in_one_round:
+            await source_of(roads, 10)
+        else:
+            await roads.answer(DOOR, one_after_the_other, EstimateTravel())
+        beside.cancel()
+        assert len(engine.asked) == 5
+        assert {1, 2, 3, 4} <= set(turns), "in between somebody came to his turn"
+
+
+def one_after_the_other(travel: TravelModel) -> None:
+    """Ways to five places, the next one needed once the last is known."""
+    for lat in np.linspace(25.0, 25.1, 5).tolist():
+        one: IntArray = np.array([MODES.index(Mode.EBIKE)])
+        travel.times_s(
+            lats=np.array([lat]), lons=np.array([121.5]), destination=DOOR, distances_m=np.zeros(1), modes=one,
+            hours=one * 0,
+        )  # fmt: skip
 
 
 async def test_a_quick_engine_that_fails_is_given_a_rest() -> None:

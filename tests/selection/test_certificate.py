@@ -14,11 +14,15 @@ import pytest
 from dispatch.domain import selection
 from dispatch.domain.answer import Certificate, Plan
 from dispatch.domain.ground import Ground
-from dispatch.domain.question import Question, Strategy
+from dispatch.domain.question import Line, Question, Strategy
 from dispatch.domain.selection import select
+from dispatch.domain.stores import Store
+from dispatch.storage.feed import StoreRow
+from geo.cells import cell_of
+from geo.coordinates import LatLon
 from geo.travel import Mode
-from tests.selection.oracle import GEOD, seconds_per_metre
-from tests.selection.worlds import DEFAULTS, PLACES, World, difference, question, world
+from tests.selection.oracle import GEOD, Shelf, seconds_per_metre
+from tests.selection.worlds import DEFAULTS, NOW_S, PLACES, World, difference, question, replica_of, world
 
 SEED = 20261123
 ALL_HOURS = range(24)
@@ -131,6 +135,29 @@ def test_a_client_can_check_it(name: str) -> None:
                 check_stock_first(asked, everywhere, {here.rows[i].store.store_id for i in shelf.at.tolist()}, told)
             seen.add((told.plan, told.next_bound_s is None))
     assert {plan for plan, _ in seen} == set(Plan), seen
+
+
+def test_the_sku_that_the_others_lack_is_the_right_one_also_where_hours_had_to_be_learnt_on_the_way() -> None:
+    rows = []
+    for number in range(400):
+        at = LatLon(lat=25.03 + 0.00005 * number, lon=121.56)
+        store = Store(store_id=f"S{number}", place=at, timezone="UTC", opening_hours="24/7")
+        rows.append(StoreRow(store, number + 1, cell_of(at), 0, None))
+    every, few = np.arange(400), np.array([0, 399])
+    shelves = {name: Shelf(at, at * 0 + 9, at * 0 + NOW_S) for name, at in (("tea", every), ("ice", few))}
+    here = replica_of(rows, shelves)
+    asked = Question(
+        destination=rows[0].store.place,
+        lines=(Line("tea", 1), Line("ice", 1)),
+        promise_s=7_200,
+        now_s=NOW_S,
+        start_s=NOW_S,
+        alternatives=1,
+    )
+    for hours in ("not known yet", "known"):
+        told = select(here, asked).certificate
+        assert told is not None
+        assert (told.plan, told.examined, told.rest_lacks) == (Plan.STOCK_FIRST, 2, "ice"), hours
 
 
 def stops_at_the_first_that_passes(search: selection._Search, found: selection._Found) -> bool:

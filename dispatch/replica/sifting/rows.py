@@ -125,18 +125,19 @@ def has_all(memory: Memory, slot: int, but: int) -> bool:
 
 @compiled()
 def arrange_lines(memory: Memory) -> None:
-    """Number the lines, and bring those first that a store most likely lacks: most are then done with by the first.
+    """Bring those lines first that a store most likely lacks: most stores are then done with by the first.
 
-    Those are the ones of which there are few rows for what is wanted.
+    Those are the ones of which there are few rows for what is wanted. A search that is begun anew comes here again, so
+    which line of the question each is goes with it.
     """
     lines, places = lines_of(memory), places_of(memory)
     for i in range(memory.n_lines):
-        number, quantity, into = lines[0, i], lines[1, i], i
+        number, quantity, which, into = lines[0, i], lines[1, i], lines[2, i], i
         while into > 0 and places[lines[0, into - 1], 4] * quantity > places[number, 4] * lines[1, into - 1]:
             for column in range(3):
                 lines[column, into] = lines[column, into - 1]
             into -= 1
-        lines[0, into], lines[1, into], lines[2, into] = number, quantity, i
+        lines[0, into], lines[1, into], lines[2, into] = number, quantity, which
 
 
 @compiled()
