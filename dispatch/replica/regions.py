@@ -71,6 +71,7 @@ class Regions:
     def __init__(self) -> None:
         self._regions: dict[int, int] = {}  # by cell
         self._lasts: list[int] = []  # by region: its last stretch
+        self._ends: list[int] = []  # by region: the slot after its highest
         self._stretches = 0
         self._balls, self._firsts = np.empty((1, 4)), np.empty(1, dtype=np.int64)
         self._edges = np.empty((1, 3), dtype=np.int64)
@@ -85,11 +86,12 @@ class Regions:
         region = self._regions.get(cell)
         last = _NONE if region is None else self._lasts[region]
         if region is not None:
-            end = int(self._edges[last, 1])
-            if slot == end:
-                self._edges[last, 1] = slot + 1
+            # A new slot is above all others; only of an old one must it be asked whether it is filed here already.
+            if slot < self._ends[region] and any(first <= slot < end for first, end in self._stretches_of(region)):
                 return
-            if any(start <= slot < end for start, end in self._stretches_of(region)):
+            self._ends[region] = max(self._ends[region], slot + 1)
+            if slot == self._edges[last, 1]:
+                self._edges[last, 1] = slot + 1
                 return
         new = self._stretches
         if new == len(self._edges):
@@ -98,6 +100,7 @@ class Regions:
         self._stretches += 1
         if region is None:
             self._add_region(cell, new)
+            self._ends.append(slot + 1)
         else:
             self._edges[last, 2] = self._lasts[region] = new
         self._tell_parts()

@@ -131,7 +131,9 @@ class Sieve:
 
     def _learn(self, schedule: int, question: Question) -> None:
         """Have the state of a schedule at the time asked about worked out."""
-        self._catalogue.schedules.state(schedule, question.start_s, planned=question.start_s != question.now_s)
+        planned = question.start_s != question.now_s
+        self._catalogue.schedules.state(schedule, question.start_s, planned=planned)
+        assert self._catalogue.schedules.frame(planned=planned).holds(schedule, question.start_s), "else it never ends"
         self._see(question)
 
     # ── memory ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -66,7 +66,7 @@ def osrm_networks(
         content, found = content_of(extract, keep_in, say), {}
         for number, (mode, kmh) in enumerate(speeds_kmh.items()):
             directory = keep_in / f"{content}-osrm-{_made_by()}-{mode.value}-{kmh:g}"
-            if not (directory / _DONE).exists():
+            if not _is_whole(directory):
                 for left in [directory, *keep_in.glob("osrm-building-*")]:
                     shutil.rmtree(left, ignore_errors=True)
                 say(f"building the network by {mode.value}", number / len(speeds_kmh))
@@ -98,6 +98,15 @@ def _made_by() -> str:
         return digest.hexdigest()
 
 
+def _is_whole(directory: Path) -> bool:
+    """Whether a network is there with all of its files: of one that was cut short OSRM would end the process."""
+    try:
+        sizes = json.loads((directory / _DONE).read_text())["bytes"]
+        return all((directory / name).stat().st_size == size for name, size in sizes.items())
+    except (OSError, ValueError, LookupError):
+        return False
+
+
 def _build(extract: Path, directory: Path, mode: Mode, kmh: float) -> None:
     """Build beside where it goes, and move it there when it is whole."""
     with tempfile.TemporaryDirectory(prefix="osrm-building-", dir=directory.parent) as building:
@@ -112,7 +121,8 @@ def _build(extract: Path, directory: Path, mode: Mode, kmh: float) -> None:
         for step in _STEPS[1:] if has_roads else ():
             _run([str(_program(step)), str(at / _BASE)], extract)
         source.unlink()
-        write_whole(at / _DONE, json.dumps({"extract": extract.name, "has_roads": has_roads}))
+        sizes = {path.name: path.stat().st_size for path in sorted(at.iterdir())}
+        write_whole(at / _DONE, json.dumps({"extract": extract.name, "has_roads": has_roads, "bytes": sizes}))
         at.rename(directory)
 
 

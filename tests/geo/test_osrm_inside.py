@@ -1,5 +1,6 @@
 """OSRM in this process: what selection relies on, and that its networks are built once for what they are made of."""
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -254,6 +255,9 @@ def test_networks_are_built_once_for_a_content_and_a_speed(tmp_path: Path) -> No
     (first[Mode.CAR].directory / "whole.json").unlink()
     assert built(SPEEDS) == first
     assert said == ["building the network by car"], "what is not whole is built anew"
+    os.truncate(first[Mode.FOOT].directory / "city.osrm.geometry", 1_000)
+    assert built(SPEEDS) == first
+    assert said == ["building the network by foot"], "nor is what was cut short"
     shutil.copyfile(shared_file("roads/monaco.osm.pbf"), extract)
     assert not set(built(SPEEDS).values()) & set(first.values()), "of a newer extract"
     assert not list(kept.glob("osrm-building-*"))
