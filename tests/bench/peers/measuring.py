@@ -5,7 +5,6 @@ import gc
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import batched
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,12 +24,11 @@ from tests.bench.world import World
 
 ROUNDS: Final = 5
 QUESTIONS_A_ROUND: Final = 200
-_A_BLOCK: Final = 50  # one system after the other answers so many
 _WARMING: Final = 12  # so many of a mix that do not count
 _PROMISE_S: Final = 3_600
 _ROUND_TRIPS: Final = 500
-# The plain scan takes the same time for whatever is asked, and a long one: it is asked the first of each block.
-NAIVE_A_BLOCK: Final = 10
+# The plain scan takes the same time for whatever is asked, and a long one: it is asked the first of each round.
+NAIVE_A_ROUND: Final = 40
 
 
 @dataclass
@@ -102,25 +100,25 @@ async def _mix(
         for of_it in measured.values():
             of_it.rounds_us.append([])
         asked_all = prepared(replica, world, questions(world, mix, count, now_s=NOW_S, seed=round_no))
-        for n, block in enumerate(batched(asked_all, _A_BLOCK)):
-            # Another one begins each time, so that none always follows the same.
-            first = n % len(systems)
-            answers = {
-                system.name: await _answers(system, block, measured[system.name].rounds_us[-1])
-                for system in (*systems[first:], *systems[:first])
-            }
-            ours = answers.pop(Ours.name)
-            none += ours.count(None)
-            for name, theirs in answers.items():
-                for asked, our_one, their_one in zip(block, ours, theirs, strict=False):
-                    measured[name].answers.add(*judge.judged(asked, our_one, their_one))
+        # Another one begins each time, so that none always follows the same. Each answers all of a round at once, for
+        # the first few after another had the processor's caches take a multiple of the others.
+        first = round_no % len(systems)
+        answers = {
+            system.name: await _answers(system, asked_all, measured[system.name].rounds_us[-1])
+            for system in (*systems[first:], *systems[:first])
+        }
+        ours = answers.pop(Ours.name)
+        none += ours.count(None)
+        for name, theirs in answers.items():
+            for asked, our_one, their_one in zip(asked_all, ours, theirs, strict=False):
+                measured[name].answers.add(*judge.judged(asked, our_one, their_one))
     return {"mix": mix, "none": none / (rounds * count), "postgis_plans_by": planning[0], **_figures(measured)}
 
 
-async def _answers(system: System, block: Sequence[Asked], spent_us: list[float]) -> list[int | None]:
-    """What it answers to a block, or to the first of it where it is slow; the microseconds go to ``spent_us``."""
+async def _answers(system: System, round_: Sequence[Asked], spent_us: list[float]) -> list[int | None]:
+    """What it answers to a round, or to the first of it where it is slow; the microseconds go to ``spent_us``."""
     answers = []
-    for asked in block[:NAIVE_A_BLOCK] if system.name == Naive.name else block:
+    for asked in round_[:NAIVE_A_ROUND] if system.name == Naive.name else round_:
         began = time.perf_counter()
         answer = await system.answer(asked)
         spent_us.append((time.perf_counter() - began) * 1e6)
