@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import numba
 import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils
 from numba.core.caching import InTreeCacheLocator, UserProvidedCacheLocator
 from numba.extending import intrinsic
@@ -81,6 +82,22 @@ def _pointer(typingctx, address):  # type: ignore[no-untyped-def]  # numba calls
 
     return numba.types.voidptr(numba.types.int64), codegen
 
+
+@intrinsic
+def _prefetch(typingctx, address):  # type: ignore[no-untyped-def]  # as above
+    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        pointer = builder.inttoptr(arguments[0], cgutils.voidptr_t)
+        word = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, word, word, word])
+        fetch = builder.module.declare_intrinsic("llvm.prefetch", [cgutils.voidptr_t], kind)
+        builder.call(fetch, [pointer, word(0), word(3), word(1)])  # to be read; to be kept in all caches; data
+        return context.get_dummy_value()
+
+    return numba.types.void(numba.types.int64), codegen
+
+
+prefetch = cast(Callable[[int], None], _prefetch)
+"""For compiled code: have the memory at an address brought nearer; nothing waits for it, and it may be no one's."""
 
 _pointer_of = cast(Callable[[int], Any], _pointer)
 _array_of = cast(Callable[..., np.ndarray], numba.carray)  # type: ignore[attr-defined]

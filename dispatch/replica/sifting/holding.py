@@ -25,6 +25,7 @@ from dispatch.replica.sifting.memory import (
 from dispatch.replica.sifting.rows import (
     FIGURE_SHIFT,
     NOT_HERE,
+    fetch_rows,
     filed_from,
     filed_near,
     has,
@@ -84,6 +85,8 @@ def _rows_that_may_do(memory: Memory, number: int, wanted: int, edges: IntArray)
 def _rarest(memory: Memory, edges: IntArray) -> int:
     """Of which line the fewest rows in these stretches of slots may do."""
     lines, rarest, fewest = lines_of(memory), 0, 1 << 62
+    for i in range(0, len(edges), 2):
+        fetch_rows(memory, edges[i])
     for i in range(memory.n_lines):
         rows = _rows_that_may_do(memory, lines[0, i], lines[1, i], edges)
         if rows < fewest:

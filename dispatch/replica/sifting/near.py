@@ -9,8 +9,17 @@ from dispatch.replica.sifting import memory as of_memory
 from dispatch.replica.sifting import rows as of_rows
 from dispatch.replica.sifting import stores as of_stores
 from dispatch.replica.sifting.memory import Memory, floats_at, ints_at, lines_of, memory_at, places_of, told_of
-from dispatch.replica.sifting.rows import arrange_lines, has_all
-from dispatch.replica.sifting.stores import ALL_SEEN, CHORD_SLACK_M, NOT_ALL_SEEN, PASSES, ceiling_of, tell, tested
+from dispatch.replica.sifting.rows import arrange_lines, fetch_lines, fetch_rows, has_all
+from dispatch.replica.sifting.stores import (
+    ALL_SEEN,
+    CHORD_SLACK_M,
+    NOT_ALL_SEEN,
+    PASSES,
+    ceiling_of,
+    fetch_store,
+    tell,
+    tested,
+)
 from geo import kd_tree
 from geo.compiled import Compiler, array_at
 from geo.kd_tree import nearest_of
@@ -60,10 +69,14 @@ def nearest_passing(address: int) -> tuple[int, int, int, float, int]:
     ids, near_squares, squares = ints_at(memory.near_ids), floats_at(memory.near_squares), floats_at(memory.squares)
     told, having, have, wanted = told_of(memory), ints_at(memory.having), 0, memory.wanted
     arrange_lines(memory)
+    fetch_lines(memory)
     most = _hopeful(memory, len(ids) - 1)
     found, tested_until, count, ceiling = 0, 0, min(_FIRST, most), np.inf
     while True:
         near = nearest_in_tree(memory, count, memory.reach_m, ids, near_squares)
+        if near > 0 and tested_until == 0:
+            fetch_rows(memory, ids[0])
+            fetch_store(memory, ids[0])
         for i in range(tested_until, near):
             if near_squares[i] > ceiling:
                 tell(memory, found)

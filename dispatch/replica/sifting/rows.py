@@ -9,7 +9,7 @@ from dispatch.replica.freshness import FRESH_MAX
 from dispatch.replica.sifting import memory as of_memory
 from dispatch.replica.sifting.memory import Memory, int32s_at, ints_at, lines_of, places_of
 from dispatch.replica.sku_rows import BLOCK_BITS, LARGE
-from geo.compiled import Compiler, array_at
+from geo.compiled import Compiler, array_at, prefetch
 
 compiled = Compiler(__file__, freshness, sku_rows, of_memory)
 
@@ -138,6 +138,27 @@ def arrange_lines(memory: Memory) -> None:
                 lines[column, into] = lines[column, into - 1]
             into -= 1
         lines[0, into], lines[1, into], lines[2, into] = number, quantity, which
+
+
+@compiled()
+def fetch_lines(memory: Memory) -> None:
+    """Have it brought nearer where the rows of each line begin, to be asked soon."""
+    lines, places = lines_of(memory), places_of(memory)
+    for i in range(memory.n_lines):
+        prefetch(places[lines[0, i], 2])
+
+
+@compiled()
+def fetch_rows(memory: Memory, slot: int) -> None:
+    """Have the likeliest rows of a store brought nearer, of all lines at once: one by one takes many times as long."""
+    lines, places, block, low_slot = lines_of(memory), places_of(memory), slot >> BLOCK_BITS, slot & LOW_MASK
+    for i in range(memory.n_lines):
+        place = places[lines[0, i]]
+        if block < place[3]:
+            starts = array_at(place[2], block + 2, np.int64)
+            likely = _likely(starts[block], starts[block + 1], low_slot)
+            prefetch(place[0] + 2 * likely)
+            prefetch(place[1] + 4 * likely)
 
 
 @compiled()

@@ -7,11 +7,12 @@ import numpy as np
 from dispatch.domain import question as questions
 from dispatch.domain.market import FloatArray
 from dispatch.domain.question import Reason
+from dispatch.replica.columns import STORE
 from dispatch.replica.sifting import memory as of_memory
 from dispatch.replica.sifting import rows as of_rows
 from dispatch.replica.sifting.memory import Memory, barred_of, floats_at, ints_at, lines_of, stores_of, told_of
 from dispatch.replica.sifting.rows import has
-from geo.compiled import Compiler, array_at
+from geo.compiled import Compiler, array_at, prefetch
 
 compiled = Compiler(__file__, questions, of_memory, of_rows)
 
@@ -30,6 +31,7 @@ PASSES: Final = -1
 FAILS: Final = -2
 
 CHORD_SLACK_M: Final = 1e-6
+_STORE_BYTES: Final = STORE.itemsize
 _EVER_S: Final = -(1 << 62)  # at such a time no row is stale
 # No arc on the ellipsoid is bent more than its most curved place, b²/a at the poles' meridians at the equator.
 _LEAST_RADIUS_M: Final = 6_335_439.0
@@ -103,6 +105,18 @@ def tested(memory: Memory, slot: int, square: float) -> int:
     if not _is_open(memory, schedule) or memory.start_s + memory.hold_s + ready_s > until_s:
         return FAILS
     return PASSES
+
+
+@compiled()
+def fetch_store(memory: Memory, slot: int) -> None:
+    """Have what is known of a store brought nearer, to be asked soon."""
+    record = memory.stores[0] + _STORE_BYTES * slot
+    prefetch(record)
+    prefetch(record + 64)
+    prefetch(memory.lats[0] + 8 * slot)
+    prefetch(memory.lons[0] + 8 * slot)
+    prefetch(memory.unit_s[0] + 8 * slot)
+    prefetch(memory.zero_s[0] + 8 * slot)
 
 
 @compiled()
