@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from math import dist
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from dispatch.domain.stores import Store
 from dispatch.storage.feed import StoreRow
 from geo.cells import cell_of
 from geo.coordinates import LatLon
+from geo.geodesy import distance_m, earth_centred_place
 from geo.travel import Mode
 from tests.selection.oracle import Shelf
 from tests.selection.worlds import NOW_S, PLACES, difference, question, replica_of, world
@@ -146,3 +148,19 @@ def test_who_has_all_but_delivers_elsewhere_is_told_for_that_and_one_that_passes
     winner = answer([elsewhere, elsewhere, None, None]).winner
     assert winner is not None
     assert winner.store_id == "S2"
+
+
+def test_a_radius_between_the_chord_and_the_geodesic_is_exceeded() -> None:
+    door, place = LatLon(lat=25.03, lon=121.56), LatLon(lat=25.11, lon=121.6)
+    chord_m = dist(earth_centred_place(door), earth_centred_place(place))
+    assert distance_m(door, place) - chord_m > 1e-4
+    radius_m = (chord_m + distance_m(door, place)) / 2
+    store = Store(store_id="S", place=place, timezone="UTC", delivery_radius_m=radius_m)
+    replica = replica_of(
+        [StoreRow(store, 1, cell_of(place), 0, None)],
+        {"tea": Shelf(np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64), np.full(1, NOW_S))},
+    )
+    asked = Question(destination=door, lines=(Line("tea", 1),), promise_s=3600, now_s=NOW_S, start_s=NOW_S)
+    miss = select(replica, asked).miss
+    assert miss is not None
+    assert miss.reason == Reason.OUTSIDE_DELIVERY_ZONE
