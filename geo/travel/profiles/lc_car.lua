@@ -32,21 +32,8 @@ local function setup()
   return profile
 end
 
-local function process_way(profile, way, result, relations)
-  base.process_way(profile, way, result, relations)
-  Slowly.ways(result, function(kmh)
-    return kmh
-  end)
+local function speed(kmh)
+  return kmh
 end
 
-local function process_turn(profile, turn)
-  Slowly.turn(turn, BUSY)
-end
-
-return {
-  setup = setup,
-  process_way = process_way,
-  process_node = base.process_node,
-  process_turn = process_turn,
-  process_segment = Slowly.process_segment,
-}
+return Slowly.profile(base, setup, speed, BUSY)

@@ -19,25 +19,11 @@ local function setup()
   return profile
 end
 
-local function process_way(profile, way, result, relations)
-  base.process_way(profile, way, result, relations)
-  local dismount = way:get_value_by_key('bicycle') == 'dismount'
-  Slowly.ways(result, function(kmh, by)
-    if by == mode.pushing_bike then
-      return dismount and PUSHED_KMH or 0
-    end
-    return TOP_KMH * kmh / GOOD_KMH
-  end)
+local function speed(kmh, by, way)
+  if by == mode.pushing_bike then
+    return way:get_value_by_key('bicycle') == 'dismount' and PUSHED_KMH or 0
+  end
+  return TOP_KMH * kmh / GOOD_KMH
 end
 
-local function process_turn(profile, turn)
-  Slowly.turn(turn, BUSY)
-end
-
-return {
-  setup = setup,
-  process_way = process_way,
-  process_node = base.process_node,
-  process_turn = process_turn,
-  process_segment = Slowly.process_segment,
-}
+return Slowly.profile(base, setup, speed, BUSY)

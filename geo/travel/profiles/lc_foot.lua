@@ -11,19 +11,8 @@ local function setup()
   return profile
 end
 
-local function process_way(profile, way, result, relations)
-  base.process_way(profile, way, result, relations)
-  Slowly.ways(result, function() return TOP_KMH end)
+local function speed()
+  return TOP_KMH
 end
 
-local function process_turn(profile, turn)
-  Slowly.turn(turn, 0)
-end
-
-return {
-  setup = setup,
-  process_way = process_way,
-  process_node = base.process_node,
-  process_turn = process_turn,
-  process_segment = Slowly.process_segment,
-}
+return Slowly.profile(base, setup, speed, 0)

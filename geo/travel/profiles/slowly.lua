@@ -12,13 +12,29 @@ local SLOWLY = 10
 -- Nothing is ridden on a boat or a train: no way is faster than its mode.
 local NOT_BY_ROAD = { [mode.ferry] = true, [mode.train] = true }
 
--- speed(kmh, by): what a direction is gone at, by what OSRM's profile says of it, and its mode; 0 for not at all.
-function Slowly.ways(result, speed)
+-- The profile of a mode: what may be used by whom is what `base` says, which comes with OSRM, as `setup` changes it.
+-- speed(kmh, by, way): what a direction is gone at, by what `base` says of it, and its mode; 0 for not at all.
+function Slowly.profile(base, setup, speed, busy)
+  return {
+    setup = setup,
+    process_way = function(profile, way, result, relations)
+      base.process_way(profile, way, result, relations)
+      Slowly.ways(way, result, speed)
+    end,
+    process_node = base.process_node,
+    process_turn = function(_, turn)
+      Slowly.turn(turn, busy)
+    end,
+    process_segment = Slowly.process_segment,
+  }
+end
+
+function Slowly.ways(way, result, speed)
   for _, direction in ipairs({ 'forward', 'backward' }) do
     local by = result[direction .. '_mode']
     local kmh = result[direction .. '_speed']
     if by ~= mode.inaccessible and not NOT_BY_ROAD[by] and kmh > 0 then
-      kmh = math.min(speed(kmh, by), TOP_KMH)
+      kmh = math.min(speed(kmh, by, way), TOP_KMH)
     else
       kmh = 0
     end
