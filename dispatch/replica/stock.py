@@ -136,9 +136,9 @@ class Stock:
     # ── skus ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def numbers(self, lines: Iterable[Wanted]) -> list[int]:
-        """The numbers of the lines' skus, in order; of a sku that no store has ever had -1."""
-        number = self._numbers.get
-        return [number(line.sku, -1) for line in lines]
+        """The numbers of the lines' skus, in order. Raises KeyError for a sku that no store has ever had."""
+        numbers = self._numbers
+        return [numbers[line.sku] for line in lines]
 
     def add_sku(self, sku: str) -> int:
         """The number of a sku, new or known."""
