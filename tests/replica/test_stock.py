@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dispatch.domain.question import Line
 from dispatch.replica.freshness import ANCIENT_S
 from dispatch.replica.sku_rows import SlotRanges
 from dispatch.replica.stock import Stock
@@ -286,3 +287,11 @@ def test_rows_are_cut_by_stretches_of_slots() -> None:
             assert ranges.size == sum(end - start for start, end in pairs)
             assert shelves.stock.holders(number, ranges).tolist() == right
             assert shelves.stock.holder_count(number, ranges) == len(right)
+
+
+def test_the_number_of_a_sku_that_nobody_has_had_is_asked_for_in_vain() -> None:
+    stock = Stock()
+    stock.add_sku("tea")
+    assert stock.numbers([Line("tea", 1)]) == [0]
+    with pytest.raises(KeyError, match="milk"):
+        stock.numbers([Line("tea", 1), Line("milk", 1)])
