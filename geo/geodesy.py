@@ -64,7 +64,12 @@ def earth_centred(lats: FloatArray, lons: FloatArray) -> FloatArray:
 
 def earth_centred_place(place: LatLon) -> tuple[float, float, float]:
     """Like ``earth_centred`` for one place, without the cost of arrays; may differ from it in the last bit."""
-    phi, lam = radians(place.lat), radians(place.lon)
+    return earth_centred_at(place.lat, place.lon)
+
+
+def earth_centred_at(lat: float, lon: float) -> tuple[float, float, float]:
+    """As ``earth_centred_place``, of degrees; also for compiled code to take in."""
+    phi, lam = radians(lat), radians(lon)
     sin_phi = sin(phi)
     normal_m = _A_M / sqrt(1 - _E2 * sin_phi * sin_phi)
     across_m = normal_m * cos(phi)

@@ -1,8 +1,9 @@
 """What an answer to a question holds: the winner, what proves it, and who was passed over and why."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from dispatch.domain.promise import Eta
 from dispatch.domain.question import Question, Reason
@@ -13,8 +14,7 @@ class Plan(StrEnum):
     STOCK_FIRST = "stock_first"
 
 
-@dataclass(slots=True)  # not frozen: as Question
-class Certificate:
+class Certificate(Struct, gc=False):
     """Why no other store is better.
 
     ``examined`` stores were looked at: with space first, the nearest ones; with stock first, those around that have
@@ -29,8 +29,7 @@ class Certificate:
     rest_lacks: str | None
 
 
-@dataclass(slots=True)  # not frozen: as Question
-class Candidate:
+class Candidate(Struct, gc=False):
     """A store that can, and its promise."""
 
     slot: int
@@ -40,8 +39,7 @@ class Candidate:
     eta: Eta
 
 
-@dataclass(slots=True)  # not frozen: as Question
-class PassedOver:
+class PassedOver(Struct, gc=False):
     """A store that cannot, or is slower, and the figures behind its reason."""
 
     slot: int
@@ -58,8 +56,7 @@ def stock_age_s(question: Question, fresh_s: Iterable[int | None]) -> int:
     return max(0, question.now_s - min([moment_s for moment_s in fresh_s if moment_s is not None]))
 
 
-@dataclass(slots=True)
-class Selection:
+class Selection(Struct, gc=False):
     """The answer to a question. Without ``winner`` there is ``unknown_sku`` or, unless no store exists, ``miss``."""
 
     winner: Candidate | None = None

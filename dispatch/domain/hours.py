@@ -77,8 +77,10 @@ class Schedules:
         # Schedules with closures come and go with them: who has each, and the ids that nobody has any more.
         self._holders: dict[int, tuple[_Key, int]] = {}
         self._free: list[int] = []
-        self._present = Frame()
-        self._planned = Frame()
+        self.present: Final = Frame()
+        """What is kept of the present."""
+        self.planned: Final = Frame()
+        """What is kept of what lies ahead."""
 
     def __len__(self) -> int:
         return len(self._all)
@@ -111,8 +113,8 @@ class Schedules:
             self._holders[schedule_id] = (key, holders - 1)
             return
         del self._ids[key]
-        self._present.forget(schedule_id)
-        self._planned.forget(schedule_id)
+        self.present.forget(schedule_id)
+        self.planned.forget(schedule_id)
         self._free.append(schedule_id)
 
     def _add(self, key: _Key, hours: _Hours) -> int:
@@ -159,11 +161,11 @@ class Schedules:
 
     def frame(self, *, planned: bool) -> Frame:
         """What is kept of the present, or of what lies ahead."""
-        return self._planned if planned else self._present
+        return self.planned if planned else self.present
 
     def spell(self, schedule_id: int, at_s: int) -> Spell:
         """Return the unbroken state of one id around ``at_s``: from a cache if it is there, and kept in none."""
-        for frame in (self._present, self._planned):
+        for frame in (self.present, self.planned):
             if frame.holds(schedule_id, at_s):
                 return frame.spell(schedule_id)
         return self._worked_out(schedule_id, at_s)

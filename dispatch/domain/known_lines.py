@@ -1,12 +1,13 @@
 """The lines of a question with the numbers that a market has for their skus."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from dispatch.domain.question import Question
 
 
-class KnownLine(NamedTuple):
+class KnownLine(Struct, frozen=True, gc=False):
     """A line whose sku some store has had."""
 
     sku: str

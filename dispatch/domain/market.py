@@ -4,9 +4,10 @@ Stores are *slots*: small numbers, positions in arrays. All arrays of ``StoreCol
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from dispatch.domain.hours import Schedules, Zones
@@ -78,7 +79,7 @@ class StockView(Protocol):
         ...
 
     def numbers(self, lines: Iterable[Wanted]) -> list[int]:
-        """The numbers of the lines' skus, in order; of a sku that no store has ever had -1."""
+        """The numbers of the lines' skus, in order. Raises KeyError for a sku that no store has ever had."""
         ...
 
     def probe(self, slots: IntArray, now_s: int) -> Probe: ...
@@ -109,7 +110,7 @@ class StockView(Protocol):
         ...
 
 
-class Passing(NamedTuple):
+class Passing(Struct, gc=False):
     """A store that was asked, how long the parts of a promise take there, and where it is (degrees)."""
 
     slot: int
@@ -123,7 +124,7 @@ class Passing(NamedTuple):
     delivery_radius_m: float
 
 
-class Failing(NamedTuple):
+class Failing(Struct, gc=False):
     """A store that fails a test, which one that is, and until when it stays open or closed by its hours."""
 
     store: Passing
@@ -131,7 +132,7 @@ class Failing(NamedTuple):
     open_until_s: int
 
 
-class Sifted(NamedTuple):
+class Sifted(Struct, gc=False):
     """``passing``, nearest first by their chords: all stores that pass, but those farther than as many as are wanted.
 
     Some more may be among them. ``examined`` stores were looked at: those that have a row of the line ``rest_lacks``
@@ -199,6 +200,11 @@ class Market(Protocol):
     @property
     def modes(self) -> IntArray:
         """The codes of the modes that stores use; never empty."""
+        ...
+
+    @property
+    def only_mode(self) -> int | None:
+        """The code of the mode that all stores use, if it is one."""
         ...
 
     def slots_around(self, place: LatLon, radius_m: float) -> SlotRanges:

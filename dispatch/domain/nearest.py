@@ -31,19 +31,20 @@ def nearest(
         return None
     if question.mode is not None:
         mode = MODE_CODES[question.mode]
-    elif len(modes := market.modes) == 1:
-        mode = int(modes[0])
+    elif (only_mode := market.only_mode) is not None:
+        mode = only_mode
     else:
         return None
     pace_s_m = travel.pace_s_m(mode)
     if pace_s_m is None:
         return None
     reach_m = farthest_m(question.promise_s, pace_s_m)
-    horizon_m = max(reach_m, HORIZON_M)
+    horizon_m = reach_m if reach_m > HORIZON_M else HORIZON_M
     excluded = _slots(market, question.exclude_stores) if question.exclude_stores else ()
     declined = _slots(market, question.declined_by) if question.declined_by else ()
     unfit: list[int] = []
-    for _ in range(_MOST_SIFTINGS):
+    siftings = 0
+    while True:
         sifted = market.sieve.sift(
             question, numbers, pace_s_m=pace_s_m, reach_m=reach_m, horizon_m=horizon_m,
             excluded=excluded, declined=declined, unfit=unfit, tell_miss=tell_miss,
@@ -59,8 +60,9 @@ def nearest(
                 best.append(candidate)
         if len(best) == len(sifted.passing):
             break
-    else:
-        return None
+        siftings += 1
+        if siftings == _MOST_SIFTINGS:
+            return None
     if len(best) > 1:
         best.sort(key=lambda candidate: (candidate.key_s, candidate.distance_m, candidate.store_id))
     certificate = _certificate(market, question, numbers, pace_s_m, horizon_m, sifted, best)
@@ -82,8 +84,9 @@ def _certificate(
     """What proves the answer out of ``best``, all stores that pass every test and may be among those wanted."""
     key_s, rarest, next_bound_s = best[0].key_s if best else None, sifted.rest_lacks, None
     if rarest is None:
-        if sifted.examined < len(market.index):
-            next_bound_s = ceil((min(sifted.next_m, horizon_m) - CHORD_SLACK_M) * pace_s_m)
+        next_m = sifted.next_m
+        if next_m < horizon_m or sifted.examined < len(market.index):
+            next_bound_s = ceil(((next_m if next_m < horizon_m else horizon_m) - CHORD_SLACK_M) * pace_s_m)
         return Certificate(Plan.SPACE_FIRST, sifted.examined, key_s, next_bound_s, None)
     if sifted.examined < market.stock.holder_count(numbers[rarest]):
         # The others are beyond reach, or farther than the last of the best and not looked at closely.
@@ -110,14 +113,14 @@ def _promised(market: Market, question: Question, source: str, pace_s_m: float, 
     away_m, eta = _eta(question, source, pace_s_m, passing)
     if eta.total_s > question.promise_s or away_m > passing.delivery_radius_m:
         return None
-    if passing.has_zone and not covers(market.zones.zone(passing.slot), question.destination):
+    slot = passing.slot
+    if passing.has_zone and not covers(market.zones.zone(slot), question.destination):
         return None
-    return Candidate(passing.slot, market.store_id(passing.slot), away_m, eta.travel_s, eta)
+    return Candidate(slot, market.store_id(slot), away_m, eta.travel_s, eta)
 
 
 def _eta(question: Question, source: str, pace_s_m: float, store: Passing) -> tuple[float, Eta]:
     """How far away a store is, and its promise."""
-    _, prepare_s, queue_s, courier_s, handover_s, _, lat, lon, _ = store
-    away_m = distance_to_m(question.destination, lat=lat, lon=lon)
-    travel_s = ceil(away_m * pace_s_m)
-    return away_m, Eta(prepare_s, queue_s, courier_s, travel_s, handover_s, question.start_s, source)
+    away_m = distance_to_m(question.destination, lat=store.lat, lon=store.lon)
+    travel_s, start_s = ceil(away_m * pace_s_m), question.start_s
+    return away_m, Eta(store.prepare_s, store.queue_s, store.courier_s, travel_s, store.handover_s, start_s, source)

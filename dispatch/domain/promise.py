@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from geo.travel import Mode
@@ -29,8 +30,7 @@ class PromiseDefaults:
                 raise ValueError(f"{part.name} is {value}; it cannot be negative")
 
 
-@dataclass(slots=True)  # not frozen: as Question
-class Eta:
+class Eta(Struct, gc=False):
     """One promise: its parts, and when the clock starts. All else follows from them."""
 
     prepare_s: int
@@ -49,7 +49,7 @@ class Eta:
     @property
     def total_s(self) -> int:
         """Seconds from the start until the goods are handed over: the sum of the parts."""
-        return self.ready_s + self.travel_s + self.handover_s
+        return self.prepare_s + self.queue_s + self.courier_s + self.travel_s + self.handover_s
 
     @property
     def pickup_by(self) -> int:

@@ -1,10 +1,11 @@
 """What is asked, and the reasons that a store can fail it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from itertools import starmap
 from typing import Final, NamedTuple, Protocol
+
+from msgspec import Struct
 
 from geo.coordinates import LatLon
 from geo.travel import Mode
@@ -37,7 +38,13 @@ class Reason(IntEnum):
     @property
     def text(self) -> str:
         """The reason as answers spell it."""
-        return self.name.lower()
+        return _TEXTS[self]
+
+
+REASONS: Final = tuple(Reason)
+"""By their numbers; to call Reason takes several times as long."""
+
+_TEXTS: Final = tuple([reason.name.lower() for reason in REASONS])
 
 
 UNKNOWN_SKU: Final = "unknown_sku"
@@ -67,8 +74,7 @@ def summed(lines: Sequence[Wanted]) -> tuple[Line, ...]:
     return tuple(starmap(Line, quantities.items()))
 
 
-@dataclass(slots=True, kw_only=True)  # not frozen: to make it would take three times as long
-class Question:
+class Question(Struct, kw_only=True, gc=False):
     """Who can bring these lines to this place, within the promise?
 
     ``lines`` have distinct skus. ``now_s`` judges stock and capacity; ``start_s`` (epoch seconds too, now or later)

@@ -65,10 +65,10 @@ def _at_once(
     market: Market, question: Question, travel: TravelModel, tell_miss: bool
 ) -> tuple[list[int], Selection | None]:
     """The sku numbers of the lines, and the answer, where there is a quick way to it."""
-    number_of, lines = market.stock.number, question.lines
-    numbers = [number for line in lines if (number := number_of(line.sku)) is not None]
-    if len(numbers) < len(lines):
-        return numbers, Selection(unknown_sku=next(line.sku for line in lines if number_of(line.sku) is None))
+    try:
+        numbers = market.stock.numbers(question.lines)
+    except KeyError as unknown:
+        return [], Selection(unknown_sku=unknown.args[0])
     return numbers, nearest(market, question, numbers, travel, tell_miss=tell_miss)
 
 

@@ -78,6 +78,7 @@ class Catalogue:
         self._slots_by_number = Numbering()
         self._brands: dict[str | None, int] = {}
         self._modes: set[int] = {MODE_CODES[defaults.promise.mode]}
+        self.only_mode: int | None = MODE_CODES[defaults.promise.mode]
         self._mode_codes: IntArray = np.empty(0, dtype=np.int64)
         self._timezone_ids: set[int] = set()
         self._hour_sets: dict[tuple[int, int], IntArray] = {}
@@ -269,6 +270,8 @@ class Catalogue:
         stores = [row.store for row in rows]
         modes = [MODE_CODES[store.mode or promise.mode] for store in stores]
         self._modes.update(modes)
+        if len(self._modes) > 1:
+            self.only_mode = None
         columns.mode[slots] = modes
         columns.active[slots] = [store.active for store in stores]
         columns.times_s[slots] = [

@@ -85,6 +85,10 @@ class Replica:
     def modes(self) -> IntArray:
         return self.catalogue.modes
 
+    @property
+    def only_mode(self) -> int | None:
+        return self.catalogue.only_mode
+
     def store_id(self, slot: int) -> str:
         return self.catalogue.store_id(slot)
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 import shapely
+from msgspec import structs
 from shapely.geometry import MultiPolygon
 
 from dispatch.domain.ground import modes_of
@@ -109,7 +110,7 @@ async def coverage(roads: Roads, replica: Replica, question: Question, cells: li
 
 
 async def _covered(roads: Roads, replica: Replica, question: Question, cell: int) -> Covered:
-    here = replace(question, destination=cell_centre(cell))
+    here = structs.replace(question, destination=cell_centre(cell))
     if await _is_off_road(roads, replica, here):
         return Covered(cell, None)
     ask = Selecting(replica, here, tell_miss=False)

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
+from msgspec import structs
 
 from dispatch.domain.question import Question
 from dispatch.domain.selection import Selecting
@@ -42,7 +43,7 @@ def measure(*, compared: int, progress: Callable[[int], None]) -> dict[str, Any]
     figures: dict[str, Any] = {"stores": STORES, "quotes": QUOTES, "seed": SEED, "by_mode": {}}
     for mode in MODES:
         rounds = [
-            [replace(question(cities[0], "jinan", rng), mode=mode, promise_s=3600) for _ in range(QUOTES)]
+            [structs.replace(question(cities[0], "jinan", rng), mode=mode, promise_s=3600) for _ in range(QUOTES)]
             for _ in range(WARMING + ROUNDS)
         ]
         figures["by_mode"][mode.value] = asyncio.run(_timed(cities, rounds))

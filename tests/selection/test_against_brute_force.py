@@ -5,10 +5,10 @@ LIFECIRCLE_FULL=1 asks ten times as many questions to small worlds, and 2,000 of
 
 import os
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from dispatch.domain.answer import Plan
 from dispatch.domain.question import Line, Question
@@ -92,7 +92,7 @@ def asking(sku: str = "tea", *, at: LatLon = TAIPEI, start_s: int = NOW_S, expla
 def test_stores_at_one_place_are_taken_in_order_of_their_ids_whatever_their_order_in_memory() -> None:
     rows = [row(i, n, lat=25.04, lon=121.56) for n, i in enumerate(["b", "a10", "c", "a9", "Z", "ä"])]
     here = stocked(rows, tea=[0, 1, 2, 3, 4, 5])
-    asked = replace(asking(), alternatives=5)
+    asked = structs.replace(asking(), alternatives=5)
     assert difference(here, asked) is None
     answer = plain(select(here.replica, asked), here.replica, asked)
     assert answer.winner
@@ -107,7 +107,7 @@ def test_stores_at_one_place_are_taken_in_order_of_their_ids_whatever_their_orde
 def test_a_store_must_be_open_until_the_goods_are_picked_up_the_hold_included(hold_s: int, closes: str) -> None:
     """Asked at 16:28:00 with 420 s until the goods leave, so that closing at 16:35 is just late enough."""
     rows = [row("soon", 0, lat=25.04, lon=121.56, prepare_s=330, opening_hours=f"06:00-{closes}")]
-    asked = replace(asking(start_s=NOW_S + 80), hold_s=hold_s)
+    asked = structs.replace(asking(start_s=NOW_S + 80), hold_s=hold_s)
     here = stocked(rows, tea=[0])
     assert difference(here, asked) is None
     miss = select(here.replica, asked).miss
@@ -138,7 +138,7 @@ def test_with_no_store_within_reach_the_one_with_the_best_key_misses_the_promise
         row("near on foot", 0, lat=25.40, lon=121.56, mode=Mode.FOOT),
         row("far by car", 1, lat=25.42, lon=121.56, mode=Mode.CAR),
     ]
-    asked = replace(asking(at=LatLon(lat=24.9, lon=121.56)), promise_s=300)
+    asked = structs.replace(asking(at=LatLon(lat=24.9, lon=121.56)), promise_s=300)
     assert difference(stocked(rows, tea=[0, 1]), asked) is None
 
 
@@ -166,7 +166,7 @@ def test_a_store_that_leaves_after_the_rush_hour_is_told_of_where_its_way_is_the
         row("far and later", 2, lat=25.17, lon=121.5654, mode=Mode.CAR, prepare_s=9000),
     ]
     here = stocked(rows, tea=[0, 1, 2] if winner_has_tea else [1, 2])
-    assert difference(here, replace(asking(start_s=AT_17_05_S), mode=Mode.CAR)) is None
+    assert difference(here, structs.replace(asking(start_s=AT_17_05_S), mode=Mode.CAR)) is None
 
 
 @pytest.mark.parametrize("last_is_open", [True, False], ids=["but for the last", "all"])

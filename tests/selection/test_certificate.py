@@ -3,13 +3,14 @@
 What it cannot know is who has what, so the sku of ``rest_lacks`` is held against the shelves here.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from dispatch.domain import selection
 from dispatch.domain.answer import Certificate, Plan
@@ -127,7 +128,7 @@ def test_a_client_can_check_it(name: str) -> None:
             assert told.key_s == (answer.winner.key_s if answer.winner else None)
             if told.key_s is not None and told.next_bound_s is not None:
                 assert told.next_bound_s >= told.key_s
-            stores, everywhere = listed(here, asked), listed(here, replace(asked, only_stores=None))
+            stores, everywhere = listed(here, asked), listed(here, structs.replace(asked, only_stores=None))
             if told.plan is Plan.SPACE_FIRST:
                 check_space_first(asked, stores, everywhere, told)
             else:

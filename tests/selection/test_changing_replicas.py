@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from dispatch.domain import selection
 from dispatch.domain.nearest import nearest
@@ -132,7 +133,7 @@ class Changing:
     def asked(self) -> Question:
         count = int(self.rng.choice([1, 2, 4]))
         skus = self.rng.choice(self.skus, count, replace=False).tolist()
-        return replace(
+        return structs.replace(
             question(self.rng, list(self.rows.values())),
             lines=tuple(Line(sku, int(self.rng.choice([1, 2, 1022]))) for sku in skus),
             strategy=Strategy.NEAREST,

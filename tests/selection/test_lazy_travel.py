@@ -1,10 +1,10 @@
 """Where a way costs much, selection asks for few of them and answers as if it had asked for all."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from msgspec import structs
 from numpy.typing import NDArray
 
 from dispatch.domain.answer import Selection
@@ -86,7 +86,7 @@ def test_it_answers_as_by_looking_at_every_store(name: str, strict: bool) -> Non
             asked = question(rng, here.rows)
             if select(here.replica, asked).winner is None:
                 # Without a winner all that the bound lets within reach are passed over, not all that are.
-                asked = replace(asked, explain=False)
+                asked = structs.replace(asked, explain=False)
             wrong = difference_of(here, asked, search=lazily)
             assert wrong is None, f"{name}, seed {SEED}, world {seed}, question {number}: {wrong}"
 
@@ -193,7 +193,7 @@ def test_by_road_it_answers_as_if_every_way_were_known(name: str) -> None:
         rng = np.random.default_rng([SEED + 1, list(PLACES).index(name), seed])
         here = world(rng, PLACES[name], count=int(rng.choice([12, 60, 300])), strict=seed % 2 == 1)
         for number in range(QUESTIONS):
-            asked = replace(question(rng, here.rows), mode=None)
+            asked = structs.replace(question(rng, here.rows), mode=None)
             everything = AllRoads(here.replica, asked, seed)
             right = select(here.replica, asked, everything)
             found, ways = by_road(here.replica, asked, seed)
@@ -244,7 +244,9 @@ def test_a_question_to_nobody_asks_for_nothing() -> None:
 
 def test_a_door_so_far_off_its_road_that_the_legs_alone_break_the_promise_still_gets_an_answer() -> None:
     here = world(np.random.default_rng(SEED), PLACES["dense"], count=12, strict=False)
-    asked = replace(question(np.random.default_rng(SEED), here.rows), mode=Mode.EBIKE, promise_s=60, explain=True)
+    asked = structs.replace(
+        question(np.random.default_rng(SEED), here.rows), mode=Mode.EBIKE, promise_s=60, explain=True
+    )
     travel = KnownRoads("test", BOUNDS)
     far_off = Approach()
     far_off.door_leg_m = 290.0

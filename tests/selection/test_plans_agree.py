@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from math import dist
 
 import numpy as np
 import pytest
 import shapely
+from msgspec import structs
 
 from dispatch.domain import selection
 from dispatch.domain.answer import Plan, Selection
@@ -76,7 +76,9 @@ def in_plain_order(asked: Question, rng: np.random.Generator) -> Question:
     """A question for the nearest store, of a kind that the market may answer by itself."""
     quantities = rng.choice([1, 1, 2, 5, 5_000], len(asked.lines))
     lines = tuple(Line(line.sku, int(wanted)) for line, wanted in zip(asked.lines, quantities, strict=True))
-    return replace(asked, lines=lines, strategy=Strategy.NEAREST, mode=Mode.EBIKE, explain=False, only_stores=None)
+    return structs.replace(
+        asked, lines=lines, strategy=Strategy.NEAREST, mode=Mode.EBIKE, explain=False, only_stores=None
+    )
 
 
 @pytest.mark.parametrize("name", PLACES)

@@ -1,10 +1,10 @@
 """On a city's real roads, by OSRM, the answer is that of asking the engine for every store that has the goods."""
 
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from dispatch.domain.question import Line, Reason
 from dispatch.domain.selection import select
@@ -47,7 +47,7 @@ def test_random_quotes_equal_the_full_matrix(jinan: City) -> None:
 def test_a_door_in_the_sea_has_no_store_and_asks_for_no_way(jinan: City) -> None:
     rng = np.random.default_rng(SEED)
     for mode in Mode:
-        asked = replace(question(jinan, "jinan", rng), destination=LatLon(lat=36.0, lon=121.5), mode=mode)
+        asked = structs.replace(question(jinan, "jinan", rng), destination=LatLon(lat=36.0, lon=121.5), mode=mode)
         found, known = asked_of(jinan, asked)
         assert found.winner is None
         assert len(known) == 0
@@ -56,8 +56,10 @@ def test_a_door_in_the_sea_has_no_store_and_asks_for_no_way(jinan: City) -> None
 
 def test_several_ways_are_asked_for_at_first(jinan: City) -> None:
     """Where one might do: to ask again costs more than to ask for some in vain."""
-    asked = replace(question(jinan, "jinan", np.random.default_rng(SEED)), mode=Mode.CAR, lines=(Line("everyday", 1),))
-    asked = replace(asked, alternatives=0, promise_s=3600)
+    asked = structs.replace(
+        question(jinan, "jinan", np.random.default_rng(SEED)), mode=Mode.CAR, lines=(Line("everyday", 1),)
+    )
+    asked = structs.replace(asked, alternatives=0, promise_s=3600)
     for first_ways in (1, 6):
         known = KnownRoads("osrm", jinan.bounds, first_ways=first_ways)
         known.learn_approach(list(Mode).index(Mode.CAR), jinan.engine.approach(asked.destination, Mode.CAR))

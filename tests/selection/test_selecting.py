@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec import structs
 from numpy.typing import NDArray
 
 from dispatch.domain.answer import Selection
@@ -147,7 +148,7 @@ def test_a_store_that_opens_meanwhile_is_seen() -> None:
 def test_a_sku_that_comes_meanwhile_is_seen() -> None:
     replica = street()
     before = replica.moment
-    asking = Selecting(replica, replace(ASKED, lines=(Line("milk", 1),)))
+    asking = Selecting(replica, structs.replace(ASKED, lines=(Line("milk", 1),)))
     assert asking(KnownRoads("test", BOUNDS)).unknown_sku == "milk"
     replica.stock.add_sku("milk")
     assert replica.moment != before
@@ -206,7 +207,7 @@ def test_the_hours_that_count_are_those_of_one_line_where_there_is_none(lines: t
         with_times(a_row(1, lat=25.033), prepare_line_s=1900),
     ]
     replica = replica_of(rows, {"tea": Shelf(np.arange(2), np.full(2, 9), np.full(2, start_s))})
-    asked = replace(ASKED, lines=lines, promise_s=36_000, now_s=start_s, start_s=start_s, alternatives=0)
+    asked = structs.replace(ASKED, lines=lines, promise_s=36_000, now_s=start_s, start_s=start_s, alternatives=0)
     known = KnownRoads("test", RoadBounds(dict.fromkeys(Mode, 500.0), dict.fromkeys(Mode, rush)))
     asking = Selecting(replica, asked)
     while True:
@@ -228,7 +229,7 @@ def test_an_approach_may_be_forgotten_while_a_search_waits() -> None:
     """The door's way off the road bounds the search from begin to end."""
     rows = [with_times(a_row(0, lat=25.12), prepare_s=60), with_times(a_row(1, lat=25.432), prepare_s=60)]
     replica = replica_of(rows, {"tea": Shelf(np.arange(2), np.full(2, 9), np.full(2, NOW_S))})
-    asked = replace(ASKED, promise_s=4600, alternatives=0)
+    asked = structs.replace(ASKED, promise_s=4600, alternatives=0)
 
     def answer(*, forgets: bool) -> tuple[str, int, int | None]:
         known, asking = KnownRoads("test", BOUNDS), Selecting(replica, asked)

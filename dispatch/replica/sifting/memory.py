@@ -21,7 +21,7 @@ ASKED: Final = (
     ("now_s", np.int64), ("start_s", np.int64), ("hold_s", np.int64), ("promise_s", np.int64),
     ("n_lines", np.int64), ("n_barred", np.int64), ("n_excluded", np.int64), ("wanted", np.int64),
     ("some_wait", np.int64),
-    ("pace_s_m", np.float64), ("x", np.float64), ("y", np.float64), ("z", np.float64),
+    ("pace_s_m", np.float64), ("lat", np.float64), ("lon", np.float64),
     ("reach_m", np.float64), ("horizon_m", np.float64),
 )  # fmt: skip
 
@@ -42,7 +42,9 @@ _LINES: Final = 8 * len(ASKED)
 """Where the lines begin, in bytes: right behind what else is asked, so that all of it can be packed at once."""
 
 MEMORY: Final = np.dtype([
-    *ASKED, ("lines", np.int64, 3 * MOST_LINES), ("own_address", np.int64), ("tail", np.int64), ("regions", np.int64),
+    *ASKED, ("lines", np.int64, 3 * MOST_LINES),
+    ("x", np.float64), ("y", np.float64), ("z", np.float64),  # of the door, earth-centred
+    ("own_address", np.int64), ("tail", np.int64), ("regions", np.int64),
     *((name, np.int64, 2) for name in ARRAYS),
 ])  # fmt: skip
 

@@ -15,16 +15,20 @@ from dispatch.replica.sifting.stores import (
     CHORD_SLACK_M,
     NOT_ALL_SEEN,
     PASSES,
+    UNSURE,
     ceiling_of,
     fetch_store,
     tell,
     tested,
 )
-from geo import kd_tree
+from dispatch.replica.sku_rows import LARGE
+from geo import geodesy, kd_tree
 from geo.compiled import Compiler, array_at
+from geo.geodesy import earth_centred_at
 from geo.kd_tree import nearest_of
 
-compiled = Compiler(__file__, kd_tree, of_memory, of_rows, of_stores)
+compiled = Compiler(__file__, geodesy, kd_tree, of_memory, of_rows, of_stores)
+_earth_centred_at = Compiler(geodesy.__file__)()(earth_centred_at)
 
 _FIRST: Final = 8
 _GROWTH: Final = 4
@@ -58,18 +62,32 @@ def _hopeful(memory: Memory, most: int) -> int:
 
 
 @compiled()
+def _begin(memory: Memory) -> bool:
+    """Make ready what all searches of a question need; False for a quantity that rows have no room for."""
+    lines = lines_of(memory)
+    for i in range(memory.n_lines):
+        if lines[1, i] >= LARGE:
+            return False
+    memory.x, memory.y, memory.z = _earth_centred_at(memory.lat, memory.lon)
+    arrange_lines(memory)
+    fetch_lines(memory)
+    return True
+
+
+@compiled()
 def nearest_passing(address: int) -> tuple[int, int, int, float, int]:
     """Tell of the nearest stores that pass, as many as wanted, and of all that may be as near as the last.
 
     As near by their chords; see ``tell``. How many there are, how many stores were looked at, ALL_SEEN or what else
-    (see there), the chord of the nearest of all others this side of the horizon, or inf, and how many of the stores
-    looked at have every line, pass or not: they are written to ``having``, in which there is room for all.
+    (see there; UNSURE for a quantity that rows have no room for), the chord of the nearest of all others this side of
+    the horizon, or inf, and how many of the stores looked at have every line, pass or not: they are written to
+    ``having``, in which there is room for all.
     """
     memory = memory_at(address)
+    if not _begin(memory):
+        return 0, 0, UNSURE, np.inf, 0
     ids, near_squares, squares = ints_at(memory.near_ids), floats_at(memory.near_squares), floats_at(memory.squares)
     told, having, have, wanted = told_of(memory), ints_at(memory.having), 0, memory.wanted
-    arrange_lines(memory)
-    fetch_lines(memory)
     most = _hopeful(memory, len(ids) - 1)
     found, tested_until, count, ceiling = 0, 0, min(_FIRST, most), np.inf
     while True:

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
+from msgspec import structs
+
 from dispatch.domain.answer import Candidate
 from dispatch.domain.errors import Busy, InvalidInput
 from dispatch.domain.orders import (
@@ -159,7 +161,7 @@ class _Step:
         replica = self._ordering.follower.replica
         question = wish_of(self._order.request).question(now_s=self._ordering.now_s())
         # The store has the order, perhaps by the word of whoever moved it there.
-        question = replace(question, exclude_stores=frozenset(), only_stores=None)
+        question = structs.replace(question, exclude_stores=frozenset(), only_stores=None)
         ask = partial(promise_kept_by, replica, question, self._order.store_id or "")
         promise = await self._ordering.roads.answer(question.destination, ask, otherwise=replica.travel)
         return (promise, replica, question) if isinstance(promise, Candidate) else None
@@ -169,26 +171,26 @@ class _Step:
         order, now_s = self._order, self._ordering.now_s()
         here = frozenset({order.store_id or ""})
         question = wish_of(order.request).question(now_s=now_s)
-        question = replace(question, declined_by=frozenset(json.loads(order.declined_by)))
+        question = structs.replace(question, declined_by=frozenset(json.loads(order.declined_by)))
         left_s = None if order.promised_by is None else int(order.promised_by.timestamp()) - now_s
         if self._asked.action is Action.REASSIGN:
             return self._reassigned(without(question, here), left_s)
         if left_s is not None and left_s < 0:
             return None
-        question = replace(question, declined_by=question.declined_by | here)
-        return question if left_s is None else replace(question, promise_s=left_s)
+        question = structs.replace(question, declined_by=question.declined_by | here)
+        return question if left_s is None else structs.replace(question, promise_s=left_s)
 
     def _reassigned(self, question: Question, left_s: int | None) -> Question:
         """Whom ops may give it to: whoever they name, or whoever keeps the promise while anybody can."""
         order = self._order
         if order.status is Status.HELD and order.hold_expires_at is not None:
             # It may still be confirmed as late as its hold allows.
-            question = replace(question, hold_s=max(0, int(order.hold_expires_at.timestamp()) - question.now_s))
+            question = structs.replace(question, hold_s=max(0, int(order.hold_expires_at.timestamp()) - question.now_s))
         if self._asked.store_id is not None:
             # Whoever names a store has asked it.
-            return replace(question, only_stores=frozenset({self._asked.store_id}), declined_by=frozenset())
+            return structs.replace(question, only_stores=frozenset({self._asked.store_id}), declined_by=frozenset())
         # Late is better than never: what was promised stays written down.
-        return question if left_s is None or left_s < 0 else replace(question, promise_s=left_s)
+        return question if left_s is None or left_s < 0 else structs.replace(question, promise_s=left_s)
 
     # ── what is written ────────────────────────────────────────────────────────────────────────────────────────
 

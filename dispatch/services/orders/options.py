@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
+from msgspec import structs
 
 from dispatch.domain.answer import Candidate, Selection
 from dispatch.domain.eligibility import Examiner
@@ -63,7 +64,7 @@ async def find_options(
         too_dear = True
         if time.monotonic() > deadline:
             raise Busy("more stores ask more than max_price than there was time to look at; nothing is held")
-        asked = replace(without(asked, frozenset(c.store_id for c in candidates)), alternatives=at_once)
+        asked = structs.replace(without(asked, frozenset(c.store_id for c in candidates)), alternatives=at_once)
         at_once = min(2 * at_once, _MOST_DEAR_AT_ONCE)
         await asyncio.sleep(0)
 

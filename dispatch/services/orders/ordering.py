@@ -3,9 +3,11 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from msgspec import structs
 
 from dispatch.domain.errors import (
     Busy,
@@ -116,7 +118,7 @@ class Hunt:
                 return None
             question = without(question, self._disproved)
             if self._lost:
-                question = replace(question, alternatives=_OPTIONS_AFTER_LOSS - 1)
+                question = structs.replace(question, alternatives=_OPTIONS_AFTER_LOSS - 1)
             found = await find_options(replica, self._ordering.roads, question, self._most_prices, self._deadline)
             self._proposed_at = {
                 option.store.cell: replica.cursors.get(option.store.cell, 0) for option in found.options

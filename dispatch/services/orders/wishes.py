@@ -1,8 +1,7 @@
 """What was asked for with an order: kept with it, so that it can be asked again of other stores."""
 
-from dataclasses import replace
-
 import msgspec
+from msgspec import structs
 
 from dispatch.domain.question import Line, Question, Strategy, summed
 from geo.coordinates import LatLon
@@ -81,4 +80,4 @@ def text_of(value: object) -> str:
 
 def without(question: Question, store_ids: frozenset[str]) -> Question:
     """The same question, of other stores than these."""
-    return replace(question, exclude_stores=question.exclude_stores | store_ids) if store_ids else question
+    return structs.replace(question, exclude_stores=question.exclude_stores | store_ids) if store_ids else question

@@ -1,8 +1,10 @@
 """A question as every system is asked it, and our own answer."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Protocol
+
+from msgspec import structs
 
 from dispatch.domain.question import Question
 from dispatch.domain.selection import reach_m, select
@@ -64,7 +66,7 @@ def prepared(replica: Replica, world: World, questions: Iterable[Question]) -> l
 
 def _prepared(replica: Replica, world: World, question: Question) -> Asked:
     fixed_s = replica.least_fixed_s(len(question.lines))
-    reach = reach_m(replica, replace(question, promise_s=question.promise_s - fixed_s))
+    reach = reach_m(replica, structs.replace(question, promise_s=question.promise_s - fixed_s))
     lines = [(world.sku_number(line.sku), line.quantity) for line in question.lines]
     # A larger number is less popular; of what nobody has so much, there is least.
     lines.sort(key=lambda line: (line[1], line[0]), reverse=True)
