@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numba
 import numpy as np
@@ -98,6 +98,16 @@ def _prefetch(typingctx, address):  # type: ignore[no-untyped-def]  # as above
 
 prefetch = cast(Callable[[int], None], _prefetch)
 """For compiled code: have the memory at an address brought nearer; nothing waits for it, and it may be no one's."""
+
+_LINE_BYTES: Final = 64  # of a processor's cache
+
+
+@numba.njit(inline="always")
+def fetch(address: int, size: int) -> None:
+    """For compiled code: as ``prefetch``, of so many bytes."""
+    for offset in range(0, size, _LINE_BYTES):
+        prefetch(address + offset)
+
 
 _pointer_of = cast(Callable[[int], Any], _pointer)
 _array_of = cast(Callable[..., np.ndarray], numba.carray)  # type: ignore[attr-defined]

@@ -11,12 +11,13 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from geo.compiled import Compiler
+from geo.compiled import Compiler, fetch
 from geo.geodesy import FloatArray, IntArray
 
 compiled = Compiler(__file__)
 
 _LEAF: Final = 12
+_FETCHED: Final = 4 * _LEAF  # of so few points all are fetched at once, as it will come to some of them
 _IS_LEAF: Final = -1
 _MOST_NODES_WAITING: Final = 64  # deeper than any tree that memory holds
 
@@ -122,6 +123,9 @@ def nearest_of(
         off = beyond[waiting, 0], beyond[waiting, 1], beyond[waiting, 2]
         while axis[node] >= 0:
             middle, along = (first + end) // 2, axis[node]
+            if end - first <= _FETCHED:
+                fetch(xyz.ctypes.data + 24 * first, 24 * (end - first))
+                fetch(ids.ctypes.data + 8 * first, 8 * (end - first))
             away = (x if along == 0 else y if along == 1 else z) - split[node]
             farther = square - off[along] * off[along] + away * away
             if away < 0.0:
