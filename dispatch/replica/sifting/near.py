@@ -99,6 +99,9 @@ def nearest_passing(address: int) -> tuple[int, int, int, float, int]:
             if near_squares[i] > ceiling:
                 tell(memory, found)
                 return found, i, ALL_SEEN, np.sqrt(near_squares[i]), have
+            if i + 1 < near:
+                fetch_rows(memory, ids[i + 1])
+                fetch_store(memory, ids[i + 1])
             if not has_all(memory, ids[i], _NO_LINE):
                 continue
             having[have] = ids[i]
