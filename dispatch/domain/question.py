@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from enum import IntEnum, StrEnum
 from itertools import starmap
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 
@@ -50,7 +50,7 @@ _TEXTS: Final = tuple([reason.name.lower() for reason in REASONS])
 UNKNOWN_SKU: Final = "unknown_sku"
 
 
-class Line(NamedTuple):
+class Line(Struct, frozen=True, gc=False):
     """So many of a sku."""
 
     sku: str
