@@ -28,7 +28,7 @@ from dispatch.domain.market import BoolArray, BoolTable, IntArray
 from dispatch.domain.question import Wanted
 from dispatch.replica.freshness import FRESH_MAX, Freshness
 from dispatch.replica.prices import Price, Prices
-from dispatch.replica.row_values import NO_ROW, value_at, values_at
+from dispatch.replica.row_values import NO_ROW, set_value_at, value_at, values_at
 from dispatch.replica.sku_rows import LARGE, ODD_PRICE, RowTable, SkuRows, SlotRanges, block_of
 from dispatch.replica.unfiled import UnfiledShelves, Waiting
 
@@ -402,8 +402,10 @@ class Stock:
             return
         if available >= LARGE or rows.large:
             rows.note_large_one(slot, available)
-        at = rows.take_in_one(slot)
-        rows.value[at] = (min(available, LARGE) << 22) | (code << 16) | self.freshness.code(slot, fresh_s)
+        value = (min(available, LARGE) << 22) | (code << 16) | self.freshness.code(slot, fresh_s)
+        if not set_value_at(self.table.places, number, slot, value):
+            at = rows.take_in_one(slot)  # makes room in another array
+            rows.value[at] = value
 
     @staticmethod
     def _plain_code(rows: SkuRows, price_id: int) -> int | None:
