@@ -286,6 +286,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, settle: Callable[[
             ("POST", "/v1/quotes"): finding.quoted,
             ("POST", "/v1/quotes/batch"): finding.quoted_many,
             ("GET", "/v1/stores/nearby"): Shortcut(finding.read_nearby, finding.nearby_answered),
+            ("PUT", "/v1/orders/"): Shortcut(orders.read_order_id, orders.order_put),
         }
     )
     describe(app)

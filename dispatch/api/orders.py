@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -9,6 +10,7 @@ import msgspec
 import structlog
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from dispatch.api import answers
 from dispatch.api.bodies import body_of, parsed, read_json
@@ -24,8 +26,10 @@ from dispatch.api.cursors import (
 from dispatch.api.documents import REPLAY, VERSION, action_request, answer, json_request, responses_of
 from dispatch.api.orders_told import event_told, order_told, refusal_told
 from dispatch.api.places import place_of
+from dispatch.api.plain_orders import PlainOrder, content_of, customer_of, read_order
 from dispatch.api.problems import Problem, fault, problem_of
 from dispatch.api.schemas import (
+    ORDER_ID,
     ActionIn,
     AttemptIn,
     DeclineIn,
@@ -47,7 +51,7 @@ from dispatch.domain.versions import Version, VersionError
 from dispatch.services.orders.acting import Asked, act
 from dispatch.services.orders.ordering import Ordering
 from dispatch.services.orders.placing import OrderRequest, Refusal, place_order
-from dispatch.services.orders.wishes import Wish, WishedLine, text_of
+from dispatch.services.orders.wishes import Wish, WishedLine
 from dispatch.storage.order_events import events_after, events_of_order
 from dispatch.storage.orders import DEFAULT_CLIENT, StoredOrder, list_orders
 from dispatch.storage.stores import find_store
@@ -68,7 +72,13 @@ _BODIES: Final[dict[Action, type[ActionIn]]] = {
     Action.REASSIGN: ReassignIn,
 }
 
+_is_order_id = re.compile(ORDER_ID).fullmatch
+
 type InPath = Annotated[OrderId, Path(description="The caller's own id, unique among the client's")]
+
+
+async def _order_sent(request: Request) -> PlainOrder | OrderIn:
+    return read_order(await read_json(request))
 
 
 # ── one ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -92,7 +102,7 @@ type InPath = Annotated[OrderId, Path(description="The caller's own id, unique a
     ),
 )
 async def put_order(
-    order_id: InPath, sent: Annotated[OrderIn, Depends(body_of(OrderIn))], request: Request
+    order_id: InPath, sent: Annotated[PlainOrder | OrderIn, Depends(_order_sent)], request: Request
 ) -> Response:
     """Chooses the store, makes the promise and holds the goods, all or nothing. The same again changes nothing."""
     # Not as a dependency, which would look for doubled parameters: the body's reading has refused any.
@@ -105,10 +115,20 @@ async def put_order(
     return _answer(placed.order, placed.version, sent.datum, changed=placed.created, status=status)
 
 
-def _request_of(order_id: str, sent: OrderIn) -> OrderRequest:
+def read_order_id(scope: Scope) -> str | None:
+    """The id in the path of PUT /v1/orders/{order_id}, if it is a good one."""
+    order_id = scope["path"].rpartition("/")[2]
+    return order_id if _is_order_id(order_id) else None
+
+
+async def order_put(request: Request, order_id: str) -> Response:
+    """The answer to PUT /v1/orders/{order_id}, without the framework's way to it."""
+    return await put_order(order_id, await _order_sent(request), request)
+
+
+def _request_of(order_id: str, sent: PlainOrder | OrderIn) -> OrderRequest:
     """The service's request. Raises InvalidInput for a place that cannot be."""
     place = place_of(lat=sent.destination.lat, lon=sent.destination.lon, datum=sent.datum, pointer="/destination")
-    content = sent.model_dump(mode="json", exclude_defaults=True, exclude={"explain", "alternatives", "order_id"})
     wish = Wish(
         lat=place.lat,
         lon=place.lon,
@@ -123,11 +143,11 @@ def _request_of(order_id: str, sent: OrderIn) -> OrderRequest:
     return OrderRequest(
         client=DEFAULT_CLIENT,
         order_id=order_id,
-        fingerprint=hashlib.blake2b(_json(content), digest_size=16).digest(),
+        fingerprint=hashlib.blake2b(content_of(sent), digest_size=16).digest(),
         wish=wish,
         channel=sent.channel,
         campaign=sent.campaign,
-        customer=None if sent.customer is None else text_of(sent.customer.model_dump(exclude_none=True)),
+        customer=customer_of(sent),
         explain=sent.explain,
     )
 

@@ -3,6 +3,7 @@
 Whatever msgspec will not have, wrong or merely unusual, pydantic reads: it knows all fields, and says what is wrong.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, ClassVar, Final
 
@@ -17,12 +18,12 @@ from geo.datums import Datum
 from geo.travel import Mode
 
 
-class _Place(msgspec.Struct, forbid_unknown_fields=True):
+class PlainPlace(msgspec.Struct, forbid_unknown_fields=True):
     lat: float
     lon: float
 
 
-class _Line(msgspec.Struct, forbid_unknown_fields=True):
+class PlainLine(msgspec.Struct, forbid_unknown_fields=True):
     sku: Annotated[str, Meta(min_length=1, max_length=MAX_SKU_CHARS)]
     quantity: Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
 
@@ -34,8 +35,8 @@ class PlainQuote(msgspec.Struct, forbid_unknown_fields=True):
     only_stores: ClassVar[tuple[str, ...]] = ()
     at: ClassVar[datetime | None] = None
 
-    destination: _Place
-    lines: Annotated[list[_Line], Meta(min_length=1, max_length=MAX_LINES)]
+    destination: PlainPlace
+    lines: Annotated[list[PlainLine], Meta(min_length=1, max_length=MAX_LINES)]
     datum: Datum = Datum.WGS84
     promise_minutes: Annotated[int, Meta(ge=5, le=240)] = 60
     strategy: Strategy = Strategy.NEAREST
@@ -53,8 +54,13 @@ def read_quote(body: bytes | msgspec.Raw) -> PlainQuote | QuoteIn:
         plain = _decode(body)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return parsed(QuoteIn, bytes(body))
-    for line in plain.lines:
+    return plain if are_printable(plain.lines) else parsed(QuoteIn, bytes(body))
+
+
+def are_printable(lines: Iterable[PlainLine]) -> bool:
+    """Whether the skus are such as can be seen, from end to end."""
+    for line in lines:
         sku = line.sku
         if not sku.isprintable() or sku != sku.strip():
-            return parsed(QuoteIn, bytes(body))
-    return plain
+            return False
+    return True

@@ -27,6 +27,10 @@ MAX_QUOTES: Final = 1_000
 MAX_ORDERS: Final = 500
 MAX_ITEMS: Final = 20_000
 MAX_ZONE_CHARS: Final = 1_000_000
+MAX_LABEL_CHARS: Final = 64
+HOLD_S: Final = 900
+MAX_HOLD_S: Final = 3600
+ORDER_ID: Final = r"^[A-Za-z0-9][A-Za-z0-9._:\-]{0,63}$"
 # Beside a factory: a list that is the default itself is copied for each request, the slow way.
 _DEFAULT_NONE: Final[dict[str, Any]] = {"default": []}
 _STEPS_OF_ADDRESSES: Final = (".", "..", "nearby")
@@ -81,7 +85,7 @@ type StoreId = Annotated[
     AfterValidator(_printable),
     AfterValidator(_one_step),
 ]
-type OrderId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:\-]{0,63}$")]
+type OrderId = Annotated[str, Field(pattern=ORDER_ID)]
 type Partner = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable), AfterValidator(_one_step)]
 type Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_rfc3339)]
 type Zone = Annotated[
@@ -90,7 +94,7 @@ type Zone = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string", "maxLength": MAX_ZONE_CHARS}, {"type": "object"}, {"type": "null"}]}),
 ]
 type Text = Annotated[str, Field(max_length=limits.MAX_TEXT_CHARS), AfterValidator(plain)]
-type Label = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(plain)]
+type Label = Annotated[str, Field(min_length=1, max_length=MAX_LABEL_CHARS), AfterValidator(plain)]
 type Seconds = Annotated[int, Field(ge=0, le=limits.MAX_DURATION_S)]
 
 
@@ -162,7 +166,9 @@ class OrderIn(_Wanted):
 
     lines: list[OrderLineIn] = Field(min_length=1, max_length=MAX_LINES)
     customer: CustomerIn | None = None
-    hold_s: int = Field(900, ge=0, le=3600, description="How long it is held unconfirmed; 0: confirmed at once")
+    hold_s: int = Field(
+        HOLD_S, ge=0, le=MAX_HOLD_S, description="How long it is held unconfirmed; 0: confirmed at once"
+    )
 
 
 class OrderOfBatchIn(OrderIn):

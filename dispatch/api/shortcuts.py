@@ -25,40 +25,49 @@ class Shortcut[Asked](NamedTuple):
     answer: Callable[[Request, Asked], Awaitable[Response]]
 
 
+class _Way(NamedTuple):
+    read: Callable[[Scope], Any]
+    app: ASGIApp
+
+
 class ShortcutApp(FastAPI):
     """FastAPI; requests of some methods and paths go straight to their handlers, each in an envelope of its own.
 
     The app has these routes as well, with the same handlers: for its documents, and for a path with a prefix.
     """
 
-    _shortcuts: Mapping[tuple[str, str], tuple[Callable[[Scope], Any], ASGIApp]] = {}
+    _ways: Mapping[tuple[str, str], _Way] = {}
 
     def shorten(self, handlers: Mapping[tuple[str, str], Handler | Shortcut[Any]]) -> None:
-        """Have these handlers, by method and path, answer without the rest of the app."""
-        self._shortcuts = {place: _made(handler) for place, handler in handlers.items()}
+        """Have these handlers, by method and path, answer without the rest of the app.
+
+        A path that ends in a slash stands for all those that are one step longer.
+        """
+        self._ways = {place: _made(handler) for place, handler in handlers.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        read, shortcut = (
-            self._shortcuts.get((scope["method"], scope["path"]), _NONE) if scope["type"] == "http" else _NONE
-        )
-        asked = None if read is None else read(scope)
-        if shortcut is None or asked is None:
+        way = self._way_of(scope) if scope["type"] == "http" else None
+        asked = None if way is None else way.read(scope)
+        if way is None or asked is None:
             await super().__call__(scope, receive, send)
             return
         scope["app"] = self  # as the framework does
         scope[_ASKED] = asked
-        await shortcut(scope, receive, send)
+        await way.app(scope, receive, send)
+
+    def _way_of(self, scope: Scope) -> _Way | None:
+        method, path = scope["method"], scope["path"]
+        return self._ways.get((method, path)) or self._ways.get((method, path[: path.rfind("/") + 1]))
 
 
-_NONE = (None, None)
 _ASKED = "dispatch.asked"
 
 
-def _made(handler: Handler | Shortcut[Any]) -> tuple[Callable[[Scope], Any], ASGIApp]:
+def _made(handler: Handler | Shortcut[Any]) -> _Way:
     if not isinstance(handler, Shortcut):
-        return (lambda _scope: True), Envelope(_answered_by(handler))
+        return _Way(lambda _scope: True, Envelope(_answered_by(handler)))
     answer = handler.answer
-    return handler.read, Envelope(_answered_by(lambda request: answer(request, request.scope[_ASKED])))
+    return _Way(handler.read, Envelope(_answered_by(lambda request: answer(request, request.scope[_ASKED]))))
 
 
 def _answered_by(handler: Handler) -> ASGIApp:

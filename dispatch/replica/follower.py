@@ -253,17 +253,22 @@ class Follower:
         loads = {change.store_no: change for change in changes if change.kind == "load"}
         await self._read_stores(reader, replica, cell, sorted(stores))
         await self._know_new_skus(reader, replica, {sku_no for _, sku_no in rows if sku_no is not None})
+        # What is left in a cell of a store that has moved away is not its shelf any more. Looked up once a store: an
+        # order changes several rows of one, and nobody else takes stores in or out meanwhile.
+        slots = {no: replica.slot_in(no, cell) for no in {no for no, _ in rows} | loads.keys()}
         pauses = Pauses()
         for change in rows.values():
-            # What is left in a cell of a store that has moved away is not its shelf any more.
-            if replica.lies_in(change.store_no, cell) and not self._write_row(replica, change):
+            slot = slots[change.store_no]
+            if slot is not None and not self._write_row(replica, slot, change):
                 owed.add(change.store_no)
             if pauses.due:
                 await pauses.give_way()
         for change in loads.values():
+            slot = slots[change.store_no]
             # A store that was read anew has the figure already.
-            if change.store_no not in stores and replica.lies_in(change.store_no, cell):
-                self._write_load(replica, change)
+            if slot is not None and change.store_no not in stores:
+                assert change.open_orders is not None
+                replica.catalogue.set_open_orders(slot, change.open_orders)
 
     async def _read_stores(self, reader: FeedReader, replica: Replica, cell: int, store_nos: list[int]) -> None:
         """Read stores anew; the shelves of those that are new here, or kept to another staleness, are owed."""
@@ -324,16 +329,8 @@ class Follower:
         for part in batched(unknown, _SKUS_A_READING):
             replica.know_skus(await reader.skus(part))
 
-    def _write_load(self, replica: Replica, change: Change) -> None:
-        slot = replica.catalogue.slot_of_number(change.store_no)
-        assert slot is not None
-        assert change.open_orders is not None
-        replica.catalogue.set_open_orders(slot, change.open_orders)
-
-    def _write_row(self, replica: Replica, change: Change) -> bool:
+    def _write_row(self, replica: Replica, slot: int, change: Change) -> bool:
         """Write one row; False if the store's whole shelf must be read for it."""
-        slot = replica.catalogue.slot_of_number(change.store_no)
-        assert slot is not None
         assert change.sku_no is not None
         assert change.available is not None
         assert change.fresh_at is not None

@@ -130,8 +130,12 @@ class Replica:
 
     def lies_in(self, store_no: int, cell: int) -> bool:
         """Whether a store is in service, and in that cell."""
+        return self.slot_in(store_no, cell) is not None
+
+    def slot_in(self, store_no: int, cell: int) -> int | None:
+        """The slot of a store that is in service, and in that cell; None of another."""
         slot = self.catalogue.slot_of_number(store_no)
-        return slot is not None and slot in self.index and int(self.columns.cell[slot]) == cell
+        return slot if slot is not None and slot in self.index and int(self.columns.cell[slot]) == cell else None
 
     def put_store(self, row: StoreRow) -> int:
         """Take in a store that is new, changed or back; its slot."""

@@ -20,11 +20,8 @@ NO_ROW: Final = -1
 
 
 @compiled()
-def value_at(places: IntArray, number: int, slot: int) -> int:
-    """The value of the row of a sku number and a slot, NO_ROW where there is none.
-
-    ``places`` is that of RowTable; of rows that are filed alone.
-    """
+def _row_at(places: IntArray, number: int, slot: int) -> int:
+    """Where among the rows of a sku number that of a slot is, NO_ROW where there is none."""
     block, blocks = slot >> BLOCK_BITS, places[number, 3]
     if block >= blocks:
         return NO_ROW
@@ -34,7 +31,27 @@ def value_at(places: IntArray, number: int, slot: int) -> int:
     row = first_from(low, starts[block], end, low_slot)
     if row >= end or low[row] != low_slot:
         return NO_ROW
-    return int(array_at(places[number, 1], end, np.uint32)[row])
+    return row
+
+
+@compiled()
+def value_at(places: IntArray, number: int, slot: int) -> int:
+    """The value of the row of a sku number and a slot, NO_ROW where there is none.
+
+    ``places`` is that of RowTable; of rows that are filed alone.
+    """
+    row = _row_at(places, number, slot)
+    return NO_ROW if row == NO_ROW else int(array_at(places[number, 1], row + 1, np.uint32)[row])
+
+
+@compiled()
+def set_value_at(places: IntArray, number: int, slot: int, value: int) -> bool:
+    """Give the row that ``value_at`` tells of another value; False, and nothing is done, where there is none."""
+    row = _row_at(places, number, slot)
+    if row == NO_ROW:
+        return False
+    array_at(places[number, 1], row + 1, np.uint32)[row] = value
+    return True
 
 
 @compiled()

@@ -315,12 +315,16 @@ class SkuRows:
 
     def note_large(self, slots: IntArray, available: IntArray) -> None:
         """Keep the figures that a row has no room for, and no others of these slots."""
-        large = {} if self.large is None else self.large
         for slot, figure in zip(slots.tolist(), available.tolist(), strict=True):
-            if figure >= LARGE:
-                large[slot] = figure
-            else:
-                large.pop(slot, None)
+            self.note_large_one(slot, figure)
+
+    def note_large_one(self, slot: int, available: int) -> None:
+        """As ``note_large``, of one slot."""
+        large = self.large or {}
+        if available >= LARGE:
+            large[slot] = available
+        else:
+            large.pop(slot, None)
         self.large = large or None
 
     def note_odd_prices(self, slots: IntArray, price_codes: IntArray, price_ids: IntArray) -> None:

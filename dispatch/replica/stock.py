@@ -28,7 +28,7 @@ from dispatch.domain.market import BoolArray, BoolTable, IntArray
 from dispatch.domain.question import Wanted
 from dispatch.replica.freshness import FRESH_MAX, Freshness
 from dispatch.replica.prices import Price, Prices
-from dispatch.replica.row_values import NO_ROW, value_at, values_at
+from dispatch.replica.row_values import NO_ROW, set_value_at, value_at, values_at
 from dispatch.replica.sku_rows import LARGE, ODD_PRICE, RowTable, SkuRows, SlotRanges, block_of
 from dispatch.replica.unfiled import UnfiledShelves, Waiting
 
@@ -391,17 +391,21 @@ class Stock:
         return True
 
     def put_one(self, number: int, slot: int, available: int, fresh_s: int, price_id: int) -> None:
-        """File one row, as ``put`` does; in a tenth of the time where nothing about it is odd."""
+        """File one row, as ``put`` does; in a tenth of the time unless its price is odd."""
         self.changes += 1
         rows = self.rows_to_write(number)
         code = self._plain_code(rows, price_id)
-        if code is None or available >= LARGE or rows.large:
+        if code is None:
             one = np.array([slot], dtype=np.int64)
             figures = (np.array([figure], dtype=np.int64) for figure in (available, fresh_s, price_id))
             self.put(number, one, *figures)
             return
-        at = rows.take_in_one(slot)
-        rows.value[at] = (available << 22) | (code << 16) | self.freshness.code(slot, fresh_s)
+        if available >= LARGE or rows.large:
+            rows.note_large_one(slot, available)
+        value = (min(available, LARGE) << 22) | (code << 16) | self.freshness.code(slot, fresh_s)
+        if not set_value_at(self.table.places, number, slot, value):
+            at = rows.take_in_one(slot)  # makes room in another array
+            rows.value[at] = value
 
     @staticmethod
     def _plain_code(rows: SkuRows, price_id: int) -> int | None:

@@ -42,6 +42,7 @@ def warm_up() -> None:
     lines = (Line("sku", 1), Line("other", 1))
     select(replica, Question(destination=place, lines=lines, promise_s=1, now_s=0, start_s=0))
     replica.stock.terms([0], [0])
+    replica.stock.put_one(0, 0, 0, 0, 0)
     replica.index.within(place, 1.0)
     next(replica.index.batches(place))
 

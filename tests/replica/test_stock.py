@@ -50,6 +50,11 @@ class Shelves:
             ints(*(self.stock.price_id(price) for _, _, price in rows.values())),
         )
 
+    def put_one(self, sku: str, slot: int, row: Row) -> None:
+        self.right.setdefault(sku, {})[slot] = row
+        available, fresh_s, price = row
+        self.stock.put_one(self.stock.add_sku(sku), slot, available, fresh_s, self.stock.price_id(price))
+
     def check(self, sku: str, slots: list[int]) -> None:
         """All that can be asked of these slots."""
         number = self.stock.number(sku)
@@ -156,6 +161,24 @@ def test_rows_written_in_any_order_read_as_a_dictionary_would(slots: int) -> Non
         asked = rng.choice(near, 25).tolist()
         shelves.check(sku, asked)
     assert all(len(rows) >= 35 for rows in shelves.right.values())
+
+
+@pytest.mark.parametrize("prices", [5, 90])
+def test_rows_written_one_at_a_time_read_as_a_dictionary_would(prices: int) -> None:
+    """Of more prices than a sku has codes for, and of figures that have no room in a row and then have it again."""
+    rng = np.random.default_rng([SEED, prices])
+    print(f"seed {SEED}, {prices}")
+    shelves = Shelves(slots=BLOCK + 100)
+    near = [*range(60), *range(BLOCK, BLOCK + 60)]
+    for _ in range(1_500):
+        available = int(rng.choice([0, 3, 1022, 1023, 1024, 1_000_000_000]))
+        price = None if rng.random() < 0.1 else (int(rng.integers(1, prices)), "TWD")
+        shelves.put_one("tea", int(rng.choice(near)), (available, BASE_S - UNIT_S * int(rng.integers(9)), price))
+        shelves.check("tea", rng.choice(near, 9).tolist())
+    assert len(shelves.right["tea"]) == len(near)
+    rows = shelves.stock.rows(0)
+    assert rows is not None
+    assert (rows.large or {}) == {slot: row[0] for slot, row in shelves.right["tea"].items() if row[0] >= 1023}
 
 
 def test_writing_many_skus_at_once_is_as_writing_each() -> None:
