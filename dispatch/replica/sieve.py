@@ -21,15 +21,16 @@ from dispatch.replica.sku_rows import LARGE
 from dispatch.replica.stock import Stock
 from geo.geodesy import earth_centred_place
 
-# Nearest first no more stores are looked at; then those that have the rarest line are fewer, or as good as.
+# For the store that fails last, no more of the nearest are looked at.
 _MOST_NEAREST: Final = 128
 _MOST_PASSING: Final = 64
 _MOST_HAVING: Final = 4_096
 
 # What ``_parts`` has, by the names of MEMORY.
 _NAMES: Final = (
-    ("tree_ids", "tree_xyz", "tree_axis", "tree_split", "tree_left", "tail_ids", "tail_xyz", "tail"),
-    ("balls", "firsts", "stretches", "regions"),
+    ("tree_ids", "tree_xyz", "tree_axes", "tree_split", "tree_left", "tail_ids", "tail_xyz", "tail"),
+    ("balls", "ball_regions", "firsts", "stretches", "regions", "widest_m"),
+    ("patches",),
     ("is_open", "since_s", "recheck_s", "until_s"),
     ("new", "new_slots", "new_edges", "new_available", "new_fresh_s"),
     ("old", "old_slots", "old_edges", "old_available", "old_fresh_s"),
@@ -145,7 +146,7 @@ class Sieve:
         """Tell where all arrays are, as far as they are others than the last time."""
         catalogue, stock, index = self._catalogue, self._stock, self._catalogue.index
         parts = (
-            index.tree_parts, catalogue.regions.parts,
+            index.tree_parts, catalogue.regions.parts, catalogue.patches.balls,
             catalogue.schedules.frame(planned=question.start_s != question.now_s).parts,
             stock.waiting.arrived.parts, stock.waiting.being_filed.parts,
             index.xyz, index.lats, index.lons, catalogue.columns.records,
