@@ -30,7 +30,7 @@ _NOWHERE: Final = -1
 _FIRST_OF_TAIL: Final = -2  # then downwards
 
 type Point = tuple[float, float, float]
-type Parts = tuple[IntArray, FloatArray, NDArray[np.int8], FloatArray, NDArray[np.bool_], IntArray, FloatArray, int]
+type Parts = tuple[IntArray, FloatArray, IntArray, FloatArray, NDArray[np.bool_], IntArray, FloatArray, int]
 """A tree, which of its points have left, and the ids and points of its tail, of which so many count."""
 
 type _Kept = tuple[IntArray, FloatArray, NDArray[np.bool_], IntArray, FloatArray]

@@ -18,6 +18,7 @@ from dispatch.domain.promise import PromiseDefaults
 from dispatch.domain.stores import Store
 from dispatch.replica.columns import TIMES, Columns
 from dispatch.replica.numbering import MISSING, Numbering
+from dispatch.replica.patches import Patches
 from dispatch.replica.regions import Regions, edges_around
 from dispatch.replica.sku_rows import SlotRanges
 from dispatch.storage.feed import StoreRow
@@ -84,6 +85,7 @@ class Catalogue:
         self._hour_sets: dict[tuple[int, int], IntArray] = {}
         self._extreme_times: tuple[list[int], list[int], int] | None = None
         self.regions = Regions()
+        self.patches = Patches()
         self._waiting: list[tuple[float, float]] = []
         self.index = _no_points()
         self.fill(rows)
@@ -101,6 +103,7 @@ class Catalogue:
         slots = np.arange(len(self._waiting), dtype=np.int64)
         places = np.array(self._waiting, dtype=np.float64).reshape(-1, 2)
         self.index = PointIndex(slots, places[:, 0].copy(), places[:, 1].copy())
+        self.patches.cover_all(self.index.xyz[: len(slots)])
         self._waiting = []
         self.columns.cut(max(1, len(slots)))
 
@@ -217,6 +220,7 @@ class Catalogue:
                 return
             self.index.delete(slot)
         self.index.insert(slot, place)
+        self.patches.cover(slot, self.index.xyz[slot].tolist())
 
     def set_open_orders(self, slot: int, open_orders: int) -> None:
         """Only how many orders a store has open."""

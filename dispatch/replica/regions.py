@@ -1,40 +1,46 @@
 """Which stretches of slots the stores of each cell have, and which of them are near a place."""
 
+from math import ceil
 from typing import Final
 
 import numpy as np
 
-from dispatch.domain.market import FloatArray, IntArray
+from dispatch.domain.market import IntArray
+from dispatch.replica import balls as of_balls
+from dispatch.replica.balls import SLACK_M, Balls, reaches
 from geo.cells import circle_around
 from geo.compiled import Compiler
 from geo.geodesy import earth_centred_place
 
-compiled = Compiler(__file__)
+compiled = Compiler(__file__, of_balls)
 
 _NONE: Final = -1
 _GAPS: Final = (701, 301, 132, 57, 23, 10, 4, 1)  # Ciura's, for Shell's sort
 
-type Parts = tuple[FloatArray, IntArray, IntArray, int]
-"""Of each region the centre (earth-centred metres) and the radius, and the first stretch; of each stretch the first
+type Parts = tuple[Balls, IntArray, IntArray, IntArray, int, int]
+"""Balls around all regions, ascending by the third of their coordinates, and which region each is around.
 
-slot, the one after the last, and the region's next stretch, or −1; and how many regions there are.
+Of each region the first stretch; of each stretch the first slot, the one after the last, and the region's next stretch,
+or −1. How many regions there are, and a radius in metres that no ball's exceeds.
 """
 
 
 @compiled()
 def edges_around(
-    balls: FloatArray, firsts: IntArray, stretches: IntArray, count: int, x: float, y: float, z: float, radius_m: float
-) -> IntArray:
+    balls: Balls, regions: IntArray, firsts: IntArray, stretches: IntArray, count: int, widest_m: int,
+    x: float, y: float, z: float, radius_m: float,
+) -> IntArray:  # fmt: skip
     """Of the stretches of all regions that may reach within the radius the first slot, and the one after its last.
 
     Flat, ascending and apart: those that touch or overlap are one.
     """
     found, edges = 0, np.empty(16, dtype=np.int64)
-    for i in range(count):
-        dx, dy, dz, reach_m = balls[i, 0] - x, balls[i, 1] - y, balls[i, 2] - z, radius_m + balls[i, 3]
-        if dx * dx + dy * dy + dz * dz > reach_m * reach_m:
+    for i in range(_first_from(balls, count, z - radius_m - widest_m), count):
+        if balls[i, 2] > z + radius_m + widest_m:
+            break
+        if not reaches(balls, i, x, y, z, radius_m):
             continue
-        at = firsts[i]
+        at = firsts[regions[i]]
         while at != _NONE:
             if 2 * found == len(edges):
                 edges = np.concatenate((edges, np.empty(len(edges), dtype=np.int64)))
@@ -51,6 +57,19 @@ def edges_around(
             edges[2 * joined], edges[2 * joined + 1] = first, end
             joined += 1
     return edges[: 2 * joined]
+
+
+@compiled()
+def _first_from(balls: Balls, count: int, z: float) -> int:
+    """The first ball whose third coordinate is not less."""
+    first, end = 0, count
+    while first < end:
+        middle = (first + end) >> 1
+        if balls[middle, 2] < z:
+            first = middle + 1
+        else:
+            end = middle
+    return first
 
 
 @compiled()
@@ -73,12 +92,16 @@ class Regions:
         self._lasts: list[int] = []  # by region: its last stretch
         self._ends: list[int] = []  # by region: the slot after its highest
         self._stretches = 0
-        self._balls, self._firsts = np.empty((1, 4)), np.empty(1, dtype=np.int64)
+        # In single precision: dozens are looked at, and lie in half as many lines of a processor's cache.
+        self._balls, self._of = np.empty((0, 4), dtype=np.float32), np.empty(0, dtype=np.int64)
+        self._firsts, self._widest_m = np.empty(1, dtype=np.int64), 0
         self._edges = np.empty((1, 3), dtype=np.int64)
         self._tell_parts()
 
     def _tell_parts(self) -> None:
-        self.parts: Parts = self._balls, self._firsts, self._edges, len(self._lasts)
+        self.parts: Parts = (
+            self._balls, self._of, self._firsts, self._edges, len(self._lasts), self._widest_m,
+        )  # fmt: skip
         """For compiled code: the same tuple as long as they hold."""
 
     def file(self, slot: int, cell: int) -> None:
@@ -108,11 +131,14 @@ class Regions:
     def _add_region(self, cell: int, first: int) -> None:
         region = self._regions[cell] = len(self._lasts)
         if region == len(self._firsts):
-            self._balls, self._firsts = np.resize(self._balls, (2 * region, 4)), np.resize(self._firsts, 2 * region)
-        centre, radius_m = circle_around(cell)
-        self._balls[region] = *earth_centred_place(centre), radius_m
+            self._firsts = np.resize(self._firsts, 2 * region)
         self._firsts[region] = first
         self._lasts.append(first)
+        centre, radius_m = circle_around(cell)
+        ball = np.array([*earth_centred_place(centre), radius_m + SLACK_M], dtype=np.float32)
+        at = int(self._balls[:, 2].searchsorted(ball[2]))
+        self._balls, self._of = np.insert(self._balls, at, ball, axis=0), np.insert(self._of, at, region)
+        self._widest_m = max(self._widest_m, ceil(ball[3]))
 
     def stretches(self, cell: int) -> list[tuple[int, int]]:
         """Stretches of slots, ascending and apart, that hold every store of a cell; perhaps some that moved, too."""

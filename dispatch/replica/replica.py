@@ -17,6 +17,7 @@ from dispatch.replica.columns import Columns
 from dispatch.replica.filing import Filing
 from dispatch.replica.loading import ShelfRows
 from dispatch.replica.numbering import Numbering
+from dispatch.replica.patches import neighbours_together
 from dispatch.replica.pauses import Pauses
 from dispatch.replica.sieve import Sieve
 from dispatch.replica.sku_rows import SlotRanges
@@ -239,7 +240,7 @@ async def load(
     say = progress or (lambda _what, _count: None)
     cursors = await reader.heads()
     catalogue = Catalogue([], defaults)
-    async for rows in reader.all_stores():
+    async for rows in neighbours_together(reader.all_stores()):
         catalogue.fill(rows)
     catalogue.filled()
     say("stores", len(catalogue))

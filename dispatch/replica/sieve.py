@@ -17,15 +17,16 @@ from dispatch.replica.sifting.near import nearest_passing
 from dispatch.replica.sifting.stores import ALL_SEEN, NOT_ALL_SEEN, UNSURE
 from dispatch.replica.stock import Stock
 
-# Nearest first no more stores are looked at; then those that have the rarest line are fewer, or as good as.
+# For the store that fails last, no more of the nearest are looked at.
 _MOST_NEAREST: Final = 128
 _MOST_PASSING: Final = 64
 _MOST_HAVING: Final = 4_096
 
 # What ``_parts`` has, by the names of MEMORY.
 _NAMES: Final = (
-    ("tree_ids", "tree_xyz", "tree_axis", "tree_split", "tree_left", "tail_ids", "tail_xyz", "tail"),
-    ("balls", "firsts", "stretches", "regions"),
+    ("tree_ids", "tree_xyz", "tree_axes", "tree_split", "tree_left", "tail_ids", "tail_xyz", "tail"),
+    ("balls", "ball_regions", "firsts", "stretches", "regions", "widest_m"),
+    ("patches",),
     ("is_open", "since_s", "recheck_s", "until_s"),
     ("new", "new_slots", "new_edges", "new_available", "new_fresh_s"),
     ("old", "old_slots", "old_edges", "old_available", "old_fresh_s"),
@@ -144,19 +145,20 @@ class Sieve:
         """Tell where all arrays are, as far as they are others than the last time."""
         catalogue, stock, index = self._catalogue, self._stock, self._catalogue.index
         regions, columns, waiting, freshness = catalogue.regions, catalogue.columns, stock.waiting, stock.freshness
-        schedules = catalogue.schedules
+        patches, schedules = catalogue.patches, catalogue.schedules
         frame = schedules.present if question.start_s == question.now_s else schedules.planned
-        tree, cells, states, new, old, xyz, lats, lons, records, places, zero_s, unit_s = self._seen
+        tree, cells, balls, states, new, old, xyz, lats, lons, records, places, zero_s, unit_s = self._seen
         # Written out, for every question comes here: to make the tuple first takes twice as long.
         if (
-            index.tree_parts is tree and regions.parts is cells and frame.parts is states
+            index.tree_parts is tree and regions.parts is cells and patches.balls is balls and frame.parts is states
             and waiting.arrived.parts is new and waiting.being_filed.parts is old
             and index.xyz is xyz and index.lats is lats and index.lons is lons and columns.records is records
             and stock.table.places is places and freshness.zero_s is zero_s and freshness.unit_s is unit_s
         ):  # fmt: skip
             return
         parts = (
-            index.tree_parts, regions.parts, frame.parts, waiting.arrived.parts, waiting.being_filed.parts,
+            index.tree_parts, regions.parts, patches.balls, frame.parts,
+            waiting.arrived.parts, waiting.being_filed.parts,
             index.xyz, index.lats, index.lons, columns.records, stock.table.places, freshness.zero_s, freshness.unit_s,
         )  # fmt: skip
         for names, part, seen in zip(_NAMES, parts, self._seen, strict=True):

@@ -4,6 +4,7 @@ import numpy as np
 
 from dispatch.domain.promise import PromiseDefaults
 from dispatch.replica.catalogue import Catalogue, StoreDefaults
+from dispatch.replica.patches import in_order_of_place
 from dispatch.replica.replica import Replica
 from dispatch.replica.stock import Stock
 from dispatch.storage.feed import StoreRow
@@ -24,14 +25,10 @@ DEFAULTS = StoreDefaults(
 
 def build(world: World) -> Replica:
     """The world's stores and stock, written straight into a replica."""
-    rows = []
-    for i in range(world.stores):
-        store = world.store(i)
-        rows.append(StoreRow(store, i + 1, cell_of(store.place), 0, None))
-    order = sorted(range(world.stores), key=lambda i: (rows[i].cell, i))
-    catalogue = Catalogue([rows[i] for i in order], DEFAULTS)
-    slot_of = np.empty(world.stores, dtype=np.int64)
-    slot_of[order] = np.arange(world.stores)
+    described = map(world.store, range(world.stores))
+    rows = [StoreRow(store, i, cell_of(store.place), 0, None) for i, store in enumerate(described, 1)]
+    catalogue = Catalogue(in_order_of_place(rows), DEFAULTS)
+    slot_of = catalogue.slots_of_numbers(np.arange(1, world.stores + 1))
     stock = Stock()
     stock.reserve(catalogue.columns.size)
     every = np.arange(world.stores)

@@ -12,6 +12,7 @@ from dispatch.domain.question import Line, Question
 from dispatch.replica.columns import Columns
 from dispatch.replica.filing import Filing
 from dispatch.replica.numbering import MISSING
+from dispatch.replica.patches import Patches
 from dispatch.replica.sieve import Sieve
 from dispatch.replica.sifting.holding import nearest_holding
 from dispatch.replica.sifting.stores import ALL_SEEN
@@ -111,13 +112,15 @@ class Stores:
         self.index = SimpleNamespace(
             tree_parts=nobody.parts, lats=places, lons=places, xyz=earth_centred(places, places)
         )
+        self.patches = Patches()
+        self.patches.cover_all(self.index.xyz)
 
     def within(self, ranges: SlotRanges) -> Any:
         """These stores, of which those alone are around whose slots lie in the ranges."""
         stretches = [[first, end, i + 1] for i, (first, end) in enumerate(ranges.pairs)] or [[0, 0, 0]]
         stretches[-1][2] = -1
-        balls = np.array([[*earth_centred_place(ANYWHERE), 1.0]])
-        parts = balls, np.zeros(1, dtype=np.int64), np.array(stretches), 1
+        balls, first = np.array([[*earth_centred_place(ANYWHERE), 3.0]], dtype=np.float32), np.zeros(1, dtype=np.int64)
+        parts = balls, first, first, np.array(stretches), 1, 3
         return SimpleNamespace(**vars(self), regions=SimpleNamespace(parts=parts))
 
 

@@ -27,10 +27,10 @@ ASKED: Final = (
 
 # Of each its address and its length. By slot: ``xyz`` (NaN of a store that is gone), ``lats``, ``lons``, ``stores``,
 # ``zero_s``, ``unit_s``, ``new`` and ``old`` (after what time rows of shelves that wait are stale). By schedule: those
-# of a Frame. Then those of a ChordTree, Regions, a RowTable and two UnfiledShelves; and room for what is told.
+# of a Frame. Then those of a ChordTree, Regions, Patches, a RowTable and two UnfiledShelves; and room for what is told.
 ARRAYS: Final = (
-    "tree_ids", "tree_xyz", "tree_axis", "tree_split", "tree_left", "tail_ids", "tail_xyz",
-    "balls", "firsts", "stretches",
+    "tree_ids", "tree_xyz", "tree_axes", "tree_split", "tree_left", "tail_ids", "tail_xyz",
+    "balls", "ball_regions", "firsts", "stretches", "patches",
     "xyz", "lats", "lons", "stores", "is_open", "since_s", "recheck_s", "until_s", "places", "zero_s", "unit_s",
     "new", "new_slots", "new_edges", "new_available", "new_fresh_s",
     "old", "old_slots", "old_edges", "old_available", "old_fresh_s",
@@ -44,7 +44,7 @@ _LINES: Final = 8 * len(ASKED)
 MEMORY: Final = np.dtype([
     *ASKED, ("lines", np.int64, 3 * MOST_LINES),
     ("x", np.float64), ("y", np.float64), ("z", np.float64),  # of the door, earth-centred
-    ("own_address", np.int64), ("tail", np.int64), ("regions", np.int64),
+    ("own_address", np.int64), ("tail", np.int64), ("regions", np.int64), ("widest_m", np.int64),
     *((name, np.int64, 2) for name in ARRAYS),
 ])  # fmt: skip
 
@@ -80,6 +80,11 @@ def stores_of(memory: Memory) -> np.ndarray:
 @compiled(inline="always")
 def places_of(memory: Memory) -> IntArray:
     return array_at(memory.places[0], (memory.places[1], PLACE_FIELDS), np.int64)
+
+
+@compiled(inline="always")
+def patches_of(memory: Memory) -> np.ndarray:
+    return array_at(memory.patches[0], (memory.patches[1], 4), np.float32)
 
 
 @compiled(inline="always")

@@ -9,7 +9,7 @@ from dispatch.replica.sifting import memory as of_memory
 from dispatch.replica.sifting import rows as of_rows
 from dispatch.replica.sifting import stores as of_stores
 from dispatch.replica.sifting.memory import Memory, floats_at, ints_at, lines_of, memory_at, places_of, told_of
-from dispatch.replica.sifting.rows import arrange_lines, fetch_lines, fetch_rows, has_all
+from dispatch.replica.sifting.rows import arrange_lines, fetch_lines, fetch_rows, first_lacking
 from dispatch.replica.sifting.stores import (
     ALL_SEEN,
     CHORD_SLACK_M,
@@ -32,7 +32,10 @@ _earth_centred_at = Compiler(geodesy.__file__)()(earth_centred_at)
 
 _FIRST: Final = 8
 _GROWTH: Final = 4
-_NO_LINE: Final = -1
+# Of more, those that have the rarest line are as good as, and sooner looked at by distance.
+_MOST: Final = 64
+# Where so many stores should have a line, and none has, there is a reason: one time in a hundred it would be by chance.
+_EXPECTED: Final = 4
 
 
 @compiled()
@@ -41,7 +44,7 @@ def nearest_in_tree(memory: Memory, count: int, within_m: float, ids: IntArray, 
     points = memory.tree_ids[1]
     return nearest_of(
         array_at(memory.tree_ids[0], points, np.int64), array_at(memory.tree_xyz[0], (points, 3), np.float64),
-        array_at(memory.tree_axis[0], memory.tree_axis[1], np.int8), floats_at(memory.tree_split),
+        ints_at(memory.tree_axes), floats_at(memory.tree_split),
         array_at(memory.tree_left[0], points, np.bool_),
         ints_at(memory.tail_ids), array_at(memory.tail_xyz[0], (memory.tail_xyz[1], 3), np.float64), memory.tail,
         memory.x, memory.y, memory.z, count, (within_m + CHORD_SLACK_M) ** 2, ids, squares,
@@ -49,16 +52,30 @@ def nearest_in_tree(memory: Memory, count: int, within_m: float, ids: IntArray, 
 
 
 @compiled()
-def _hopeful(memory: Memory, most: int) -> int:
-    """How many stores to look at nearest first: ``most``, or the first few where so many will hardly do.
+def _hopeful(memory: Memory, most: int) -> tuple[int, int]:
+    """How many stores to look at nearest first at first, and at most: ``most``, or a few where so many will hardly do.
 
-    As if skus were spread independently. Shelves that wait are not counted.
+    As if skus were spread independently, and who has one had as many as are wanted. Shelves that wait are not counted.
     """
     lines, places, stores = lines_of(memory), places_of(memory), memory.tree_ids[1] + memory.tail
     to_expect = float(memory.wanted)
     for i in range(memory.n_lines):
         to_expect *= max(1.0, stores / max(1, places[lines[0, i], 4]))
-    return most if to_expect <= most or memory.some_wait else min(_FIRST, most)
+    if to_expect > most and not memory.some_wait:
+        return min(_FIRST, most), min(_FIRST, most)
+    # Where much is wanted, a few stores tell whether somebody has it.
+    is_soon = to_expect <= _FIRST or lines[1, 0] > 1
+    return min(most, _FIRST if is_soon else _FIRST * _GROWTH), most
+
+
+@compiled()
+def _is_short(memory: Memory, looked_at: int) -> bool:
+    """Whether of so many stores some should have had the line that a store most likely lacks, as none of them has.
+
+    It is the quantity then. Whoever has that is found sooner among those that have a row of it.
+    """
+    stores = memory.tree_ids[1] + memory.tail
+    return bool(looked_at * places_of(memory)[lines_of(memory)[0, 0], 4] >= _EXPECTED * stores)
 
 
 @compiled()
@@ -88,8 +105,8 @@ def nearest_passing(address: int) -> tuple[int, int, int, float, int]:
         return 0, 0, UNSURE, np.inf, 0
     ids, near_squares, squares = ints_at(memory.near_ids), floats_at(memory.near_squares), floats_at(memory.squares)
     told, having, have, wanted = told_of(memory), ints_at(memory.having), 0, memory.wanted
-    most = _hopeful(memory, len(ids) - 1)
-    found, tested_until, count, ceiling = 0, 0, min(_FIRST, most), np.inf
+    count, most = _hopeful(memory, min(_MOST, len(ids) - 1))
+    found, had_first, tested_until, ceiling = 0, 0, 0, np.inf
     while True:
         near = nearest_in_tree(memory, count, memory.reach_m, ids, near_squares)
         if near > 0 and tested_until == 0:
@@ -102,7 +119,9 @@ def nearest_passing(address: int) -> tuple[int, int, int, float, int]:
             if i + 1 < near:
                 fetch_rows(memory, ids[i + 1])
                 fetch_store(memory, ids[i + 1])
-            if not has_all(memory, ids[i], _NO_LINE):
+            lacking = first_lacking(memory, ids[i])
+            had_first += lacking > 0
+            if lacking < memory.n_lines:
                 continue
             having[have] = ids[i]
             have += 1
@@ -120,7 +139,7 @@ def nearest_passing(address: int) -> tuple[int, int, int, float, int]:
             tell(memory, found)
             beyond = nearest_in_tree(memory, near + 1, memory.horizon_m, ids, near_squares)
             return found, near, ALL_SEEN, np.sqrt(near_squares[near]) if beyond > near else np.inf, have
-        if count == most:
+        if count == most or (had_first == 0 and _is_short(memory, near)):
             return found, near, NOT_ALL_SEEN, np.inf, have
         # Of those as far as the last one, others may have been left out: they are looked at anew.
         tested_until = near - 1

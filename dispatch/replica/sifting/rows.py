@@ -16,6 +16,7 @@ compiled = Compiler(__file__, freshness, sku_rows, of_memory)
 LOW_MASK: Final = (1 << BLOCK_BITS) - 1
 FIGURE_SHIFT: Final = 22
 NOT_HERE: Final = -1
+NO_BLOCK: Final = -1
 
 
 @compiled()
@@ -46,6 +47,17 @@ def first_near(values: np.ndarray, first: int, end: int, guess: int, wanted: int
         high = guess - step
         step <<= 2
     return first_from(values, max(first, guess - step), high, wanted)
+
+
+@compiled()
+def first_after(values: np.ndarray, first: int, end: int, wanted: int) -> int:
+    """As ``first_from``, sooner the nearer the place is to ``first``."""
+    step = 1
+    while first < end and values[first] < wanted:
+        if first + step >= end or values[first + step] >= wanted:
+            return first_from(values, first + 1, min(first + step, end), wanted)
+        first, step = first + step + 1, step << 1
+    return first
 
 
 @compiled()
@@ -90,14 +102,29 @@ def _likely(first: int, end: int, low_slot: int) -> int:
 
 @compiled()
 def filed_near(memory: Memory, number: int, slot: int, guess: int) -> tuple[int, bool]:
-    """Where the filed row of a sku and a slot is, or would be, and whether it is there; a guess of 0 is none."""
+    """Where the filed row of a sku and a slot is, or would be, and whether it is there; a guess of 0 is none.
+
+    NO_BLOCK of a slot beyond all blocks of the sku.
+    """
     place, block, low_slot = places_of(memory)[number], slot >> BLOCK_BITS, slot & LOW_MASK
     if block >= place[3]:
-        return 0, False
+        return NO_BLOCK, False
     starts = array_at(place[2], block + 2, np.int64)
     first, end = starts[block], starts[block + 1]
     low = array_at(place[0], end, np.uint16)
     row = first_near(low, first, end, guess if guess else _likely(first, end, low_slot), low_slot)
+    return row, bool(row < end and low[row] == low_slot)
+
+
+@compiled()
+def filed_after(memory: Memory, number: int, slot: int, before: int) -> tuple[int, bool]:
+    """As ``filed_near``; ``before`` is what either has told of a lesser slot of the same block, or NO_BLOCK."""
+    if before == NO_BLOCK:
+        return filed_near(memory, number, slot, 0)
+    place, block, low_slot = places_of(memory)[number], slot >> BLOCK_BITS, slot & LOW_MASK
+    end = array_at(place[2], block + 2, np.int64)[block + 1]
+    low = array_at(place[0], end, np.uint16)
+    row = first_after(low, before, end, low_slot)
     return row, bool(row < end and low[row] == low_slot)
 
 
@@ -114,8 +141,18 @@ def has(memory: Memory, number: int, slot: int, wanted: int, now_s: int) -> bool
 
 
 @compiled()
+def first_lacking(memory: Memory, slot: int) -> int:
+    """Which line is the first that a store lacks; as many as there are, where it has all."""
+    lines = lines_of(memory)
+    for i in range(memory.n_lines):
+        if not has(memory, lines[0, i], slot, lines[1, i], memory.now_s):
+            return i
+    return int(memory.n_lines)
+
+
+@compiled()
 def has_all(memory: Memory, slot: int, but: int) -> bool:
-    """Whether a store has every line but one, whose stock is known to suffice; −1: every line."""
+    """Whether a store has every line but one, whose stock is known to suffice."""
     lines = lines_of(memory)
     for i in range(memory.n_lines):
         if i != but and not has(memory, lines[0, i], slot, lines[1, i], memory.now_s):
@@ -146,6 +183,16 @@ def fetch_lines(memory: Memory) -> None:
     lines, places = lines_of(memory), places_of(memory)
     for i in range(memory.n_lines):
         prefetch(places[lines[0, i], 2])
+
+
+@compiled()
+def likely_row(place: np.ndarray, slot: int) -> int:
+    """Where the first row may be whose slot is this or a later one, of a sku at that place of a RowTable."""
+    block = slot >> BLOCK_BITS
+    if block >= place[3]:
+        return int(place[4])
+    starts = array_at(place[2], block + 2, np.int64)
+    return int(_likely(starts[block], starts[block + 1], slot & LOW_MASK))
 
 
 @compiled()
