@@ -8,7 +8,16 @@ from dispatch.domain.market import FloatArray, IntArray
 from dispatch.replica.sifting import memory as of_memory
 from dispatch.replica.sifting import rows as of_rows
 from dispatch.replica.sifting import stores as of_stores
-from dispatch.replica.sifting.memory import Memory, floats_at, ints_at, lines_of, memory_at, places_of, told_of
+from dispatch.replica.sifting.memory import (
+    Memory,
+    floats_at,
+    ints_at,
+    lines_of,
+    looked_of,
+    memory_at,
+    places_of,
+    told_of,
+)
 from dispatch.replica.sifting.rows import arrange_lines, fetch_lines, fetch_rows, first_lacking
 from dispatch.replica.sifting.stores import (
     ALL_SEEN,
@@ -88,6 +97,7 @@ def _begin(memory: Memory) -> bool:
     memory.x, memory.y, memory.z = _earth_centred_at(memory.lat, memory.lon)
     arrange_lines(memory)
     fetch_lines(memory)
+    looked_of(memory)[0] = -1
     return True
 
 

@@ -7,9 +7,9 @@ import numpy as np
 from dispatch.replica import freshness, sku_rows
 from dispatch.replica.freshness import FRESH_MAX
 from dispatch.replica.sifting import memory as of_memory
-from dispatch.replica.sifting.memory import Memory, int32s_at, ints_at, lines_of, places_of
+from dispatch.replica.sifting.memory import Memory, int32s_at, ints_at, lines_of, looked_of, places_of
 from dispatch.replica.sku_rows import BLOCK_BITS, LARGE
-from geo.compiled import Compiler, array_at, prefetch
+from geo.compiled import Compiler, array_at, fetch, prefetch
 
 compiled = Compiler(__file__, freshness, sku_rows, of_memory)
 
@@ -142,12 +142,39 @@ def has(memory: Memory, number: int, slot: int, wanted: int, now_s: int) -> bool
 
 @compiled()
 def first_lacking(memory: Memory, slot: int) -> int:
-    """Which line is the first that a store lacks; as many as there are, where it has all."""
-    lines = lines_of(memory)
+    """Which line is the first that a store lacks; as many as there are, where it has all.
+
+    Looks first near where the row of the store asked before was: whoever is near mostly has a slot that is near, too.
+    """
+    lines, looked, waiting = lines_of(memory), looked_of(memory), memory.some_wait and waits(memory, slot)
     for i in range(memory.n_lines):
-        if not has(memory, lines[0, i], slot, lines[1, i], memory.now_s):
+        number, wanted = lines[0, i], lines[1, i]
+        if waiting:
+            if not _has_waiting(memory, number, slot, wanted, memory.now_s):
+                return i
+            continue
+        row, is_there = filed_near(memory, number, slot, _guess(memory, i, slot))
+        looked[0, i], looked[1, i] = slot, row
+        if not is_there:
+            return i
+        value = int(array_at(places_of(memory)[number, 1], row + 1, np.uint32)[row])
+        if not is_enough(memory, value, slot, wanted, memory.now_s):
             return i
     return int(memory.n_lines)
+
+
+@compiled()
+def _guess(memory: Memory, i: int, slot: int) -> int:
+    """Where the row of a line and a slot may be, by where that of another slot of its block was; 0 if none is known."""
+    looked, block = looked_of(memory), slot >> BLOCK_BITS
+    last = looked[0, i]
+    if last < 0 or last >> BLOCK_BITS != block:
+        return 0
+    place = places_of(memory)[lines_of(memory)[0, i]]
+    if block >= place[3]:
+        return 0
+    starts = array_at(place[2], block + 2, np.int64)
+    return int(max(1, looked[1, i] + (((slot - last) * (starts[block + 1] - starts[block])) >> BLOCK_BITS)))
 
 
 @compiled()
@@ -182,7 +209,7 @@ def fetch_lines(memory: Memory) -> None:
     """Have it brought nearer where the rows of each line begin, to be asked soon."""
     lines, places = lines_of(memory), places_of(memory)
     for i in range(memory.n_lines):
-        prefetch(places[lines[0, i], 2])
+        fetch(places[lines[0, i], 2], 8 * (places[lines[0, i], 3] + 1))
 
 
 @compiled()
@@ -203,7 +230,8 @@ def fetch_rows(memory: Memory, slot: int) -> None:
         place = places[lines[0, i]]
         if block < place[3]:
             starts = array_at(place[2], block + 2, np.int64)
-            likely = _likely(starts[block], starts[block + 1], low_slot)
+            guess = _guess(memory, i, slot)
+            likely = guess if guess else _likely(starts[block], starts[block + 1], low_slot)
             prefetch(place[0] + 2 * likely)
             prefetch(place[1] + 4 * likely)
 
