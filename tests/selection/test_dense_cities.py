@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from dispatch.domain import selection
 from dispatch.domain.answer import Plan, Selection
@@ -121,7 +122,7 @@ def test_stores_that_moved_are_found_where_they_are() -> None:
         moved.add(replica.catalogue.put(StoreRow(store, number + 1, cell_of(place), 0, None)))
     near = 0
     for question in asked():
-        question = replace(question, lines=question.lines[:2])
+        question = structs.replace(question, lines=question.lines[:2])
         quick, slow = select(replica, question), by_batches(replica, question)
         assert quick.winner == slow.winner, f"seed {SEED}: {question}"
         near += quick.winner is not None and quick.winner.slot in moved
