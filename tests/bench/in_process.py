@@ -7,6 +7,7 @@ from dispatch.replica.catalogue import Catalogue, StoreDefaults
 from dispatch.replica.patches import in_order_of_place
 from dispatch.replica.replica import Replica
 from dispatch.replica.stock import Stock
+from dispatch.replica.warming import warm_up
 from dispatch.storage.feed import StoreRow
 from geo.cells import cell_of
 from geo.travel import Mode
@@ -24,7 +25,8 @@ DEFAULTS = StoreDefaults(
 
 
 def build(world: World) -> Replica:
-    """The world's stores and stock, written straight into a replica."""
+    """The world's stores and stock, written straight into a replica; what is compiled is ready, as in a service."""
+    warm_up()
     described = map(world.store, range(world.stores))
     rows = [StoreRow(store, i, cell_of(store.place), 0, None) for i, store in enumerate(described, 1)]
     catalogue = Catalogue(in_order_of_place(rows), DEFAULTS)

@@ -25,7 +25,7 @@ SIZES: Final = ((10_000, 400), (10_000, 100), (100_000, 100), (1_000_000, 100))
 # The last over the first, and over the one with shelves like its own.
 RATIOS: Final = ((3, 0), (3, 1))
 ROUNDS: Final = 5
-QUESTIONS_A_ROUND: Final = 300
+QUESTIONS_A_ROUND: Final = 1_000
 
 
 def measure(said: Callable[[str], None]) -> dict[str, Any]:
