@@ -4,7 +4,9 @@ Where slots are given out in order of place (``in_order_of_place``), most patche
 store that has moved or is gone makes it larger than it need be, never too small.
 """
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from itertools import batched
 from math import dist
 from typing import Final
 
@@ -13,6 +15,7 @@ import numpy as np
 from dispatch.domain.market import FloatArray, IntArray
 from dispatch.replica import balls as of_balls
 from dispatch.replica.balls import SLACK_M, Balls, reaches
+from dispatch.replica.pauses import Pauses
 from dispatch.storage.feed import StoreRow
 from geo.compiled import Compiler
 from geo.hilbert import along_curve
@@ -24,6 +27,8 @@ _PATCH: Final = 1 << PATCH_BITS
 # Of so many stores neighbours are found among each other while they are read: hardly a cell has more, and they take
 # some tens of MB for a while.
 _STORES_TOGETHER: Final = 1 << 14
+STORES_AT_ONCE: Final = 250
+"""So many take about as long to be taken in as long work may go on."""
 
 
 def in_order_of_place(rows: Sequence[StoreRow]) -> list[StoreRow]:
@@ -35,22 +40,33 @@ def in_order_of_place(rows: Sequence[StoreRow]) -> list[StoreRow]:
 
 
 async def neighbours_together(pieces: AsyncIterable[list[StoreRow]]) -> AsyncIterator[list[StoreRow]]:
-    """All stores that come in pieces, ordered by cell, in larger pieces, each in order of place."""
+    """All stores that come in pieces, ordered by cell, so that whoever follows each other is mostly near.
+
+    A few at a time: a service that answers may be loading again, and between any two whatever else is ready goes first.
+    """
     held: list[StoreRow] = []
     async for piece in pieces:
         held += piece
         if len(held) >= _STORES_TOGETHER:
-            yield in_order_of_place(held)
+            async for few in _ordered(held):
+                yield few
             held = []
-    if held:
-        yield in_order_of_place(held)
+    async for few in _ordered(held):
+        yield few
+
+
+async def _ordered(rows: list[StoreRow]) -> AsyncIterator[list[StoreRow]]:
+    pauses = Pauses()
+    for few in batched(await asyncio.to_thread(in_order_of_place, rows), STORES_AT_ONCE):
+        yield list(few)
+        await pauses.give_way()
 
 
 class Patches:
     """A ball around the stores of each 64 slots."""
 
     def __init__(self) -> None:
-        # Half a byte a store: they are looked through by hundreds, and should stay in a processor's cache.
+        # A quarter of a byte a store: they are looked through by hundreds, and should stay in a processor's cache.
         self.balls = np.full((1, 4), np.nan, dtype=np.float32)
         """By patch; the centre is not a number where no store has been."""
 

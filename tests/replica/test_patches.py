@@ -1,5 +1,6 @@
 """What is known of where stores are by patches of slots: never too little, and little where they lie in order."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from math import dist
 
@@ -124,17 +125,33 @@ def test_in_order_of_place_cells_stay_together_and_patches_are_small() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 40, 41, 100])
-async def test_stores_that_come_in_pieces_all_go_on_in_larger_ones_that_are_in_order(
+async def test_stores_that_come_in_pieces_go_on_in_order_of_place_a_few_at_a_time_and_others_get_their_turns(
     count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(of_patches, "_STORES_TOGETHER", 40)
+    monkeypatch.setattr(of_patches, "STORES_AT_ONCE", 16)
     rows = sorted(some_rows(np.random.default_rng([SEED, count]), count), key=lambda row: row.cell)
+    turns = 0
+
+    async def another() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
 
     async def in_pieces() -> AsyncIterator[list[StoreRow]]:
         for first in range(0, count, 8):
             yield rows[first : first + 8]
 
-    pieces = [piece async for piece in neighbours_together(in_pieces())]
-    assert [len(piece) for piece in pieces] == [40] * (count // 40) + [count % 40] * (count % 40 > 0)
-    for i, piece in enumerate(pieces):
-        assert piece == in_order_of_place(rows[40 * i : 40 * i + 40])
+    beside = asyncio.create_task(another())
+    pieces, turns_before = [], []
+    async for piece in neighbours_together(in_pieces()):
+        pieces.append(piece)
+        turns_before.append(turns)
+    beside.cancel()
+    assert [len(piece) for piece in pieces] == [16, 16, 8] * (count // 40) + [16, 4] * (count % 40 == 20) + [1] * (
+        count % 40 == 1
+    )
+    assert len(set(turns_before)) == len(pieces), "nobody else had a turn between two of them"
+    ordered = [row for first in range(0, count, 40) for row in in_order_of_place(rows[first : first + 40])]
+    assert [row for piece in pieces for row in piece] == ordered
