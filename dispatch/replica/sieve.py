@@ -22,7 +22,7 @@ _MOST_NEAREST: Final = 128
 _MOST_PASSING: Final = 64
 _MOST_HAVING: Final = 4_096
 
-# What ``_parts`` has, by the names of MEMORY.
+# What ``_see`` looks at, part by part, by the names of MEMORY.
 _NAMES: Final = (
     ("tree_ids", "tree_xyz", "tree_axes", "tree_split", "tree_left", "tail_ids", "tail_xyz", "tail"),
     ("balls", "ball_regions", "firsts", "stretches", "regions", "widest_m"),
@@ -109,7 +109,7 @@ class Sieve:
                 self._learn(said, question)
             if said == NOT_ALL_SEEN:
                 return None
-        if found == 1:
+        if found == 1:  # as nearly always
             return Sifted([Passing(*_unpack(self._told_bytes))], examined, next_m, rest_lacks, None)
         if found or not tell_miss:
             return Sifted([self._passing(i) for i in range(found)], examined, next_m, rest_lacks, None)

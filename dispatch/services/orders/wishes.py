@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import structs
 
-from dispatch.domain.question import Line, Question, Strategy, summed
+from dispatch.domain.question import Question, Strategy, summed
 from geo.coordinates import LatLon
 from geo.travel import Mode
 
@@ -46,7 +46,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
         """Who can bring it, when the work begins now, or up to ``hold_s`` later."""
         return Question(
             destination=self.destination,
-            lines=summed([Line(line.sku, line.quantity) for line in self.lines]),
+            lines=summed(self.lines),
             promise_s=self.promise_s,
             now_s=now_s,
             start_s=now_s,
