@@ -39,7 +39,7 @@ from geo.kd_tree import nearest_of
 compiled = Compiler(__file__, geodesy, kd_tree, of_memory, of_rows, of_stores)
 _earth_centred_at = Compiler(geodesy.__file__)()(earth_centred_at)
 
-_FIRST: Final = 8
+_FIRST: Final = 4
 _GROWTH: Final = 4
 # Of more, those that have the rarest line are as good as, and sooner looked at by distance.
 _MOST: Final = 64
