@@ -18,6 +18,7 @@ CHORD_SLACK_M: Final = 1e-7
 """What a bound made from chords gives away for rounding; chords in doubles were seen up to 5 nm above the geodesic."""
 
 _WGS84: Final = Geod(ellps="WGS84")
+_inverse: Final = _WGS84.inv
 _A_M: Final = 6378137.0
 _F: Final = 1 / 298.257223563
 _B_M: Final = _A_M * (1 - _F)
@@ -34,7 +35,8 @@ def distance_m(a: LatLon, b: LatLon) -> float:
 
 def distance_to_m(origin: LatLon, *, lat: float, lon: float) -> float:
     """As ``distance_m``, to a place (degrees) that is no LatLon yet; to make one takes longer than to measure."""
-    return float(_WGS84.inv(origin.lon, origin.lat, lon, lat)[2])
+    metres: float = _inverse(origin.lon, origin.lat, lon, lat)[2]
+    return metres
 
 
 def distances_m(origin: LatLon, lats: FloatArray, lons: FloatArray) -> FloatArray:

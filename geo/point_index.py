@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from geo.chord_tree import ChordTree, Merge, Parts
+from geo.chord_tree import ChordTree, Merge
 from geo.coordinates import LatLon
 from geo.geodesy import (
     CHORD_SLACK_M,
@@ -79,7 +79,7 @@ class PointIndex:
             raise ValueError("an id is given twice")
         xyz = earth_centred(lats, lons)
         self._xyz[ids] = xyz
-        self._tree = ChordTree(ids, xyz)
+        self.tree = ChordTree(ids, xyz)
 
     def __len__(self) -> int:
         return self._count
@@ -87,11 +87,6 @@ class PointIndex:
     def __contains__(self, id: int) -> bool:
         # Not a number is not equal to itself; np.isnan takes several times as long for a single one.
         return 0 <= id < len(self._lats) and bool(self._lats[id] == self._lats[id])
-
-    @property
-    def tree_parts(self) -> Parts:
-        """What compiled searches by chord are given (geo/kd_tree.py); it holds until the next change."""
-        return self._tree.parts
 
     def insert(self, id: int, place: LatLon) -> None:
         """Add a point. Raises ValueError if the id is negative or taken."""
@@ -104,7 +99,7 @@ class PointIndex:
         self._lats[id], self._lons[id] = place.lat, place.lon
         xyz = earth_centred_place(place)
         self._xyz[id] = xyz
-        self._tree.add(id, xyz)
+        self.tree.add(id, xyz)
         self._count += 1
         self._changes += 1
 
@@ -112,7 +107,7 @@ class PointIndex:
         """Remove a point; its id may be used again. Raises KeyError if there is none of that id."""
         if id not in self:
             raise KeyError(id)
-        self._tree.remove(id)
+        self.tree.remove(id)
         self._lats[id] = self._lons[id] = np.nan
         self._xyz[id] = np.nan
         self._count -= 1
@@ -121,19 +116,19 @@ class PointIndex:
     @property
     def backlog(self) -> int:
         """How many points came or went since the last merge."""
-        return self._tree.backlog
+        return self.tree.backlog
 
     @property
     def merge_is_due(self) -> bool:
         """Whether a merge would pay: so many points came or went that they make searches slow."""
-        return self._tree.merge_is_due
+        return self.tree.merge_is_due
 
     def begin_merge(self) -> Merge:
         """A merge of what came and went: ``build`` it in any thread, then ``finish`` it in that of the index.
 
         Meanwhile the index may change, and is as exact as ever.
         """
-        return self._tree.begin_merge()
+        return self.tree.begin_merge()
 
     def nearest(self, origin: LatLon, *, radius_m: float = inf) -> Iterator[Hit]:
         """Yield the points around the origin, nearest first by (geodesic metres, id), up to and including ``radius_m``.
@@ -181,7 +176,7 @@ class PointIndex:
         """
         if not self._count:
             return np.empty(0, dtype=np.int64), np.empty(0)
-        ids = self._tree.nearest(earth_centred_place(origin), min(count, self._count))
+        ids = self.tree.nearest(earth_centred_place(origin), min(count, self._count))
         return self._by_distance(origin, ids, inf)
 
     def batches_among(self, origin: LatLon, ids: IntArray, *, first: int = 32) -> Iterator[Batch]:
@@ -233,7 +228,7 @@ class PointIndex:
                 reach_m = min(max(_BALL_GROWTH * reach_m, 1.0), radius_m + 3 * CHORD_SLACK_M)
                 ids = self._in_ball(centre, reach_m)
             else:
-                ids = self._tree.nearest(centre, min(asked, _MOST_NEIGHBOURS))
+                ids = self.tree.nearest(centre, min(asked, _MOST_NEIGHBOURS))
                 reach_m = dist(centre, self._xyz[ids[-1]].tolist())
                 in_balls = asked >= _MOST_NEIGHBOURS
             if released is not None:
@@ -273,7 +268,7 @@ class PointIndex:
 
     def _in_ball(self, centre: tuple[float, float, float], chord_m: float) -> IntArray:
         """The ids of all points whose chord is at most ``chord_m``, in no order; rounding is for the caller."""
-        ids = self._tree.within(centre, chord_m)
+        ids = self.tree.within(centre, chord_m)
         away_m = self._xyz[ids] - np.array(centre)
         near: NDArray[np.bool_] = np.einsum("ij,ij->i", away_m, away_m) <= chord_m * chord_m
         return ids[near]
@@ -286,6 +281,7 @@ class PointIndex:
         self._xyz = np.concatenate((self._xyz, np.full((more, 3), np.nan)))
         self.lats, self.lons, self.xyz = self._lats.view(), self._lons.view(), self._xyz.view()
         self.lats.flags.writeable = self.lons.flags.writeable = self.xyz.flags.writeable = False
+        self.parts = self.xyz, self.lats, self.lons
 
 
 def _check_radius(radius_m: float) -> None:

@@ -148,6 +148,14 @@ class Sifted(Struct, gc=False):
     failing: Failing | None
 
 
+class Barred(Struct, gc=False):
+    """The slots of stores that are passed over: as the shopper wants, for they have declined, or as unfit."""
+
+    excluded: list[int]
+    declined: list[int]
+    unfit: list[int]
+
+
 class Sieve(Protocol):
     """The market's own search, where the order of distance is that of the key."""
 
@@ -155,20 +163,16 @@ class Sieve(Protocol):
         self,
         question: Question,
         numbers: Sequence[int],
-        *,
         pace_s_m: float,
         reach_m: float,
         horizon_m: float,
-        excluded: Sequence[int],
-        declined: Sequence[int],
-        unfit: Sequence[int],
+        barred: Barred | None,
         tell_miss: bool,
     ) -> Sifted | None:
         """The nearest stores that pass every test, but that of their zones and to the bit of their distances.
 
         ``numbers`` are the sku numbers of the lines, at least one. A way takes ``pace_s_m`` a metre, and none beyond
-        ``reach_m`` is gone; the slots of ``excluded``, ``declined`` and ``unfit`` are passed over. Beyond ``horizon_m``
-        nobody is looked for. None if this cannot tell.
+        ``reach_m`` is gone. Beyond ``horizon_m`` nobody is looked for. None if this cannot tell.
         """
         ...
 

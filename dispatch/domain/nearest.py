@@ -8,7 +8,7 @@ from dispatch.domain.answer import Candidate, Certificate, PassedOver, Plan, Sel
 from dispatch.domain.details import Details
 from dispatch.domain.ground import HORIZON_M
 from dispatch.domain.known_lines import known_lines
-from dispatch.domain.market import Failing, Market, Passing, Sifted
+from dispatch.domain.market import Barred, Failing, Market, Passing, Sifted
 from dispatch.domain.promise import Eta
 from dispatch.domain.question import Question, Strategy
 from geo.geodesy import CHORD_SLACK_M, distance_to_m
@@ -20,7 +20,7 @@ _MOST_SIFTINGS: Final = 16
 
 
 def nearest(
-    market: Market, question: Question, numbers: Sequence[int], travel: TravelModel, *, tell_miss: bool
+    market: Market, question: Question, numbers: Sequence[int], travel: TravelModel, tell_miss: bool
 ) -> Selection | None:
     """The answer, exactly as ``dispatch.domain.selection`` finds it; None if this cannot tell.
 
@@ -40,24 +40,24 @@ def nearest(
         return None
     reach_m = farthest_m(question.promise_s, pace_s_m)
     horizon_m = reach_m if reach_m > HORIZON_M else HORIZON_M
-    excluded = _slots(market, question.exclude_stores) if question.exclude_stores else ()
-    declined = _slots(market, question.declined_by) if question.declined_by else ()
-    unfit: list[int] = []
+    barred = _barred(market, question) if question.exclude_stores or question.declined_by else None
     siftings = 0
     while True:
-        sifted = market.sieve.sift(
-            question, numbers, pace_s_m=pace_s_m, reach_m=reach_m, horizon_m=horizon_m,
-            excluded=excluded, declined=declined, unfit=unfit, tell_miss=tell_miss,
-        )  # fmt: skip
+        sifted = market.sieve.sift(question, numbers, pace_s_m, reach_m, horizon_m, barred, tell_miss)
         if sifted is None:
             return None
         best: list[Candidate] = []
-        for passing in sifted.passing:
-            candidate = _promised(market, question, travel.source, pace_s_m, passing)
-            if candidate is None:
-                unfit.append(passing.slot)
+        for store in sifted.passing:
+            away_m, eta = _eta(question, travel.source, pace_s_m, store)
+            # What it was not asked: all distances to the bit, and its zone.
+            if (
+                eta.total_s > question.promise_s or away_m > store.delivery_radius_m
+                or (store.has_zone and not covers(market.zones.zone(store.slot), question.destination))
+            ):  # fmt: skip
+                barred = barred or _barred(market, question)
+                barred.unfit.append(store.slot)
             else:
-                best.append(candidate)
+                best.append(Candidate(store.slot, market.store_id(store.slot), away_m, eta.travel_s, eta))
         if len(best) == len(sifted.passing):
             break
         siftings += 1
@@ -71,6 +71,10 @@ def nearest(
     failing = sifted.failing
     miss = None if failing is None else _missed(market, question, numbers, travel.source, pace_s_m, failing)
     return Selection(None, [], certificate, miss)
+
+
+def _barred(market: Market, question: Question) -> Barred:
+    return Barred(_slots(market, question.exclude_stores), _slots(market, question.declined_by), [])
 
 
 def _slots(market: Market, store_ids: Iterable[str]) -> list[int]:
@@ -106,17 +110,6 @@ def _missed(
         ready_s=eta.ready_s, open_until_s=failing.open_until_s,
     )  # fmt: skip
     return PassedOver(slot, market.store_id(slot), away_m, eta.travel_s, failing.reason, detail, eta)
-
-
-def _promised(market: Market, question: Question, source: str, pace_s_m: float, passing: Passing) -> Candidate | None:
-    """A store that passed, if it passes what it was not asked: its zone, and all distances to the bit."""
-    away_m, eta = _eta(question, source, pace_s_m, passing)
-    if eta.total_s > question.promise_s or away_m > passing.delivery_radius_m:
-        return None
-    slot = passing.slot
-    if passing.has_zone and not covers(market.zones.zone(slot), question.destination):
-        return None
-    return Candidate(slot, market.store_id(slot), away_m, eta.travel_s, eta)
 
 
 def _eta(question: Question, source: str, pace_s_m: float, store: Passing) -> tuple[float, Eta]:

@@ -50,7 +50,11 @@ def select(
     Raises what ``travel`` raises.
     """
     travel = market.travel if travel is None else travel
-    numbers, quick = _at_once(market, question, travel, tell_miss)
+    try:
+        numbers = market.stock.numbers(question.lines)
+    except KeyError as unknown:
+        return Selection(unknown_sku=unknown.args[0])
+    quick = nearest(market, question, numbers, travel, tell_miss)
     if quick is not None:
         return quick
     try:
@@ -69,7 +73,7 @@ def _at_once(
         numbers = market.stock.numbers(question.lines)
     except KeyError as unknown:
         return [], Selection(unknown_sku=unknown.args[0])
-    return numbers, nearest(market, question, numbers, travel, tell_miss=tell_miss)
+    return numbers, nearest(market, question, numbers, travel, tell_miss)
 
 
 class Selecting:

@@ -37,6 +37,11 @@ class Freshness:
         self.base_s = np.zeros(0, dtype=np.int64)
         self.unit_s = np.ones(0, dtype=np.int64)
         self.zero_s = np.zeros(0, dtype=np.int64)
+        self._tell_parts()
+
+    def _tell_parts(self) -> None:
+        """For compiled code, the same tuple as long as they hold."""
+        self.parts = self.zero_s, self.unit_s
 
     @property
     def nbytes(self) -> int:
@@ -49,6 +54,7 @@ class Freshness:
             self.base_s = np.concatenate([self.base_s, np.zeros(more, dtype=np.int64)])
             self.unit_s = np.concatenate([self.unit_s, np.ones(more, dtype=np.int64)])
             self.zero_s = np.concatenate([self.zero_s, np.zeros(more, dtype=np.int64)])
+            self._tell_parts()
 
     def set(self, slots: IntArray, base_s: IntArray, stale_after_s: IntArray) -> None:
         unit_s = _units_s(stale_after_s)

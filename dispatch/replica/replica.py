@@ -53,9 +53,11 @@ class Replica:
     sku_numbering: Numbering = field(default_factory=Numbering)
     sku_nos: dict[int, int] = field(default_factory=dict)  # the other way round
     sieve: Sieve = field(init=False)
+    store_id: Callable[[int], str] = field(init=False)
 
     def __post_init__(self) -> None:
         self.sieve = Sieve(self.catalogue, self.stock)
+        self.store_id = self.catalogue.store_id  # the same in one call
 
     @property
     def moment(self) -> tuple[int, int]:
@@ -89,9 +91,6 @@ class Replica:
     @property
     def only_mode(self) -> int | None:
         return self.catalogue.only_mode
-
-    def store_id(self, slot: int) -> str:
-        return self.catalogue.store_id(slot)
 
     def slot(self, store_id: str) -> int | None:
         return self.catalogue.slot(store_id)

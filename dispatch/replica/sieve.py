@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from dispatch.domain.market import Failing, Passing, Sifted
+from dispatch.domain.market import Barred, Failing, Passing, Sifted
 from dispatch.domain.question import REASONS, Question
 from dispatch.replica.catalogue import Catalogue
 from dispatch.replica.sifting.failing import latest_failing
@@ -30,7 +30,7 @@ _NAMES: Final = (
     ("is_open", "since_s", "recheck_s", "until_s"),
     ("new", "new_slots", "new_edges", "new_available", "new_fresh_s"),
     ("old", "old_slots", "old_edges", "old_available", "old_fresh_s"),
-    ("xyz",), ("lats",), ("lons",), ("stores",), ("places",), ("zero_s",), ("unit_s",),
+    ("xyz", "lats", "lons"), ("stores",), ("places",), ("zero_s", "unit_s"),
 )  # fmt: skip
 
 _ASKED: Final = "".join("q" if kind is np.int64 else "d" for _, kind in ASKED)
@@ -38,9 +38,8 @@ _told: Final = Struct("".join(TOLD[name].char.replace("l", "q") for name in Pass
 _unpack: Final = _told.unpack_from
 
 
-# What is asked, by the number of lines: of these their sku numbers, then their quantities, then which of the question
-# they are.
-_ASKED_OF: Final = [Struct(f"{_ASKED}{3 * n_lines}q") for n_lines in range(MOST_LINES + 1)]
+# What is asked, by the number of lines: of these their sku numbers, then their quantities.
+_ASKED_OF: Final = [Struct(f"{_ASKED}{2 * n_lines}q") for n_lines in range(MOST_LINES + 1)]
 
 
 class Sieve:
@@ -62,38 +61,34 @@ class Sieve:
         self._keep("near_ids", np.empty(_MOST_NEAREST + 1, dtype=np.int64))
         self._keep("near_squares", np.empty(_MOST_NEAREST + 1))
         self._keep("squares", np.empty(_MOST_PASSING))
-        self._bar(())
+        self._bar(None)
 
     def sift(
         self,
         question: Question,
         numbers: Sequence[int],
-        *,
         pace_s_m: float,
         reach_m: float,
         horizon_m: float,
-        excluded: Sequence[int],
-        declined: Sequence[int],
-        unfit: Sequence[int],
+        barred: Barred | None,
         tell_miss: bool,
     ) -> Sifted | None:
         """The nearest stores that pass; see there."""
-        n_lines = len(numbers)
-        if n_lines > MOST_LINES:
+        if len(numbers) > MOST_LINES:
             return None
-        if excluded or declined or unfit:
-            self._bar((*excluded, *declined, *unfit))
-        door = question.destination
-        _ASKED_OF[n_lines].pack_into(
-            self._bytes, 0,
-            question.now_s, question.start_s, question.hold_s, question.promise_s,
-            n_lines, len(excluded) + len(declined) + len(unfit), len(excluded), 1 + question.alternatives,
-            self._stock.waiting.row_count > 0, pace_s_m, door.lat, door.lon, reach_m, horizon_m,
-            *numbers, *[line.quantity for line in question.lines], *range(n_lines),
-        )  # fmt: skip
+        if barred is not None or self._bars:
+            self._bar(barred)
         self._see(question)
-        address, rest_lacks = self._address, None
+        address, rest_lacks, n_lines, door = self._address, None, len(numbers), question.destination
         while True:
+            # Each time, for the search arranges the lines.
+            _ASKED_OF[n_lines].pack_into(
+                self._bytes, 0,
+                question.now_s, question.start_s, question.hold_s, question.promise_s,
+                n_lines, 1 + question.alternatives, self._stock.waiting.row_count > 0,
+                pace_s_m, door.lat, door.lon, reach_m, horizon_m,
+                *numbers, *[line.quantity for line in question.lines],
+            )  # fmt: skip
             found, examined, said, next_m, have = nearest_passing(address)
             if said < 0:
                 break
@@ -114,7 +109,8 @@ class Sieve:
         if found or not tell_miss:
             return Sifted([self._passing(i) for i in range(found)], examined, next_m, rest_lacks, None)
         # Of whom is unfit it is not known here why.
-        failing = None if unfit or have > _MOST_HAVING else self._latest_failing(question, have)
+        is_clear = have <= _MOST_HAVING and (barred is None or not barred.unfit)
+        failing = self._latest_failing(question, have) if is_clear else None
         return None if failing is None else Sifted([], examined, next_m, rest_lacks, failing)
 
     def _latest_failing(self, question: Question, have: int) -> Failing | None:
@@ -138,8 +134,13 @@ class Sieve:
 
     # ── memory ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _bar(self, slots: Sequence[int]) -> None:
-        self._keep("barred", np.array(slots, dtype=np.int64))
+    def _bar(self, barred: Barred | None) -> None:
+        """Have these stores passed over, from now on."""
+        self._bars = barred is not None
+        excluded, declined, unfit = (barred.excluded, barred.declined, barred.unfit) if barred else ((), (), ())
+        slots = np.array([*excluded, *declined, *unfit], dtype=np.int64)
+        self._keep("barred", slots)
+        self._memory["n_barred"], self._memory["n_excluded"] = len(slots), len(excluded)
 
     def _see(self, question: Question) -> None:
         """Tell where all arrays are, as far as they are others than the last time."""
@@ -147,19 +148,19 @@ class Sieve:
         regions, columns, waiting, freshness = catalogue.regions, catalogue.columns, stock.waiting, stock.freshness
         patches, schedules = catalogue.patches, catalogue.schedules
         frame = schedules.present if question.start_s == question.now_s else schedules.planned
-        tree, cells, balls, states, new, old, xyz, lats, lons, records, places, zero_s, unit_s = self._seen
+        tree, cells, balls, states, new, old, points, records, places, scales = self._seen
         # Written out, for every question comes here: to make the tuple first takes twice as long.
         if (
-            index.tree_parts is tree and regions.parts is cells and patches.balls is balls and frame.parts is states
+            index.tree.parts is tree and regions.parts is cells and patches.balls is balls and frame.parts is states
             and waiting.arrived.parts is new and waiting.being_filed.parts is old
-            and index.xyz is xyz and index.lats is lats and index.lons is lons and columns.records is records
-            and stock.table.places is places and freshness.zero_s is zero_s and freshness.unit_s is unit_s
+            and index.parts is points and columns.records is records
+            and stock.table.places is places and freshness.parts is scales
         ):  # fmt: skip
             return
         parts = (
-            index.tree_parts, regions.parts, patches.balls, frame.parts,
+            index.tree.parts, regions.parts, patches.balls, frame.parts,
             waiting.arrived.parts, waiting.being_filed.parts,
-            index.xyz, index.lats, index.lons, columns.records, stock.table.places, freshness.zero_s, freshness.unit_s,
+            index.parts, columns.records, stock.table.places, freshness.parts,
         )  # fmt: skip
         for names, part, seen in zip(_NAMES, parts, self._seen, strict=True):
             if part is not seen:

@@ -109,9 +109,8 @@ class Stores:
         self.schedules = Schedules()
         nobody = ChordTree(np.empty(0, dtype=np.int64), np.empty((0, 3)))
         places = np.ones(count)
-        self.index = SimpleNamespace(
-            tree_parts=nobody.parts, lats=places, lons=places, xyz=earth_centred(places, places)
-        )
+        xyz = earth_centred(places, places)
+        self.index = SimpleNamespace(tree=nobody, xyz=xyz, parts=(xyz, places, places))
         self.patches = Patches()
         self.patches.cover_all(self.index.xyz)
 
@@ -132,10 +131,7 @@ def slots_sifted(stock: Stock, number: int, wanted: int, ranges: SlotRanges, now
     sieve = Sieve(SOME_STORES.within(ranges), stock)
     lines = (Line("sku", wanted),)
     asked = Question(destination=ANYWHERE, lines=lines, promise_s=3600, now_s=now_s, start_s=now_s)
-    everybody = sieve.sift(
-        asked, [number], pace_s_m=0.2, reach_m=1000.0, horizon_m=1000.0, excluded=(), declined=(), unfit=(),
-        tell_miss=False,
-    )  # fmt: skip
+    everybody = sieve.sift(asked, [number], 0.2, 1000.0, 1000.0, None, False)
     assert everybody is not None, "its memory holds the question now"
     found, _, said, have, rarest = nearest_holding(sieve._address)
     assert (found, said, rarest) == (0, ALL_SEEN, 0)

@@ -19,8 +19,7 @@ compiled = Compiler(__file__, columns, sku_rows)
 # The question first, in the order in which sieve.py packs it.
 ASKED: Final = (
     ("now_s", np.int64), ("start_s", np.int64), ("hold_s", np.int64), ("promise_s", np.int64),
-    ("n_lines", np.int64), ("n_barred", np.int64), ("n_excluded", np.int64), ("wanted", np.int64),
-    ("some_wait", np.int64),
+    ("n_lines", np.int64), ("wanted", np.int64), ("some_wait", np.int64),
     ("pace_s_m", np.float64), ("lat", np.float64), ("lon", np.float64),
     ("reach_m", np.float64), ("horizon_m", np.float64),
 )  # fmt: skip
@@ -44,10 +43,11 @@ _LINES: Final = 8 * len(ASKED)
 _LOOKED: Final = _LINES + 3 * 8 * MOST_LINES
 
 MEMORY: Final = np.dtype([
-    *ASKED, ("lines", np.int64, 3 * MOST_LINES),
+    *ASKED, ("lines", np.int64, 3 * MOST_LINES),  # the first two of the three rows are asked (``lines_of``)
     ("looked", np.int64, 2 * MOST_LINES),
     ("x", np.float64), ("y", np.float64), ("z", np.float64),  # of the door, earth-centred
     ("own_address", np.int64), ("tail", np.int64), ("regions", np.int64), ("widest_m", np.int64),
+    ("n_barred", np.int64), ("n_excluded", np.int64),
     *((name, np.int64, 2) for name in ARRAYS),
 ])  # fmt: skip
 

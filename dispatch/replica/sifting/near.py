@@ -94,6 +94,7 @@ def _begin(memory: Memory) -> bool:
     for i in range(memory.n_lines):
         if lines[1, i] >= LARGE:
             return False
+        lines[2, i] = i
     memory.x, memory.y, memory.z = _earth_centred_at(memory.lat, memory.lon)
     arrange_lines(memory)
     fetch_lines(memory)

@@ -191,8 +191,7 @@ def has_all(memory: Memory, slot: int, but: int) -> bool:
 def arrange_lines(memory: Memory) -> None:
     """Bring those lines first that a store most likely lacks: most stores are then done with by the first.
 
-    Those are the ones of which there are few rows for what is wanted. A search that is begun anew comes here again, so
-    which line of the question each is goes with it.
+    Those are the ones of which there are few rows for what is wanted. Which line of the question each is goes with it.
     """
     lines, places = lines_of(memory), places_of(memory)
     for i in range(memory.n_lines):
