@@ -18,8 +18,13 @@ _LOW_MASK: Final = (1 << BLOCK_BITS) - 1
 ODD_PRICE: Final = 63
 # The figure of a row whose own has no room in it.
 LARGE: Final = 1023
-PLACE_FIELDS: Final = 5
+PLACE_FIELDS: Final = 8
 """How many numbers tell where a sku's rows are (RowTable)."""
+# At the least so many rows lie between two marks, if rows are alike everywhere, and so many marks in a block.
+_ROWS_A_MARK: Final = 1024
+_FEWEST_MARKS: Final = 4
+# Where rows were when so many came or went since is no good guess any more: a part of all.
+_MUCH_NEWER: Final = 64
 # Up to so many new rows are put between slices of those there; of more, one pass over all of them is quicker.
 _FEW: Final = 4
 _NO_VALUE = np.zeros(1, dtype=np.uint32)
@@ -76,7 +81,8 @@ class RowTable:
     """Where in memory the rows of each sku are, for compiled code.
 
     ``places`` has a line a sku number: the addresses of ``low``, ``value`` and ``starts`` (see SkuRows), how many
-    blocks there are, 0 for a sku without rows, and how many rows.
+    blocks there are, 0 for a sku without rows, and how many rows; then the address of ``marks`` and how many bits of a
+    slot lie between two, and a number that makes it a line of a processor's cache.
     """
 
     def __init__(self) -> None:
@@ -92,7 +98,10 @@ class RowTable:
 class SkuRows:
     """The rows of one sku: blocks of slots with the same high half, each in order."""
 
-    __slots__ = ("_number", "_table", "large", "low", "odd_prices", "prices", "starts", "value")
+    __slots__ = (
+        "_mark_bits", "_marked_rows", "_number", "_table", "large", "low", "marks", "odd_prices", "prices", "starts",
+        "value",
+    )  # fmt: skip
 
     def __init__(self, table: RowTable, number: int) -> None:
         """Rows whose place ``table`` tells, under that number, for which it has room."""
@@ -100,6 +109,8 @@ class SkuRows:
         self.low = np.empty(0, dtype=np.uint16)
         self.value = np.empty(0, dtype=np.uint32)
         self.starts = np.zeros(1, dtype=np.int64)  # starts[b] … starts[b + 1]: the rows of block b
+        # Where about the rows of each so many slots begin, for a guess: skus are not spread evenly, for chains are not.
+        self.marks, self._mark_bits, self._marked_rows = self.starts, BLOCK_BITS, 0
         self.prices: list[int] = [0]  # ids of prices, by code; no price is code 0
         self.large: dict[int, int] | None = None  # slot → available
         self.odd_prices: dict[int, int] | None = None  # slot → id of price
@@ -269,11 +280,28 @@ class SkuRows:
     def _take(self, low: np.ndarray, value: np.ndarray) -> None:
         """Have these arrays, with the ``starts`` that are there, and tell where they are."""
         self.low, self.value = low, value
-        self._table.places[self._number] = (
-            *(array.__array_interface__["data"][0] for array in (low, value, self.starts)),
-            len(self.starts) - 1,
-            len(low),
+        self._mark()
+        low_at, value_at, starts_at, marks_at = (
+            array.__array_interface__["data"][0] for array in (low, value, self.starts, self.marks)
         )
+        places = low_at, value_at, starts_at, len(self.starts) - 1, len(low), marks_at, self._mark_bits, 0
+        self._table.places[self._number] = places
+
+    def _mark(self) -> None:
+        """Note where rows are in each part of a block, unless that is known well enough."""
+        rows, blocks = len(self.low), len(self.starts) - 1
+        marks = rows // (max(1, blocks) * _ROWS_A_MARK)
+        if marks < _FEWEST_MARKS:
+            self.marks, self._mark_bits = self.starts, BLOCK_BITS
+            return
+        bits = BLOCK_BITS - (marks.bit_length() - 1)
+        is_for_all = len(self.marks) == (blocks << BLOCK_BITS - bits) + 1
+        if is_for_all and bits == self._mark_bits and abs(rows - self._marked_rows) * _MUCH_NEWER <= rows:
+            return
+        firsts = np.arange(0, 1 << BLOCK_BITS, 1 << bits).astype(np.uint16)
+        of_blocks = [self.low[start:end].searchsorted(firsts) + start for start, end in pairwise(self.starts.tolist())]
+        self.marks = np.concatenate([*of_blocks, self.starts[-1:]])
+        self._mark_bits, self._marked_rows = bits, rows
 
     def codes_of(self, price_ids: list[int]) -> list[int]:
         """As ``price_codes``; many times faster while the sku has had few prices."""

@@ -40,11 +40,8 @@ MOST_LINES: Final = 256
 _LINES: Final = 8 * len(ASKED)
 """Where the lines begin, in bytes: right behind what else is asked, so that all of it can be packed at once."""
 
-_LOOKED: Final = _LINES + 3 * 8 * MOST_LINES
-
 MEMORY: Final = np.dtype([
     *ASKED, ("lines", np.int64, 3 * MOST_LINES),  # the first two of the three rows are asked (``lines_of``)
-    ("looked", np.int64, 2 * MOST_LINES),
     ("x", np.float64), ("y", np.float64), ("z", np.float64),  # of the door, earth-centred
     ("own_address", np.int64), ("tail", np.int64), ("regions", np.int64), ("widest_m", np.int64),
     ("n_barred", np.int64), ("n_excluded", np.int64),
@@ -94,12 +91,6 @@ def patches_of(memory: Memory) -> np.ndarray:
 def lines_of(memory: Memory) -> IntArray:
     """Three rows: of each line the sku number, the quantity, and which line of the question it is."""
     return array_at(memory.own_address + _LINES, (3, memory.n_lines), np.int64)
-
-
-@compiled(inline="always")
-def looked_of(memory: Memory) -> IntArray:
-    """Two rows: of each line, as they are arranged, the slot that was asked last, or −1, and where its row would be."""
-    return array_at(memory.own_address + _LOOKED, (2, memory.n_lines), np.int64)
 
 
 @compiled(inline="always")

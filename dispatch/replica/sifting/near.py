@@ -13,7 +13,6 @@ from dispatch.replica.sifting.memory import (
     floats_at,
     ints_at,
     lines_of,
-    looked_of,
     memory_at,
     places_of,
     told_of,
@@ -98,7 +97,6 @@ def _begin(memory: Memory) -> bool:
     memory.x, memory.y, memory.z = _earth_centred_at(memory.lat, memory.lon)
     arrange_lines(memory)
     fetch_lines(memory)
-    looked_of(memory)[0] = -1
     return True
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from dispatch.replica import freshness, sku_rows
 from dispatch.replica.freshness import FRESH_MAX
 from dispatch.replica.sifting import memory as of_memory
-from dispatch.replica.sifting.memory import Memory, int32s_at, ints_at, lines_of, looked_of, places_of
+from dispatch.replica.sifting.memory import Memory, int32s_at, ints_at, lines_of, places_of
 from dispatch.replica.sku_rows import BLOCK_BITS, LARGE
 from geo.compiled import Compiler, array_at, fetch, prefetch
 
@@ -95,14 +95,19 @@ def is_enough(memory: Memory, value: int, slot: int, wanted: int, now_s: int) ->
 
 
 @compiled()
-def _likely(first: int, end: int, low_slot: int) -> int:
-    """Where a row of a block may be: a sku's stores are spread over all of it, or near enough for a guess."""
-    return first + (((end - first) * low_slot) >> BLOCK_BITS)
+def likely_row(place: np.ndarray, slot: int) -> int:
+    """Where the first row may be whose slot is this or a later one, of a sku at that place of a RowTable."""
+    if slot >> BLOCK_BITS >= place[3]:
+        return int(place[4])
+    bits = place[6]
+    mark = slot >> bits
+    marks = array_at(place[5], mark + 2, np.int64)
+    return int(marks[mark] + (((marks[mark + 1] - marks[mark]) * (slot & (1 << bits) - 1)) >> bits))
 
 
 @compiled()
-def filed_near(memory: Memory, number: int, slot: int, guess: int) -> tuple[int, bool]:
-    """Where the filed row of a sku and a slot is, or would be, and whether it is there; a guess of 0 is none.
+def filed_at(memory: Memory, number: int, slot: int) -> tuple[int, bool]:
+    """Where the filed row of a sku and a slot is, or would be, and whether it is there.
 
     NO_BLOCK of a slot beyond all blocks of the sku.
     """
@@ -112,15 +117,15 @@ def filed_near(memory: Memory, number: int, slot: int, guess: int) -> tuple[int,
     starts = array_at(place[2], block + 2, np.int64)
     first, end = starts[block], starts[block + 1]
     low = array_at(place[0], end, np.uint16)
-    row = first_near(low, first, end, guess if guess else _likely(first, end, low_slot), low_slot)
+    row = first_near(low, first, end, likely_row(place, slot), low_slot)
     return row, bool(row < end and low[row] == low_slot)
 
 
 @compiled()
 def filed_after(memory: Memory, number: int, slot: int, before: int) -> tuple[int, bool]:
-    """As ``filed_near``; ``before`` is what either has told of a lesser slot of the same block, or NO_BLOCK."""
+    """As ``filed_at``; ``before`` is what either has told of a lesser slot of the same block, or NO_BLOCK."""
     if before == NO_BLOCK:
-        return filed_near(memory, number, slot, 0)
+        return filed_at(memory, number, slot)
     place, block, low_slot = places_of(memory)[number], slot >> BLOCK_BITS, slot & LOW_MASK
     end = array_at(place[2], block + 2, np.int64)[block + 1]
     low = array_at(place[0], end, np.uint16)
@@ -133,7 +138,7 @@ def has(memory: Memory, number: int, slot: int, wanted: int, now_s: int) -> bool
     """Whether a store has so many, in a row that is not stale; of a figure that has no room in its row, that it has."""
     if memory.some_wait and waits(memory, slot):
         return _has_waiting(memory, number, slot, wanted, now_s)
-    row, is_there = filed_near(memory, number, slot, 0)
+    row, is_there = filed_at(memory, number, slot)
     if not is_there:
         return False
     value = int(array_at(places_of(memory)[number, 1], row + 1, np.uint32)[row])
@@ -142,39 +147,21 @@ def has(memory: Memory, number: int, slot: int, wanted: int, now_s: int) -> bool
 
 @compiled()
 def first_lacking(memory: Memory, slot: int) -> int:
-    """Which line is the first that a store lacks; as many as there are, where it has all.
-
-    Looks first near where the row of the store asked before was: whoever is near mostly has a slot that is near, too.
-    """
-    lines, looked, waiting = lines_of(memory), looked_of(memory), memory.some_wait and waits(memory, slot)
+    """Which line is the first that a store lacks; as many as there are, where it has all."""
+    lines, waiting = lines_of(memory), memory.some_wait and waits(memory, slot)
     for i in range(memory.n_lines):
         number, wanted = lines[0, i], lines[1, i]
         if waiting:
             if not _has_waiting(memory, number, slot, wanted, memory.now_s):
                 return i
             continue
-        row, is_there = filed_near(memory, number, slot, _guess(memory, i, slot))
-        looked[0, i], looked[1, i] = slot, row
+        row, is_there = filed_at(memory, number, slot)
         if not is_there:
             return i
         value = int(array_at(places_of(memory)[number, 1], row + 1, np.uint32)[row])
         if not is_enough(memory, value, slot, wanted, memory.now_s):
             return i
     return int(memory.n_lines)
-
-
-@compiled()
-def _guess(memory: Memory, i: int, slot: int) -> int:
-    """Where the row of a line and a slot may be, by where that of another slot of its block was; 0 if none is known."""
-    looked, block = looked_of(memory), slot >> BLOCK_BITS
-    last = looked[0, i]
-    if last < 0 or last >> BLOCK_BITS != block:
-        return 0
-    place = places_of(memory)[lines_of(memory)[0, i]]
-    if block >= place[3]:
-        return 0
-    starts = array_at(place[2], block + 2, np.int64)
-    return int(max(1, looked[1, i] + (((slot - last) * (starts[block + 1] - starts[block])) >> BLOCK_BITS)))
 
 
 @compiled()
@@ -212,27 +199,14 @@ def fetch_lines(memory: Memory) -> None:
 
 
 @compiled()
-def likely_row(place: np.ndarray, slot: int) -> int:
-    """Where the first row may be whose slot is this or a later one, of a sku at that place of a RowTable."""
-    block = slot >> BLOCK_BITS
-    if block >= place[3]:
-        return int(place[4])
-    starts = array_at(place[2], block + 2, np.int64)
-    return int(_likely(starts[block], starts[block + 1], slot & LOW_MASK))
-
-
-@compiled()
 def fetch_rows(memory: Memory, slot: int) -> None:
     """Have the likeliest rows of a store brought nearer, of all lines at once: one by one takes many times as long."""
-    lines, places, block, low_slot = lines_of(memory), places_of(memory), slot >> BLOCK_BITS, slot & LOW_MASK
+    lines, places = lines_of(memory), places_of(memory)
     for i in range(memory.n_lines):
         place = places[lines[0, i]]
-        if block < place[3]:
-            starts = array_at(place[2], block + 2, np.int64)
-            guess = _guess(memory, i, slot)
-            likely = guess if guess else _likely(starts[block], starts[block + 1], low_slot)
-            prefetch(place[0] + 2 * likely)
-            prefetch(place[1] + 4 * likely)
+        likely = likely_row(place, slot)
+        prefetch(place[0] + 2 * likely)
+        prefetch(place[1] + 4 * likely)
 
 
 @compiled()
@@ -246,7 +220,7 @@ def filed_from(memory: Memory, number: int, slot: int, guess: int) -> int:
         return int(starts[place[3]])
     first, end, low_slot = starts[block], starts[block + 1], slot & LOW_MASK
     low = array_at(place[0], end, np.uint16)
-    return int(first_near(low, first, end, guess if guess else _likely(first, end, low_slot), low_slot))
+    return int(first_near(low, first, end, guess if guess else likely_row(place, slot), low_slot))
 
 
 @compiled()
