@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geo.geodesy import FloatArray, IntArray
 from geo.kd_tree import build, nearest_of, within_of
@@ -30,11 +29,8 @@ _NOWHERE: Final = -1
 _FIRST_OF_TAIL: Final = -2  # then downwards
 
 type Point = tuple[float, float, float]
-type Parts = tuple[IntArray, FloatArray, IntArray, FloatArray, NDArray[np.bool_], IntArray, FloatArray, int]
-"""A tree, which of its points have left, and the ids and points of its tail, of which so many count."""
-
-type _Kept = tuple[IntArray, FloatArray, NDArray[np.bool_], IntArray, FloatArray]
-"""Ids and points of a tree, which of them stay, and ids and points of its tail."""
+type Parts = tuple[FloatArray, IntArray, FloatArray, FloatArray, int]
+"""A tree, and the points of its tail, in the same form, of which so many count."""
 
 
 class ChordTree:
@@ -47,13 +43,12 @@ class ChordTree:
 
     def __init__(self, ids: IntArray, xyz: FloatArray) -> None:
         """Distinct ``ids``, and ``xyz`` of shape (n, 3)."""
-        self._tail_ids, self._tail_xyz = np.empty(0, dtype=np.int64), np.empty((0, 3))
-        self._tail = 0
+        self._tail_points, self._tail = np.empty((0, 4)), 0
         self._take(_Built(np.asarray(ids, dtype=np.int64), np.asarray(xyz, dtype=np.float64)))
         self._changed: set[int] | None = None  # since a merge began
 
     def __len__(self) -> int:
-        return len(self._tree.ids) - self._left + self._tail
+        return len(self._tree.points) - self._left + self._tail
 
     @property
     def backlog(self) -> int:
@@ -63,20 +58,18 @@ class ChordTree:
     @property
     def merge_is_due(self) -> bool:
         """Whether searches are slow enough for a merge to pay."""
-        return self.backlog > min(max(_LEAST_BACKLOG, len(self._tree.ids) // _BACKLOG_SHARE), _MOST_BACKLOG)
+        return self.backlog > min(max(_LEAST_BACKLOG, len(self._tree.points) // _BACKLOG_SHARE), _MOST_BACKLOG)
 
     def add(self, id: int, xyz: Point) -> None:
         """Add a point whose id is not there."""
         if self.backlog >= _NO_LONGER:
             self.merge()
-        if self._tail == len(self._tail_ids):
-            size = max(_LEAST_BACKLOG, 2 * self._tail)
-            self._tail_ids = np.resize(self._tail_ids, size)
-            self._tail_xyz = np.resize(self._tail_xyz, (size, 3))
+        if self._tail == len(self._tail_points):
+            self._tail_points = np.resize(self._tail_points, (max(_LEAST_BACKLOG, 2 * self._tail), 4))
         if id >= len(self._at):
             more = max(id + 1, 2 * len(self._at)) - len(self._at)
             self._at = np.concatenate((self._at, np.full(more, _NOWHERE, dtype=np.int64)))
-        self._tail_ids[self._tail], self._tail_xyz[self._tail] = id, xyz
+        self._tail_points[self._tail] = *xyz, id
         self._at[id] = _FIRST_OF_TAIL - self._tail
         self._tail += 1
         self._tell_parts()
@@ -87,14 +80,14 @@ class ChordTree:
         """Remove a point that is there."""
         at = int(self._at[id])
         if at >= 0:
-            self._has_left[at] = True
+            self._tree.points[at, 0] = np.nan
             self._left += 1
         else:
             # The last of the tail takes its place.
             self._tail -= 1
-            place, moved = _FIRST_OF_TAIL - at, int(self._tail_ids[self._tail])
-            self._tail_ids[place], self._tail_xyz[place] = moved, self._tail_xyz[self._tail]
-            self._at[moved] = at
+            place, last = _FIRST_OF_TAIL - at, self._tail_points[self._tail]
+            self._tail_points[place] = last
+            self._at[int(last[3])] = at
             self._tell_parts()
         self._at[id] = _NOWHERE
         if self._changed is not None:
@@ -120,7 +113,7 @@ class ChordTree:
 
     def _tell_parts(self) -> None:
         """Make another tuple of them, for they are others, or more or fewer count."""
-        self.parts = *self._tree, self._has_left, self._tail_ids, self._tail_xyz, self._tail
+        self.parts = *self._tree, self._tail_points, self._tail
 
     def merge(self) -> None:
         """Build the tree anew in place."""
@@ -131,12 +124,12 @@ class ChordTree:
     def begin_merge(self) -> Merge:
         """A merge of what is there now. A second one that is begun before its end takes the first one's place."""
         self._changed = set()
-        parts = (self._tree.ids, self._tree.xyz, ~self._has_left, *self._copy_of_tail())
-        return Merge(self, self._changed, parts, room=len(self._at))
+        points = self._tree.points
+        stay = points[~np.isnan(points[:, 0])]
+        return Merge(self, self._changed, np.concatenate((stay, self._tail_points[: self._tail])), room=len(self._at))
 
     def _finish(self, built: _Built, changed: set[int]) -> None:
-        ids, xyz = self._copy_of_tail()
-        at = self._at
+        tail, at = self._tail_points[: self._tail].tolist(), self._at
         self._tail, self._changed = 0, None
         self._take(built)
         if len(at) > len(self._at):
@@ -145,36 +138,30 @@ class ChordTree:
             if self._at[id] >= 0:
                 self.remove(id)
         # Whatever came since then is still in the tail, and nothing else that is to stay there.
-        for id, point in zip(ids.tolist(), xyz.tolist(), strict=True):
+        for x, y, z, id in tail:
             if id in changed:
-                self.add(id, tuple(point))
+                self.add(int(id), (x, y, z))
 
     def _take(self, built: _Built) -> None:
         self._tree = built.tree
         self._at = built.at
-        self._has_left = np.zeros(len(self._tree.ids), dtype=np.bool_)
         self._left = 0
         self._tell_parts()
-
-    def _copy_of_tail(self) -> tuple[IntArray, FloatArray]:
-        return self._tail_ids[: self._tail].copy(), self._tail_xyz[: self._tail].copy()
 
 
 class Merge:
     """A tree in the making: ``build`` in any thread, then ``finish`` in the one that the points belong to."""
 
-    def __init__(self, of: ChordTree, changed: set[int], parts: _Kept, *, room: int) -> None:
+    def __init__(self, of: ChordTree, changed: set[int], points: FloatArray, *, room: int) -> None:
         self._of = of
         self._changed = changed
-        self._parts = parts
+        self._points = points
         self._room = room
         self._built: _Built | None = None
 
     def build(self) -> None:
         """Do the work; nothing of it is seen yet."""
-        ids, xyz, stays, tail_ids, tail_xyz = self._parts
-        ids, xyz = np.concatenate((ids[stays], tail_ids)), np.concatenate((xyz[stays], tail_xyz))
-        self._built = _Built(ids, xyz, room=self._room)
+        self._built = _Built(self._points[:, 3].astype(np.int64), self._points[:, :3], room=self._room)
 
     def finish(self) -> None:
         """Let searches use the tree, with what has changed since; nothing if another merge took its place."""
@@ -188,4 +175,4 @@ class _Built:
     def __init__(self, ids: IntArray, xyz: FloatArray, *, room: int = 1) -> None:
         self.tree = build(ids, xyz)
         self.at = np.full(max(room, int(ids.max(initial=-1)) + 1), _NOWHERE, dtype=np.int64)
-        self.at[self.tree.ids] = np.arange(len(ids))
+        self.at[self.tree.points[:, 3].astype(np.int64)] = np.arange(len(ids))

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from geo.compiled import Compiler, fetch, prefetch
+from geo.compiled import Compiler, fetch
 from geo.geodesy import FloatArray, IntArray
 
 compiled = Compiler(__file__)
@@ -24,17 +24,19 @@ _FLOORS: Final = 3  # of a block
 _BLOCK: Final = 1 << _FLOORS
 _LINE_BYTES: Final = 64
 _FETCHED: Final = 4 * _LEAF
+_POINT_BYTES: Final = 32
 _MOST_NODES_WAITING: Final = 64  # deeper than any tree that memory holds
 
 
 class Tree(NamedTuple):
     """Points in the order of the leaves, and by node where it is split.
 
-    ``axes`` are the same memory as whole numbers: in the eighth of a block are the axes of its nodes, two bits each.
+    ``points`` are x, y, z and the id, which a double holds exactly: what is asked of a point lies together. One that is
+    gone has no x (NaN). ``axes`` are the memory of ``split`` as whole numbers: in the eighth of a block are the axes of
+    its nodes, two bits each.
     """
 
-    ids: IntArray
-    xyz: FloatArray
+    points: FloatArray
     axes: IntArray
     split: FloatArray
 
@@ -49,7 +51,9 @@ def build(ids: IntArray, xyz: FloatArray) -> Tree:
     split = _aligned(_BLOCK * blocks)
     axes = split.view(np.int64)
     _arrange(xyz, order, axes, split)
-    return Tree(ids[order], np.ascontiguousarray(xyz[order]), axes, split)
+    points = _aligned(4 * len(ids)).reshape(-1, 4)
+    points[:, :3], points[:, 3] = xyz[order], ids[order]
+    return Tree(points, axes, split)
 
 
 def _aligned(size: int) -> FloatArray:
@@ -127,24 +131,23 @@ def _halve(xyz: FloatArray, order: IntArray, along: int, first: int, last: int, 
 
 @compiled()
 def nearest_of(
-    ids: IntArray, xyz: FloatArray, axes: IntArray, split: FloatArray, left: np.ndarray,
-    tail_ids: IntArray, tail_xyz: FloatArray, tail: int,
+    points: FloatArray, axes: IntArray, split: FloatArray, tail_points: FloatArray, tail: int,
     x: float, y: float, z: float, count: int, within: float, found_ids: IntArray, squares: FloatArray,
 ) -> int:  # fmt: skip
     """Write the ids of the ``count`` nearest points and the squares of their chords, nearest first; how many there are.
 
-    Points come from a tree, but those that have ``left`` it, and from the first ``tail`` of a list beside it. None is
-    farther than the square root of ``within``. Of equally far ones at the end it may be any. Made for hundreds at most.
+    Points come from a tree, and from the first ``tail`` of a list beside it. None is farther than the square root of
+    ``within``. Of equally far ones at the end it may be any. Made for hundreds at most.
     """
     found, worst = 0, within
     for i in range(tail):
-        dx, dy, dz = tail_xyz[i, 0] - x, tail_xyz[i, 1] - y, tail_xyz[i, 2] - z
-        found, worst = _put(tail_ids[i], dx * dx + dy * dy + dz * dz, found, worst, count, found_ids, squares)
-    if len(xyz) == 0:
+        dx, dy, dz = tail_points[i, 0] - x, tail_points[i, 1] - y, tail_points[i, 2] - z
+        found, worst = _put(tail_points[i, 3], dx * dx + dy * dy + dz * dz, found, worst, count, found_ids, squares)
+    if len(points) == 0:
         return found
     nodes = np.empty((_MOST_NODES_WAITING, 3), dtype=np.int64)
     beyond = np.empty((_MOST_NODES_WAITING, 4))  # how far off a node's box lies along each axis, and the square of it
-    nodes[0], beyond[0] = (0, 0, len(xyz)), 0.0
+    nodes[0], beyond[0] = (0, 0, len(points)), 0.0
     waiting = 1
     while waiting:
         waiting -= 1
@@ -166,41 +169,39 @@ def nearest_of(
                 node, first = _below(node, 1), middle
             if end - first <= _FETCHED and not fetched:
                 fetched = True
-                prefetch(left.ctypes.data + first)
-                fetch(xyz.ctypes.data + 24 * first, 24 * (end - first))
+                fetch(points.ctypes.data + _POINT_BYTES * first, _POINT_BYTES * (end - first))
             if farther <= worst:
                 nodes[waiting] = far
                 beyond[waiting] = off[0], off[1], off[2], farther
                 beyond[waiting, along] = away
                 waiting += 1
         for i in range(first, end):
-            dx, dy, dz = xyz[i, 0] - x, xyz[i, 1] - y, xyz[i, 2] - z
+            dx, dy, dz = points[i, 0] - x, points[i, 1] - y, points[i, 2] - z
             away = dx * dx + dy * dy + dz * dz
-            if away <= worst and not left[i]:
-                found, worst = _put(ids[i], away, found, worst, count, found_ids, squares)
+            if away <= worst:
+                found, worst = _put(points[i, 3], away, found, worst, count, found_ids, squares)
     return found
 
 
 @compiled(inline="always")
 def _put(
-    id: int, square: float, found: int, worst: float, count: int, ids: IntArray, squares: FloatArray
+    id: float, square: float, found: int, worst: float, count: int, ids: IntArray, squares: FloatArray
 ) -> tuple[int, float]:
     """Put a point in its place among those found, if it has one; how many they are, and what none may exceed now."""
-    if square > worst or (found == count and square == worst):
+    if not square <= worst or (found == count and square == worst):
         return found, worst
     place = found if found < count else count - 1
     found = min(found + 1, count)
     while place > 0 and squares[place - 1] > square:
         ids[place], squares[place] = ids[place - 1], squares[place - 1]
         place -= 1
-    ids[place], squares[place] = id, square
+    ids[place], squares[place] = int(id), square
     return found, squares[count - 1] if found == count else worst
 
 
 @compiled()
 def within_of(
-    ids: IntArray, xyz: FloatArray, axes: IntArray, split: FloatArray, left: np.ndarray,
-    tail_ids: IntArray, tail_xyz: FloatArray, tail: int,
+    points: FloatArray, axes: IntArray, split: FloatArray, tail_points: FloatArray, tail: int,
     x: float, y: float, z: float, within: float, found_ids: IntArray,
 ) -> int:  # fmt: skip
     """Write the ids of all points whose chord is at most the root of ``within``, in no order; how many there are.
@@ -209,16 +210,16 @@ def within_of(
     """
     found, room = 0, len(found_ids)
     for i in range(tail):
-        dx, dy, dz = tail_xyz[i, 0] - x, tail_xyz[i, 1] - y, tail_xyz[i, 2] - z
+        dx, dy, dz = tail_points[i, 0] - x, tail_points[i, 1] - y, tail_points[i, 2] - z
         if dx * dx + dy * dy + dz * dz <= within:
             if found < room:
-                found_ids[found] = tail_ids[i]
+                found_ids[found] = int(tail_points[i, 3])
             found += 1
-    if len(xyz) == 0:
+    if len(points) == 0:
         return found
     reach = np.sqrt(within)
     nodes = np.empty((_MOST_NODES_WAITING, 3), dtype=np.int64)
-    nodes[0] = 0, 0, len(xyz)
+    nodes[0] = 0, 0, len(points)
     waiting = 1
     while waiting:
         waiting -= 1
@@ -234,9 +235,9 @@ def within_of(
                 waiting += 1
             continue
         for i in range(first, end):
-            dx, dy, dz = xyz[i, 0] - x, xyz[i, 1] - y, xyz[i, 2] - z
-            if not left[i] and dx * dx + dy * dy + dz * dz <= within:
+            dx, dy, dz = points[i, 0] - x, points[i, 1] - y, points[i, 2] - z
+            if dx * dx + dy * dy + dz * dz <= within:
                 if found < room:
-                    found_ids[found] = ids[i]
+                    found_ids[found] = int(points[i, 3])
                 found += 1
     return found

@@ -24,7 +24,7 @@ _MOST_HAVING: Final = 4_096
 
 # What ``_see`` looks at, part by part, by the names of MEMORY.
 _NAMES: Final = (
-    ("tree_ids", "tree_xyz", "tree_axes", "tree_split", "tree_left", "tail_ids", "tail_xyz", "tail"),
+    ("tree_points", "tree_axes", "tree_split", "tail_points", "tail"),
     ("balls", "ball_regions", "firsts", "stretches", "regions", "widest_m"),
     ("patches",),
     ("is_open", "since_s", "recheck_s", "until_s"),

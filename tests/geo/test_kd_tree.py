@@ -19,13 +19,13 @@ def some_points(rng: np.random.Generator, count: int) -> FloatArray:
 
 
 def asked(
-    tree: Tree, left: np.ndarray, x: float, y: float, z: float, count: int, within_m: float
+    tree: Tree, tail: FloatArray, x: float, y: float, z: float, count: int, within_m: float
 ) -> tuple[IntArray, IntArray]:
-    no_ids, no_points = np.empty(0, dtype=np.int64), np.empty((0, 3))
-    ids, squares, around = np.empty(count, dtype=np.int64), np.empty(count), np.empty(len(tree.ids), dtype=np.int64)
-    found = nearest_of(*tree, left, no_ids, no_points, 0, x, y, z, count, within_m**2, ids, squares)
+    ids, squares = np.empty(count, dtype=np.int64), np.empty(count)
+    found = nearest_of(*tree, tail, len(tail), x, y, z, count, within_m**2, ids, squares)
     assert (np.diff(squares[:found]) >= 0).all()
-    inside = within_of(*tree, left, no_ids, no_points, 0, x, y, z, within_m**2, around)
+    around = np.empty(len(tree.points) + len(tail), dtype=np.int64)
+    inside = within_of(*tree, tail, len(tail), x, y, z, within_m**2, around)
     return ids[:found], around[:inside]
 
 
@@ -36,23 +36,26 @@ def test_the_nearest_and_those_around_are_those_of_all_points(size: int) -> None
         points = some_points(rng, size)
         ids = rng.permutation(3 * size)[:size]
         tree = build(ids, points)
-        of_point = dict(zip(ids.tolist(), points, strict=True))
-        left = rng.random(size) < 0.1
-        here = np.array([of_point[id] for id in tree.ids.tolist()]).reshape(-1, 3)
-        assert (here == tree.xyz).all()
+        order = np.argsort(ids)
+        assert (tree.points[np.argsort(tree.points[:, 3])] == np.column_stack([points, ids])[order]).all()
+        # Some are gone from the tree, and some more are beside it.
+        tail = np.column_stack([some_points(rng, size // 10 + 3), 3 * size + np.arange(size // 10 + 3)])
+        everybody = np.concatenate([tree.points, tail])
+        gone = rng.random(size) < 0.1
+        tree.points[gone, 0] = np.nan
         for _ in range(10):
             door = rng.normal(0.0, 1500.0, 3) if size == 0 or rng.random() < 0.5 else points[int(rng.integers(size))]
             x, y, z = door.tolist()
-            away = np.sqrt(np.square(tree.xyz - door).sum(axis=1))
-            away[left] = np.inf
+            away = np.sqrt(np.square(everybody[:, :3] - door).sum(axis=1))
+            away[:size][gone] = np.inf
             count, within_m = int(rng.integers(1, 40)), float(rng.choice([0.0, 300.0, 1e9]))
             # A hair wider, so that none lies at the edge.
-            near, around = asked(tree, left, x, y, z, count, within_m + 1e-6)
+            near, around = asked(tree, tail, x, y, z, count, within_m + 1e-6)
             right = np.sort(away[away <= within_m + 1e-6])
-            at = {id: i for i, id in enumerate(tree.ids.tolist())}
+            at = {int(id): i for i, id in enumerate(everybody[:, 3].tolist())}
             assert np.allclose([away[at[id]] for id in near.tolist()], right[:count]), f"seed {SEED}"
             assert len(set(near.tolist())) == len(near)
-            assert sorted(around.tolist()) == sorted(tree.ids[away <= within_m + 1e-6].tolist()), f"seed {SEED}"
+            assert sorted(around.tolist()) == sorted(everybody[away <= within_m + 1e-6, 3].tolist()), f"seed {SEED}"
 
 
 def test_a_block_of_nodes_is_a_line_of_a_cache() -> None:

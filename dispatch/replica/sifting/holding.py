@@ -102,7 +102,7 @@ def _rows_that_may_do(memory: Memory, number: int, wanted: int, edges: IntArray)
 @compiled()
 def _to_expect(memory: Memory, rarest: int, rows: int) -> float:
     """How many of the stores that have so many rows of one line may have every other, as if skus were spread evenly."""
-    lines, places, stores, count = lines_of(memory), places_of(memory), memory.tree_ids[1] + memory.tail, float(rows)
+    lines, places, stores, count = lines_of(memory), places_of(memory), memory.tree_points[1] + memory.tail, float(rows)
     for i in range(memory.n_lines):
         if i != rarest:
             count *= min(1.0, places[lines[0, i], 4] / max(1, stores))
@@ -130,7 +130,7 @@ def _rarest(memory: Memory, edges: IntArray) -> tuple[int, int]:
     for i in range(0, len(edges), 2):
         slots += edges[i + 1] - edges[i]
         _fetch_stretch(memory, edges[i], edges[i + 1])
-    share = slots / max(1, memory.tree_ids[1] + memory.tail)
+    share = slots / max(1, memory.tree_points[1] + memory.tail)
     for i in range(memory.n_lines):
         if fewest <= share * places[lines[0, i], 4] / max(1, lines[1, i]):
             break

@@ -28,7 +28,7 @@ ASKED: Final = (
 # ``zero_s``, ``unit_s``, ``new`` and ``old`` (after what time rows of shelves that wait are stale). By schedule: those
 # of a Frame. Then those of a ChordTree, Regions, Patches, a RowTable and two UnfiledShelves; and room for what is told.
 ARRAYS: Final = (
-    "tree_ids", "tree_xyz", "tree_axes", "tree_split", "tree_left", "tail_ids", "tail_xyz",
+    "tree_points", "tree_axes", "tree_split", "tail_points",
     "balls", "ball_regions", "firsts", "stretches", "patches",
     "xyz", "lats", "lons", "stores", "is_open", "since_s", "recheck_s", "until_s", "places", "zero_s", "unit_s",
     "new", "new_slots", "new_edges", "new_available", "new_fresh_s",

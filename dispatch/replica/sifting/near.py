@@ -49,12 +49,10 @@ _EXPECTED: Final = 4
 @compiled()
 def nearest_in_tree(memory: Memory, count: int, within_m: float, ids: IntArray, squares: FloatArray) -> int:
     """As ``geo.kd_tree.nearest_of``, of the stores around the door."""
-    points = memory.tree_ids[1]
     return nearest_of(
-        array_at(memory.tree_ids[0], points, np.int64), array_at(memory.tree_xyz[0], (points, 3), np.float64),
+        array_at(memory.tree_points[0], (memory.tree_points[1], 4), np.float64),
         ints_at(memory.tree_axes), floats_at(memory.tree_split),
-        array_at(memory.tree_left[0], points, np.bool_),
-        ints_at(memory.tail_ids), array_at(memory.tail_xyz[0], (memory.tail_xyz[1], 3), np.float64), memory.tail,
+        array_at(memory.tail_points[0], (memory.tail_points[1], 4), np.float64), memory.tail,
         memory.x, memory.y, memory.z, count, (within_m + CHORD_SLACK_M) ** 2, ids, squares,
     )  # fmt: skip
 
@@ -65,7 +63,7 @@ def _hopeful(memory: Memory, most: int) -> tuple[int, int]:
 
     As if skus were spread independently, and who has one had as many as are wanted. Shelves that wait are not counted.
     """
-    lines, places, stores = lines_of(memory), places_of(memory), memory.tree_ids[1] + memory.tail
+    lines, places, stores = lines_of(memory), places_of(memory), memory.tree_points[1] + memory.tail
     to_expect = float(memory.wanted)
     for i in range(memory.n_lines):
         to_expect *= max(1.0, stores / max(1, places[lines[0, i], 4]))
@@ -82,7 +80,7 @@ def _is_short(memory: Memory, looked_at: int) -> bool:
 
     It is the quantity then. Whoever has that is found sooner among those that have a row of it.
     """
-    stores = memory.tree_ids[1] + memory.tail
+    stores = memory.tree_points[1] + memory.tail
     return bool(looked_at * places_of(memory)[lines_of(memory)[0, 0], 4] >= _EXPECTED * stores)
 
 
