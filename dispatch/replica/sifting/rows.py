@@ -17,6 +17,9 @@ LOW_MASK: Final = (1 << BLOCK_BITS) - 1
 FIGURE_SHIFT: Final = 22
 NOT_HERE: Final = -1
 NO_BLOCK: Final = -1
+# So many values are compared at once, and so often, before a place is taken to be far away.
+_WINDOW: Final = 8
+_WINDOWS: Final = 2
 
 
 @compiled()
@@ -52,12 +55,32 @@ def first_near(values: np.ndarray, first: int, end: int, guess: int, wanted: int
 @compiled()
 def first_after(values: np.ndarray, first: int, end: int, wanted: int) -> int:
     """As ``first_from``, sooner the nearer the place is to ``first``."""
+    for _ in range(_WINDOWS):
+        if first + _WINDOW > end:
+            break
+        less = _less_of(values, first, wanted)
+        first += less
+        if less < _WINDOW:
+            return first
     step = 1
     while first < end and values[first] < wanted:
         if first + step >= end or values[first + step] >= wanted:
             return first_from(values, first + 1, min(first + step, end), wanted)
         first, step = first + step + 1, step << 1
     return first
+
+
+@compiled()
+def _less_of(values: np.ndarray, first: int, wanted: int) -> int:
+    """How many of a window of values are less.
+
+    All are compared, without a branch: a processor cannot foresee where an ascent crosses a value, and to have guessed
+    wrong costs as much as twenty comparisons.
+    """
+    least, start, less = np.uint16(wanted), np.uint64(first), 0
+    for i in range(_WINDOW):
+        less += values[start + np.uint64(i)] < least
+    return less
 
 
 @compiled()
