@@ -6,6 +6,7 @@ from struct import Struct
 from typing import Any, Final
 
 import numpy as np
+from numba import int64
 
 from dispatch.domain.market import Barred, Failing, Passing, Sifted
 from dispatch.domain.question import REASONS, Question
@@ -16,6 +17,7 @@ from dispatch.replica.sifting.memory import ASKED, MEMORY, MOST_LINES, TOLD
 from dispatch.replica.sifting.near import nearest_passing
 from dispatch.replica.sifting.stores import ALL_SEEN, NOT_ALL_SEEN, UNSURE
 from dispatch.replica.stock import Stock
+from geo.compiled import at_once
 
 # For the store that fails last, no more of the nearest are looked at.
 _MOST_NEAREST: Final = 128
@@ -52,6 +54,7 @@ class Sieve:
         self._bytes, self._told_bytes = bytearray(MEMORY.itemsize), bytearray(_MOST_PASSING * TOLD.itemsize)
         self._memory = np.frombuffer(self._bytes, dtype=MEMORY)
         self._address = self._memory.__array_interface__["data"][0]
+        self._nearest_passing = at_once(nearest_passing, int64)
         self._memory["own_address"] = self._address
         self._kept: dict[str, np.ndarray] = {}
         self._seen: tuple[Any, ...] = (None,) * len(_NAMES)
@@ -89,7 +92,7 @@ class Sieve:
                 pace_s_m, door.lat, door.lon, reach_m, horizon_m,
                 *numbers, *[line.quantity for line in question.lines],
             )  # fmt: skip
-            found, examined, said, next_m, have = nearest_passing(address)
+            found, examined, said, next_m, have = self._nearest_passing(address)
             if said < 0:
                 break
             self._learn(said, question)
