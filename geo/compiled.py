@@ -75,7 +75,7 @@ class Compiler:
         return compile_it
 
 
-def at_once[**P, R](function: Callable[P, R], *kinds: numba.types.Type) -> Callable[P, R]:
+def compiled_for[**P, R](function: Callable[P, R], *kinds: numba.types.Type) -> Callable[P, R]:
     """A compiled function for arguments of these types and no others: to look at them takes a tenth of a microsecond.
 
     The function itself where numba is told not to compile (NUMBA_DISABLE_JIT).

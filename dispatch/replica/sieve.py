@@ -17,7 +17,7 @@ from dispatch.replica.sifting.memory import ASKED, MEMORY, MOST_LINES, TOLD
 from dispatch.replica.sifting.near import nearest_passing
 from dispatch.replica.sifting.stores import ALL_SEEN, NOT_ALL_SEEN, UNSURE
 from dispatch.replica.stock import Stock
-from geo.compiled import at_once
+from geo.compiled import compiled_for
 
 # For the store that fails last, no more of the nearest are looked at.
 _MOST_NEAREST: Final = 128
@@ -54,7 +54,7 @@ class Sieve:
         self._bytes, self._told_bytes = bytearray(MEMORY.itemsize), bytearray(_MOST_PASSING * TOLD.itemsize)
         self._memory = np.frombuffer(self._bytes, dtype=MEMORY)
         self._address = self._memory.__array_interface__["data"][0]
-        self._nearest_passing = at_once(nearest_passing, int64)
+        self._nearest_passing = compiled_for(nearest_passing, int64)
         self._memory["own_address"] = self._address
         self._kept: dict[str, np.ndarray] = {}
         self._seen: tuple[Any, ...] = (None,) * len(_NAMES)

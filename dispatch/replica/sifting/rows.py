@@ -54,7 +54,7 @@ def first_near(values: np.ndarray, first: int, end: int, guess: int, wanted: int
 
 @compiled()
 def first_after(values: np.ndarray, first: int, end: int, wanted: int) -> int:
-    """As ``first_from``, sooner the nearer the place is to ``first``."""
+    """As ``first_from`` of low halves of slots, sooner the nearer the place is to ``first``."""
     for _ in range(_WINDOWS):
         if first + _WINDOW > end:
             break
@@ -171,18 +171,9 @@ def has(memory: Memory, number: int, slot: int, wanted: int, now_s: int) -> bool
 @compiled()
 def first_lacking(memory: Memory, slot: int) -> int:
     """Which line is the first that a store lacks; as many as there are, where it has all."""
-    lines, waiting = lines_of(memory), memory.some_wait and waits(memory, slot)
+    lines = lines_of(memory)
     for i in range(memory.n_lines):
-        number, wanted = lines[0, i], lines[1, i]
-        if waiting:
-            if not _has_waiting(memory, number, slot, wanted, memory.now_s):
-                return i
-            continue
-        row, is_there = filed_at(memory, number, slot)
-        if not is_there:
-            return i
-        value = int(array_at(places_of(memory)[number, 1], row + 1, np.uint32)[row])
-        if not is_enough(memory, value, slot, wanted, memory.now_s):
+        if not has(memory, lines[0, i], slot, lines[1, i], memory.now_s):
             return i
     return int(memory.n_lines)
 
