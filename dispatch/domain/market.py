@@ -110,18 +110,12 @@ class StockView(Protocol):
         ...
 
 
-class Passing(Struct, gc=False):
-    """A store that was asked, how long the parts of a promise take there, and where it is (degrees)."""
+type Passing = tuple[int, int, int, int, int, bool, float, float, float]
+"""A store that was asked, how long the parts of a promise take there, and where it is (degrees).
 
-    slot: int
-    prepare_s: int
-    queue_s: int
-    courier_s: int
-    handover_s: int
-    has_zone: bool
-    lat: float
-    lon: float
-    delivery_radius_m: float
+Its slot, ``prepare_s``, ``queue_s``, ``courier_s``, ``handover_s``, whether it has a zone, ``lat``, ``lon``, and
+``delivery_radius_m``. A plain tuple, for it is taken apart at once.
+"""
 
 
 class Failing(Struct, gc=False):

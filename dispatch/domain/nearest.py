@@ -8,7 +8,7 @@ from dispatch.domain.answer import Candidate, Certificate, PassedOver, Plan, Sel
 from dispatch.domain.details import Details
 from dispatch.domain.ground import HORIZON_M
 from dispatch.domain.known_lines import known_lines
-from dispatch.domain.market import Barred, Failing, Market, Passing, Sifted
+from dispatch.domain.market import Barred, Failing, Market, Sifted
 from dispatch.domain.promise import Eta
 from dispatch.domain.question import Question, Strategy
 from geo.geodesy import CHORD_SLACK_M, distance_to_m
@@ -41,23 +41,25 @@ def nearest(
     reach_m = farthest_m(question.promise_s, pace_s_m)
     horizon_m = reach_m if reach_m > HORIZON_M else HORIZON_M
     barred = _barred(market, question) if question.exclude_stores or question.declined_by else None
-    siftings = 0
+    door, siftings = question.destination, 0
     while True:
         sifted = market.sieve.sift(question, numbers, pace_s_m, reach_m, horizon_m, barred, tell_miss)
         if sifted is None:
             return None
         best: list[Candidate] = []
-        for store in sifted.passing:
-            away_m, eta = _eta(question, travel.source, pace_s_m, store)
+        for slot, prepare_s, queue_s, courier_s, handover_s, has_zone, lat, lon, radius_m in sifted.passing:
+            away_m = distance_to_m(door, lat=lat, lon=lon)
+            travel_s = ceil(away_m * pace_s_m)
+            eta = Eta(prepare_s, queue_s, courier_s, travel_s, handover_s, question.start_s, travel.source)
             # What it was not asked: all distances to the bit, and its zone.
             if (
-                eta.total_s > question.promise_s or away_m > store.delivery_radius_m
-                or (store.has_zone and not covers(market.zones.zone(store.slot), question.destination))
+                eta.total_s > question.promise_s or away_m > radius_m
+                or (has_zone and not covers(market.zones.zone(slot), door))
             ):  # fmt: skip
                 barred = barred or _barred(market, question)
-                barred.unfit.append(store.slot)
+                barred.unfit.append(slot)
             else:
-                best.append(Candidate(store.slot, market.store_id(store.slot), away_m, eta.travel_s, eta))
+                best.append(Candidate(slot, market.store_id(slot), away_m, travel_s, eta))
         if len(best) == len(sifted.passing):
             break
         siftings += 1
@@ -103,17 +105,12 @@ def _missed(
     market: Market, question: Question, numbers: Sequence[int], source: str, pace_s_m: float, failing: Failing
 ) -> PassedOver:
     """What is told of a store that fails."""
-    slot = failing.store.slot
-    away_m, eta = _eta(question, source, pace_s_m, failing.store)
+    slot, prepare_s, queue_s, courier_s, handover_s, _, lat, lon, _ = failing.store
+    away_m = distance_to_m(question.destination, lat=lat, lon=lon)
+    travel_s = ceil(away_m * pace_s_m)
+    eta = Eta(prepare_s, queue_s, courier_s, travel_s, handover_s, question.start_s, source)
     detail = Details(market, question, known_lines(question, numbers)).of(
         failing.reason, slot, distance_m=away_m, total_s=eta.total_s,
         ready_s=eta.ready_s, open_until_s=failing.open_until_s,
     )  # fmt: skip
-    return PassedOver(slot, market.store_id(slot), away_m, eta.travel_s, failing.reason, detail, eta)
-
-
-def _eta(question: Question, source: str, pace_s_m: float, store: Passing) -> tuple[float, Eta]:
-    """How far away a store is, and its promise."""
-    away_m = distance_to_m(question.destination, lat=store.lat, lon=store.lon)
-    travel_s, start_s = ceil(away_m * pace_s_m), question.start_s
-    return away_m, Eta(store.prepare_s, store.queue_s, store.courier_s, travel_s, store.handover_s, start_s, source)
+    return PassedOver(slot, market.store_id(slot), away_m, travel_s, failing.reason, detail, eta)

@@ -1,9 +1,9 @@
 """The compiled search (dispatch/replica/sifting) on the arrays of a replica."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 from struct import Struct
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 from numba import int64
@@ -36,8 +36,8 @@ _NAMES: Final = (
 )  # fmt: skip
 
 _ASKED: Final = "".join("q" if kind is np.int64 else "d" for _, kind in ASKED)
-_told: Final = Struct("".join(TOLD[name].char.replace("l", "q") for name in Passing.__struct_fields__))
-_unpack: Final = _told.unpack_from
+_told: Final = Struct("".join("q" if TOLD[name].kind == "i" else "d" for name in TOLD.names or ()))
+_unpack = cast(Callable[[bytearray, int], Passing], _told.unpack_from)
 
 
 # What is asked, by the number of lines: of these their sku numbers, then their quantities.
@@ -108,7 +108,7 @@ class Sieve:
             if said == NOT_ALL_SEEN:
                 return None
         if found == 1:  # as nearly always
-            return Sifted([Passing(*_unpack(self._told_bytes))], examined, next_m, rest_lacks, None)
+            return Sifted([_unpack(self._told_bytes, 0)], examined, next_m, rest_lacks, None)
         if found or not tell_miss:
             return Sifted([self._passing(i) for i in range(found)], examined, next_m, rest_lacks, None)
         # Of whom is unfit it is not known here why.
@@ -126,7 +126,7 @@ class Sieve:
             self._learn(said - 1, question)
 
     def _passing(self, which: int) -> Passing:
-        return Passing(*_unpack(self._told_bytes, which * _told.size))
+        return _unpack(self._told_bytes, which * _told.size)
 
     def _learn(self, schedule: int, question: Question) -> None:
         """Have the state of a schedule at the time asked about worked out."""
