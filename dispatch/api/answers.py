@@ -1,16 +1,15 @@
 """What is answered, field by field; for the OpenAPI document alone: no answer is ever built or checked with these."""
 
-from typing import Annotated, Any, Literal, NotRequired, Required
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 from typing_extensions import TypedDict
 
-from dispatch.domain.orders import Status
 from dispatch.domain.question import Reason
 from geo.datums import Datum
 from geo.travel import Mode
 
-_CLOSED = ConfigDict(extra="forbid")
+CLOSED = ConfigDict(extra="forbid")
 
 type Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"}, description="RFC 3339 with offset")]
 type Metres = Annotated[float, Field(ge=0)]
@@ -31,7 +30,7 @@ type UnfulfillableReason = Annotated[
 
 
 class Told(BaseModel):
-    model_config = _CLOSED
+    model_config = CLOSED
 
 
 class ErrorPlace(TypedDict):
@@ -42,7 +41,7 @@ class ErrorPlace(TypedDict):
 class Problem(TypedDict):
     """RFC 9457."""
 
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]  # pydantic's documented way to configure a TypedDict
+    __pydantic_config__ = CLOSED  # type: ignore[misc]  # pydantic's documented way to configure a TypedDict
 
     type: str
     title: str
@@ -129,7 +128,7 @@ class NearestMiss(Told):
 
 
 class _Explained(TypedDict):
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]  # as above
+    __pydantic_config__ = CLOSED  # type: ignore[misc]  # as above
 
     certificate: Certificate
     passed_over: NotRequired[Annotated[list[PassedOver], Field(max_length=200, description="With explain")]]
@@ -168,7 +167,7 @@ class QuotesAnswer(Told):
 class NearbyStore(TypedDict, total=False):
     """With ``fields`` only those chosen are there."""
 
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]  # as above
+    __pydantic_config__ = CLOSED  # type: ignore[misc]  # as above
 
     store_id: str
     name: str | None
@@ -210,7 +209,7 @@ class StoreFeature(Told):
 class NearbyFeatures(TypedDict):
     """RFC 7946; with another datum than WGS84 it says so."""
 
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]  # as above
+    __pydantic_config__ = CLOSED  # type: ignore[misc]  # as above
 
     type: Literal["FeatureCollection"]
     features: Annotated[list[StoreFeature], Field(max_length=200)]
@@ -220,90 +219,6 @@ class NearbyFeatures(TypedDict):
 
 class NearbyGeoJson(RootModel[NearbyFeatures]):
     """A FeatureCollection of points."""
-
-
-# ── Orders ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class OrderStore(Told):
-    """The store as it was when the order came to it."""
-
-    store_id: str
-    name: str | None
-    address: str | None
-    lat: float
-    lon: float
-    distance_m: Metres
-
-
-class OrderAnswer(Told):
-    """``store`` and ``eta`` are null once no store can fulfil it; prices are those of the placing."""
-
-    order_id: str
-    status: Status
-    attempt: Annotated[int, Field(ge=1)]
-    store: OrderStore | None
-    eta: Eta | None
-    lines: list[PricedLine]
-    hold_expires_at: Instant | None
-    promised_by: Instant | None
-    created_at: Instant
-    updated_at: Instant
-    channel: str | None
-    campaign: str | None
-
-
-class OrdersAnswer(Told):
-    orders: list[OrderAnswer]
-    next_cursor: str | None
-
-
-class _Refusal(Problem):
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]  # as above
-
-    outcome: NotRequired[Literal["unfulfillable"]]
-    reason: NotRequired[UnfulfillableReason]
-    reason_detail: NotRequired[dict[str, Any]]
-    nearest_miss: NotRequired[NearestMiss | None]
-    certificate: NotRequired[Certificate]
-    passed_over: NotRequired[Annotated[list[PassedOver], Field(max_length=200, description="With explain")]]
-    passed_over_total: NotRequired[Count]
-    passed_over_reasons: NotRequired[dict[ReasonText, Count]]
-    order_status: NotRequired[Annotated[Status, Field(description="With invalid_transition: the order's status")]]
-    allowed: NotRequired[Annotated[list[str], Field(description="With invalid_transition: the actions it allows")]]
-
-
-class RefusalAnswer(RootModel[_Refusal]):
-    """RFC 9457, with what a quote says where no store can, and what is allowed where the state forbids it."""
-
-
-class OneOrder(Told):
-    status: int
-    body: OrderAnswer | _Refusal
-
-
-class OrdersPlacedAnswer(Told):
-    orders: list[OneOrder]
-
-
-class OrderEvent(Told):
-    order_id: str
-    seq: Annotated[int, Field(ge=1, description="Counts from 1 by order, without gaps")]
-    at: Instant
-    event: str
-    status: Status
-    attempt: Annotated[int, Field(ge=1)]
-    store_id: str | None
-    detail: dict[str, Any] | None
-
-
-class OrderEventsAnswer(Told):
-    events: list[OrderEvent]
-
-
-class EventsAnswer(Told):
-    events: list[OrderEvent]
-    after: Annotated[str, Field(description="Send it to get what comes behind these")]
 
 
 # ── Stores and stock ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -384,92 +299,6 @@ class CountAnswer(Told):
     unchanged: Count
     newer_kept: Annotated[int, Field(ge=0, description="Rows that stay, for they were counted later")]
     removed: Annotated[int, Field(ge=0, description="Rows with stock that a whole count does not name")]
-
-
-# ── Imports ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class RowNote(Told):
-    row: Count
-    column: str | None
-    code: str
-    message: str
-
-
-class PlaceNote(Told):
-    place: str
-    detail: str
-
-
-class ChangedNote(Told):
-    """What an undo has left as it is, since it was changed after the import.
-
-    ``sku`` null: the store itself; ``store_id`` null: the item of the partner's code ``sku``.
-    """
-
-    store_id: str | None
-    sku: str | None
-
-
-class UndoNote(TypedDict, total=False):
-    """What an undo has put back and what it has kept, stores or shelf rows; ``code`` where it stopped in the middle."""
-
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]  # as above
-
-    restored: Required[Count]
-    kept: Required[Count]
-    samples: Required[list[ChangedNote]]
-    code: str
-    message: str
-
-
-class ImportReport(TypedDict, total=False):
-    """Samples and counts of what was wrong or odd; ``code`` and ``message`` when the import as a whole failed."""
-
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]  # as above
-
-    file: Annotated[dict[str, Any], Field(description="What the file was found to be: ``format``, ``encoding``")]
-    errors: list[RowNote | PlaceNote]
-    errors_by_code: dict[str, Count]
-    ignored_by_code: dict[str, Count]
-    warnings: list[RowNote]
-    warnings_by_code: dict[str, Count]
-    not_removed: str
-    not_zeroed: str
-    read_as_part: str
-    undo: UndoNote
-    code: str
-    message: str
-
-
-class ImportAnswer(Told):
-    """``rows = created + updated + unchanged + failed + ignored`` once it is done."""
-
-    import_id: str
-    kind: Literal["stores", "stock", "items"]
-    partner: str
-    status: Literal["running", "done", "failed", "undone"]
-    dry_run: bool
-    mode: Literal["merge", "replace", "snapshot", "partial"]
-    filename: str | None
-    applies: str | None
-    created_at: Instant
-    ended_at: Instant | None
-    rows: Count
-    created: Count
-    updated: Count
-    unchanged: Count
-    removed: Count
-    failed: Count
-    ignored: Count
-    warnings: Count
-    progress: Annotated[float, Field(ge=0, le=1)]
-    report: ImportReport
-
-
-class ImportsAnswer(Told):
-    imports: list[ImportAnswer]
-    next_cursor: str | None
 
 
 # ── Operating ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -14,7 +14,6 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import AfterValidator
 from starlette.responses import Response, StreamingResponse
 
-from dispatch.api.answers import ImportAnswer, ImportsAnswer
 from dispatch.api.cursors import Cursors, between_moments, damaged_cursor, moment_of_us, us_of
 from dispatch.api.documents import (
     ATTACHMENT,
@@ -28,6 +27,7 @@ from dispatch.api.documents import (
     workbook_content,
 )
 from dispatch.api.files_sent import XLSX, made_file, sent_and_closed
+from dispatch.api.import_answers import ImportAnswer, ImportsAnswer
 from dispatch.api.places import split_commas
 from dispatch.api.problems import Problem
 from dispatch.api.rendering import import_told

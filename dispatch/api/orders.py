@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from dispatch.api import answers
+from dispatch.api import order_answers
 from dispatch.api.bodies import body_of, parsed, read_json
 from dispatch.api.cursors import (
     FIRST_MOMENT,
@@ -90,9 +90,11 @@ async def _order_sent(request: Request) -> PlainOrder | OrderIn:
     openapi_extra=json_request(OrderIn),
     responses=responses_of(
         {
-            200: answer("The order was placed before, and is told as it is now", answers.OrderAnswer, headers=REPLAY),
-            201: answer("The order", answers.OrderAnswer, headers=VERSION),
-            409: answer("None can, or the id is taken", {"application/problem+json": answers.RefusalAnswer}),
+            200: answer(
+                "The order was placed before, and is told as it is now", order_answers.OrderAnswer, headers=REPLAY
+            ),
+            201: answer("The order", order_answers.OrderAnswer, headers=VERSION),
+            409: answer("None can, or the id is taken", {"application/problem+json": order_answers.RefusalAnswer}),
         },
         400,
         404,
@@ -169,7 +171,7 @@ def _answer(order: StoredOrder, version: Version, datum: Datum, *, changed: bool
 @router.get(
     "/orders/{order_id}",
     summary="An order",
-    responses=responses_of({200: answer("The order as it is now", answers.OrderAnswer)}, 400, 404, 409, 422),
+    responses=responses_of({200: answer("The order as it is now", order_answers.OrderAnswer)}, 400, 404, 409, 422),
 )
 async def get_order(
     order_id: InPath, asked: Annotated[OrderAsked, Query()], service: TheService, _min_version: TheMinVersion
@@ -182,7 +184,7 @@ async def get_order(
 @router.get(
     "/orders/{order_id}/events",
     summary="What has happened to an order",
-    responses=responses_of({200: answer("All of it, in order", answers.OrderEventsAnswer)}, 400, 404, 409, 422),
+    responses=responses_of({200: answer("All of it, in order", order_answers.OrderEventsAnswer)}, 400, 404, 409, 422),
 )
 async def get_events_of_order(
     order_id: InPath, _asked: Annotated[NothingAsked, Query()], service: TheService, _min_version: TheMinVersion
@@ -199,8 +201,8 @@ async def get_events_of_order(
     openapi_extra=action_request(),
     responses=responses_of(
         {
-            200: answer("The order as it is now", answers.OrderAnswer, headers=VERSION | REPLAY),
-            409: answer("Not in this state, or none can", {"application/problem+json": answers.RefusalAnswer}),
+            200: answer("The order as it is now", order_answers.OrderAnswer, headers=VERSION | REPLAY),
+            409: answer("Not in this state, or none can", {"application/problem+json": order_answers.RefusalAnswer}),
         },
         400,
         404,
@@ -240,7 +242,7 @@ async def post_action(
 @router.get(
     "/orders",
     summary="Orders, newest first",
-    responses=responses_of({200: answer("A page of them", answers.OrdersAnswer)}, 400, 404, 422),
+    responses=responses_of({200: answer("A page of them", order_answers.OrdersAnswer)}, 400, 404, 422),
 )
 async def get_orders(
     asked: Annotated[OrdersAsked, Query()], service: TheService, _min_version: TheMinVersion
@@ -280,7 +282,7 @@ def _before(position: tuple[int, str, str] | None) -> tuple[datetime, str, str]:
 @router.get(
     "/events",
     summary="What has happened to all orders",
-    responses=responses_of({200: answer("Events, and where to go on", answers.EventsAnswer)}, 400, 422),
+    responses=responses_of({200: answer("Events, and where to go on", order_answers.EventsAnswer)}, 400, 422),
 )
 async def get_events(
     asked: Annotated[EventsAsked, Query()], service: TheService, _min_version: TheMinVersion
@@ -300,7 +302,7 @@ async def get_events(
     summary="Place many orders",
     openapi_extra=json_request(OrdersIn),
     responses=responses_of(
-        {200: answer("An answer each, in order", answers.OrdersPlacedAnswer, headers=VERSION)}, 400, 413, 415, 422
+        {200: answer("An answer each, in order", order_answers.OrdersPlacedAnswer, headers=VERSION)}, 400, 413, 415, 422
     ),
 )
 async def post_orders(sent: Annotated[OrdersIn, Depends(body_of(OrdersIn))], service: TheService) -> Response:
