@@ -67,6 +67,15 @@ def test_as_rows_come_guesses_stay_near_and_within_the_rows() -> None:
         assert 0 <= last <= len(slots)
 
 
+def test_as_many_marks_of_more_blocks_are_others() -> None:
+    rows, table = rows_of(np.arange(0, 2 * BLOCK, 8))
+    before = len(rows.marks)
+    beyond = 3 * BLOCK + 5
+    rows.take_in(np.array([beyond]))
+    assert len(rows.marks) == before, "the test wants twice the blocks, with half the marks each"
+    assert farthest_off(table, rows.slots(), 4 * BLOCK) < 20
+
+
 def test_of_fewer_rows_than_there_were_a_guess_is_still_within_them() -> None:
     rng = np.random.default_rng(SEED)
     rows, table = rows_of(uneven(rng, 2 * BLOCK, stretch=8_192))
