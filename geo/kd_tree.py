@@ -178,7 +178,7 @@ def nearest_of(
         for i in range(first, end):
             dx, dy, dz = points[i, 0] - x, points[i, 1] - y, points[i, 2] - z
             away = dx * dx + dy * dy + dz * dz
-            if away <= worst:
+            if away <= worst:  # NaN, of one that is gone, is not
                 found, worst = _put(points[i, 3], away, found, worst, count, found_ids, squares)
     return found
 
@@ -188,7 +188,7 @@ def _put(
     id: float, square: float, found: int, worst: float, count: int, ids: IntArray, squares: FloatArray
 ) -> tuple[int, float]:
     """Put a point in its place among those found, if it has one; how many they are, and what none may exceed now."""
-    if not square <= worst or (found == count and square == worst):
+    if square > worst or (found == count and square == worst):
         return found, worst
     place = found if found < count else count - 1
     found = min(found + 1, count)
