@@ -15,6 +15,7 @@ from dispatch.domain.nearest import nearest
 from dispatch.domain.question import Line, Question, Reason, Strategy
 from dispatch.domain.selection import select
 from dispatch.domain.stores import Store
+from dispatch.replica.replica import Replica
 from dispatch.storage.feed import StoreRow
 from geo.cells import cell_of
 from geo.coordinates import LatLon
@@ -126,28 +127,41 @@ def test_the_sizes_of_batches_do_not_show_in_the_answer(name: str, monkeypatch: 
         assert wrong is None, f"seed {SEED}, question {number}: {wrong}"
 
 
-def test_who_has_all_but_delivers_elsewhere_is_told_for_that_and_one_that_passes_behind_it_wins() -> None:
-    door = LatLon(lat=25.03, lon=121.56)
-    elsewhere = shapely.box(121.57, 25.0, 121.6, 25.1)
+DOOR = LatLon(lat=25.03, lon=121.56)
+ELSEWHERE = shapely.box(121.57, 25.0, 121.6, 25.1)
+FOR_TEA = Question(destination=DOOR, lines=(Line("tea", 1),), promise_s=3600, now_s=NOW_S, start_s=NOW_S)
 
+
+def who_has_tea(zones: list[shapely.Polygon | None]) -> Replica:
+    """Stores that deliver in these zones, each farther north of the door than the one before."""
+    rows = []
+    for number, zone in enumerate(zones):
+        place = LatLon(lat=25.031 + 0.001 * number, lon=121.56)
+        store = Store(store_id=f"S{number}", place=place, timezone="UTC", delivery_zone=zone)
+        rows.append(StoreRow(store, number + 1, cell_of(place), 0, None))
+    shelf = Shelf(np.arange(len(zones)), np.full(len(zones), 9), np.full(len(zones), NOW_S))
+    return replica_of(rows, {"tea": shelf})
+
+
+def test_stores_that_deliver_elsewhere_are_passed_over_without_the_search_by_batches() -> None:
+    replica = who_has_tea([ELSEWHERE, ELSEWHERE, None, ELSEWHERE, None])
+    asked = structs.replace(FOR_TEA, alternatives=1, exclude_stores=frozenset({"S2"}))
+    for question_, expected in ((FOR_TEA, ["S2"]), (asked, ["S4"]), (FOR_TEA, ["S2"])):
+        quick = nearest(replica, question_, replica.stock.numbers(question_.lines), replica.travel, tell_miss=True)
+        assert quick is not None, "it was left to the search by batches"
+        assert quick.winner is not None
+        assert [one.store_id for one in (quick.winner, *quick.alternatives)] == expected
+
+
+def test_who_has_all_but_delivers_elsewhere_is_told_for_that_and_one_that_passes_behind_it_wins() -> None:
     def answer(zones: list[shapely.Polygon | None]) -> Selection:
-        rows = []
-        for number, zone in enumerate(zones):
-            place = LatLon(lat=25.031 + 0.001 * number, lon=121.56)
-            store = Store(store_id=f"S{number}", place=place, timezone="UTC", delivery_zone=zone)
-            rows.append(StoreRow(store, number + 1, cell_of(place), 0, None))
-        every = np.arange(len(zones))
-        shelf = Shelf(every, np.full(len(zones), 9), np.full(len(zones), NOW_S))
-        return select(
-            replica_of(rows, {"tea": shelf}),
-            Question(destination=door, lines=(Line("tea", 1),), promise_s=3600, now_s=NOW_S, start_s=NOW_S),
-        )
+        return select(who_has_tea(zones), FOR_TEA)
 
     for count in (1, 20):
-        miss = answer([elsewhere] * count).miss
+        miss = answer([ELSEWHERE] * count).miss
         assert miss is not None
         assert (miss.store_id, miss.reason) == ("S0", Reason.OUTSIDE_DELIVERY_ZONE)
-    winner = answer([elsewhere, elsewhere, None, None]).winner
+    winner = answer([ELSEWHERE, ELSEWHERE, None, None]).winner
     assert winner is not None
     assert winner.store_id == "S2"
 
