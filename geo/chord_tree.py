@@ -124,9 +124,8 @@ class ChordTree:
     def begin_merge(self) -> Merge:
         """A merge of what is there now. A second one that is begun before its end takes the first one's place."""
         self._changed = set()
-        points = self._tree.points
-        stay = points[~np.isnan(points[:, 0])]
-        return Merge(self, self._changed, np.concatenate((stay, self._tail_points[: self._tail])), room=len(self._at))
+        tail = self._tail_points[: self._tail].copy()
+        return Merge(self, self._changed, self._tree.points, tail, room=len(self._at))
 
     def _finish(self, built: _Built, changed: set[int]) -> None:
         tail, at = self._tail_points[: self._tail].tolist(), self._at
@@ -152,16 +151,21 @@ class ChordTree:
 class Merge:
     """A tree in the making: ``build`` in any thread, then ``finish`` in the one that the points belong to."""
 
-    def __init__(self, of: ChordTree, changed: set[int], points: FloatArray, *, room: int) -> None:
+    def __init__(self, of: ChordTree, changed: set[int], points: FloatArray, tail: FloatArray, *, room: int) -> None:
         self._of = of
         self._changed = changed
         self._points = points
+        self._tail = tail
         self._room = room
         self._built: _Built | None = None
 
     def build(self) -> None:
         """Do the work; nothing of it is seen yet."""
-        self._built = _Built(self._points[:, 3].astype(np.int64), self._points[:, :3], room=self._room)
+        # A copy first: points may go meanwhile. Whether one that does is in it or not, ``finish`` knows that it went.
+        points = np.concatenate((self._points, self._tail))
+        points = points[~np.isnan(points[:, 0])]
+        # In one piece, or ``geo.kd_tree`` would be compiled for it anew.
+        self._built = _Built(points[:, 3].astype(np.int64), np.ascontiguousarray(points[:, :3]), room=self._room)
 
     def finish(self) -> None:
         """Let searches use the tree, with what has changed since; nothing if another merge took its place."""

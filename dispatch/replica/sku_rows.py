@@ -82,7 +82,7 @@ class RowTable:
 
     ``places`` has a line a sku number: the addresses of ``low``, ``value`` and ``starts`` (see SkuRows), how many
     blocks there are, 0 for a sku without rows, and how many rows; then the address of ``marks`` and how many bits of a
-    slot lie between two, and a number that makes it a line of a processor's cache.
+    slot lie between two, and a number that is not used, so that a line has 64 bytes.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,7 @@
 """The tree of chords against looking at every point, while points come, go, and are merged."""
 
 import threading
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from geo.chord_tree import ChordTree, Merge
+from geo.kd_tree import _arrange, _halve
 
 # Few places, so that many points share one and many chords are equal.
 _PLACES = st.tuples(*[st.integers(-2, 2).map(float)] * 3)
@@ -120,3 +122,15 @@ def test_the_backlog_stays_bounded_where_nobody_merges() -> None:
     assert tree.backlog <= 16_384
     assert tree.nearest((39_999.0, 0.0, 0.0), 2).tolist() == [39_999, 39_998]
     assert tree.nearest((0.0, 0.0, 0.0), 2).tolist() == [0, 1]
+
+
+def test_a_merge_needs_nothing_compiled_that_a_new_tree_does_not() -> None:
+    rng = np.random.default_rng(20261128)
+    tree = ChordTree(np.arange(100), rng.normal(0.0, 1000.0, (100, 3)))
+    compiled: list[Any] = [_arrange, _halve]
+    before = [list(function.signatures) for function in compiled]
+    tree.remove(7)
+    tree.add(100, (1.0, 2.0, 3.0))
+    tree.merge()
+    assert [list(function.signatures) for function in compiled] == before
+    assert len(tree) == 100
