@@ -48,7 +48,7 @@ class Hit(NamedTuple):
 
 
 class PointIndex:
-    """Points by small non-negative ids; memory is about 60 bytes a point and 48 for each id up to the largest.
+    """Points by small non-negative ids; memory is about 40 bytes a point and 48 for each id up to the largest.
 
     Raises ValueError for an id that is negative or given twice, and for coordinates out of range.
     """
@@ -80,6 +80,7 @@ class PointIndex:
         xyz = earth_centred(lats, lons)
         self._xyz[ids] = xyz
         self.tree = ChordTree(ids, xyz)
+        """Its ``parts`` are what compiled searches by chord are given (geo/kd_tree.py)."""
 
     def __len__(self) -> int:
         return self._count
@@ -282,6 +283,7 @@ class PointIndex:
         self.lats, self.lons, self.xyz = self._lats.view(), self._lons.view(), self._xyz.view()
         self.lats.flags.writeable = self.lons.flags.writeable = self.xyz.flags.writeable = False
         self.parts = self.xyz, self.lats, self.lons
+        """For compiled code, the same tuple as long as they hold."""
 
 
 def _check_radius(radius_m: float) -> None:

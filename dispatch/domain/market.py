@@ -110,11 +110,11 @@ class StockView(Protocol):
         ...
 
 
-type Passing = tuple[int, int, int, int, int, bool, float, float, float]
+type Passing = tuple[int, int, int, int, int, int, float, float, float]
 """A store that was asked, how long the parts of a promise take there, and where it is (degrees).
 
-Its slot, ``prepare_s``, ``queue_s``, ``courier_s``, ``handover_s``, whether it has a zone, ``lat``, ``lon``, and
-``delivery_radius_m``. A plain tuple, for it is taken apart at once.
+Its slot, ``prepare_s``, ``queue_s``, ``courier_s``, ``handover_s``, whether it has a zone (1 or 0), ``lat``, ``lon``,
+and ``delivery_radius_m``. A plain tuple, for it is taken apart at once.
 """
 
 

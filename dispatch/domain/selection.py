@@ -50,6 +50,7 @@ def select(
     Raises what ``travel`` raises.
     """
     travel = market.travel if travel is None else travel
+    # As ``_at_once``; every quote comes here, and is spared a call.
     try:
         numbers = market.stock.numbers(question.lines)
     except KeyError as unknown:

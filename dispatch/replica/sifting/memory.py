@@ -56,7 +56,7 @@ TOLD: Final = np.dtype([
     ("handover_s", np.int64), ("has_zone", np.int64),
     ("lat", np.float64), ("lon", np.float64), ("delivery_radius_m", np.float64),
 ])  # fmt: skip
-"""What is told of a store, as ``dispatch.domain.market.Passing``."""
+"""What is told of a store, in the order of ``dispatch.domain.market.Passing``, which is read from it."""
 
 
 @compiled(inline="always")
