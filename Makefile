@@ -1,7 +1,7 @@
 # What a person may do here. Recipes are POSIX sh, and continuous integration calls the same targets (.ci/run).
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint type bench faults fmt lock clean
+.PHONY: help setup run test test-browser pictures lint type bench faults fmt lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,13 +9,13 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The stamp holds a checksum of what was installed, so that a fresh checkout's file times do not matter. A candidate
 # is run before it is believed: the shims of pyenv and the python3 of a Debian without venv are there and yet fail.
 setup: ## make .venv from the locked versions (nothing to do: returns at once)
 	@set -eu; \
-	wanted=$$(cat requirements-dev.lock pyproject.toml | cksum); \
+	wanted=$$(cat requirements-dev.lock pyproject.toml hatch_build.py dispatch/web/package-lock.json | cksum); \
 	usable='import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 12))'; \
 	if [ "$$(cat $(VENV)/.installed 2>/dev/null)" = "$$wanted" ] && $(BIN)/python -c "$$usable" 2>/dev/null; then exit 0; fi; \
 	if ! $(BIN)/python -m pip --version >/dev/null 2>&1 || ! $(BIN)/python -c "$$usable" 2>/dev/null; then \
@@ -35,7 +35,7 @@ setup: ## make .venv from the locked versions (nothing to do: returns at once)
 	echo "setup: installing the locked versions"; \
 	$(BIN)/python -m pip install -qq --no-input --disable-pip-version-check --require-hashes -r requirements-dev.lock \
 	  || { echo "setup: the locked versions could not be installed (see above); is the package index reachable?" >&2; exit 1; }; \
-	echo "setup: installing lifecircle itself"; \
+	echo "setup: installing lifecircle itself, and what its pages are made with"; \
 	$(BIN)/python -m pip install -qq --no-input --disable-pip-version-check --no-deps --no-build-isolation -e .; \
 	echo "setup: compiling the search (half a minute)"; \
 	$(BIN)/python -m dispatch.replica.warming; \
@@ -46,6 +46,14 @@ run: setup ## start the service with the demo city on http://127.0.0.1:8000 (ARG
 
 test: setup ## run all tests (ARGS="-k name" for some of them)
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-browser: setup ## run the tests of the pages, in Chromium, and fail where there is none
+	@$(BIN)/python -c "import sys; from tests.browser.chromium import find_chromium; sys.exit(not find_chromium())" || { \
+	  echo "test-browser: needs Chromium, and Chinese letters; on Debian: apt-get install chromium fonts-noto-cjk" >&2; exit 1; }
+	@$(BIN)/python -m pytest tests/browser $(ARGS)
+
+pictures: ## make the pictures of the documentation anew, from the tests of the pages
+	@DISPATCH_PICTURES=docs/pictures $(MAKE) --no-print-directory test-browser
 
 lint: setup ## check form and the arrows between the packages
 	@$(BIN)/ruff check --quiet .

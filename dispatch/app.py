@@ -16,6 +16,7 @@ from dispatch.api import closures, finding, imports, lateness, movements, operat
 from dispatch.api.docs_page import serve_docs_page
 from dispatch.api.documents import DESCRIPTION, describe
 from dispatch.api.envelope import Envelope
+from dispatch.api.pages import serve_pages
 from dispatch.api.problems import answer_with_problems
 from dispatch.api.shortcuts import Shortcut, ShortcutApp
 from dispatch.api.state import Limits, Service
@@ -277,6 +278,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, settle: Callable[[
         strict_content_type=False,
     )
     serve_docs_page(app)
+    serve_pages(app, tiles_url=None)
     answer_with_problems(app)
     for module in (finding, reach, orders, stores, closures, movements, partners, imports, lateness, operating):
         app.include_router(module.router)

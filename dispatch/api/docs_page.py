@@ -5,14 +5,14 @@ from typing import Final
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 _FILES: Final = "/docs/files"
 
 
 def serve_docs_page(app: FastAPI) -> None:
-    """Serve Swagger UI at /docs, from the files of a wheel, and lead there from the root."""
+    """Serve Swagger UI at /docs, from the files of a wheel."""
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
@@ -24,9 +24,5 @@ def serve_docs_page(app: FastAPI) -> None:
             swagger_favicon_url=f"{_FILES}/favicon-32x32.png",
             swagger_ui_parameters={"tryItOutEnabled": True, "displayRequestDuration": True},
         )
-
-    @app.get("/", include_in_schema=False)
-    async def root() -> Response:
-        return RedirectResponse("/docs")
 
     app.mount(_FILES, StaticFiles(directory=str(resources.files("fastapi_swagger") / "resources")), name="docs files")

@@ -14,9 +14,3 @@ async def test_the_page_and_all_that_it_loads_come_from_the_service(app_client: 
     for address in loaded:
         assert address.startswith("/"), address
         assert (await app_client.get(address)).status_code == 200, address
-
-
-async def test_the_root_leads_to_the_page(app_client: Api) -> None:
-    answer = await app_client.get("/")
-    assert answer.status_code == 307
-    assert answer.headers["location"].endswith("/docs")

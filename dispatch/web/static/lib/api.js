@@ -1,0 +1,80 @@
+// The public API, as any client asks it.
+
+/** What the service says is wrong. `errors` name places in what was sent; `body` is the whole problem. */
+export class Problem extends Error {
+  constructor(status, body) {
+    super(body.detail ?? body.title ?? String(status));
+    this.status = status;
+    this.code = body.code ?? "unknown";
+    this.errors = body.errors ?? [];
+    this.body = body;
+  }
+}
+
+let bearer = null;
+// What this page has written, so that its next reads see it.
+let version = null;
+
+/** Who asks from now on: a token, or null for nobody in particular. */
+export function askAs(token) {
+  bearer = token;
+}
+
+/**
+ * The answer to a request: `{status, body, headers}`; body is the JSON, or the text of what is none.
+ * Values of `query` that are null or empty are left out, and lists repeat their name.
+ * Throws Problem; of a service that cannot be reached with status 0 and code `unreachable`.
+ */
+export async function send(method, path, { query, json, body, headers, signal, accept } = {}) {
+  const sent = new Headers(headers);
+  sent.set("Accept", accept ?? "application/json");
+  if (bearer !== null) sent.set("Authorization", `Bearer ${bearer}`);
+  if (method === "GET" && version !== null) sent.set("Dispatch-Min-Version", version);
+  if (json !== undefined) sent.set("Content-Type", "application/json");
+  let answer;
+  try {
+    answer = await fetch(address(path, query), {
+      method, headers: sent, signal, body: json === undefined ? body : JSON.stringify(json),
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(0, { code: "unreachable", detail: error.message });
+  }
+  version = answer.headers.get("Dispatch-Version") ?? version;
+  const told = await read(answer);
+  if (!answer.ok) throw new Problem(answer.status, typeof told === "object" && told !== null ? told : { detail: told });
+  return { status: answer.status, body: told, headers: answer.headers };
+}
+
+/** What a GET tells. */
+export async function get(path, query, options) {
+  return (await send("GET", path, { query, ...options })).body;
+}
+
+/** What a POST tells. */
+export async function post(path, json, options) {
+  return (await send("POST", path, { json, ...options })).body;
+}
+
+/** A path and its query. */
+export function address(path, query) {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query ?? {})) {
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one !== null && one !== undefined && one !== "") search.append(name, one);
+    }
+  }
+  const text = search.toString();
+  return text === "" ? path : `${path}?${text}`;
+}
+
+/** A part of a path, whatever is in it. */
+export function step(text) {
+  return encodeURIComponent(text);
+}
+
+async function read(answer) {
+  const type = answer.headers.get("Content-Type") ?? "";
+  if (answer.status === 204 || answer.status === 304) return null;
+  return type.includes("json") ? answer.json() : answer.text();
+}

@@ -1,0 +1,3 @@
+import { topBar } from "../lib/parts.js";
+
+document.body.append(topBar("lifecircle"));
