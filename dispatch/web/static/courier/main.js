@@ -108,7 +108,7 @@ function drawWay(status) {
   const route = note.route?.properties;
   const way = h("section", { class: "card way", "aria-label": t("map") }, mapElement,
     route && h("p", { class: "soft small" }, t("way", { distance: distance(route.length_m), time: duration(route.travel_s) })));
-  fill(body, where.element, status === "picked_up" ? [customerPart(note.customer), way] : [way, customerPart(note.customer)], goodsPart(note));
+  fill(body, where.element, way, status === "picked_up" ? null : customerPart(note.customer), goodsPart(note));
   fillSteps(steps, stepsBar(note, status, (action) => {
     refusal = null;
     outbox.put(action);

@@ -24,8 +24,9 @@ export function whereTo(note, status) {
     h("div", { class: "row" }, heading, by && h("span", { class: "row end by" }, h("span", {}, t(isToDoor ? "bring_by" : "fetch_by", { time: clockAs(by, note.pickup_by ?? by) })), left)),
     h("div", {}, place.name && h("p", { class: "place-name" }, place.name),
       h("p", { class: place.address ? "place-address" : "soft" }, place.address ?? t("no_address"))),
+    isToDoor && customer?.note && h("p", { class: "notice wish" }, customer.note),
     navigation(place.links),
-    !isToDoor && store?.phone && callButton(store.phone, "call_store"));
+    isToDoor ? customer?.phone && callButton(customer.phone, "call") : store?.phone && callButton(store.phone, "call_store"));
 
   function refresh() {
     if (!by) return;

@@ -69,7 +69,7 @@ export function noteView() {
 function parts(note, place) {
   const { customer, store } = note;
   return [
-    h("p", { class: "row" }, h("span", { class: "tag quiet" }, statusWord(note.status)), times(note)),
+    h("p", { class: "row" }, h("span", { class: "tag" }, statusWord(note.status)), times(note)),
     h("div", { class: "note-columns" },
       h("div", { class: "stack" },
         part(t("deliver_to"), "note-to",
