@@ -180,26 +180,34 @@ class _Network:
         return self._ask(asked)
 
     def points(self, place: _At, door: _At) -> FloatArray | None:
-        """The way from the place to the door, lon, lat; None where there is none.
-
-        By the hints of a table it begins and ends on the very roads that the table's ways do: asked for by itself,
-        without the place of the large network, it might be one on another.
-        """
+        """The way from the place to the door, lon, lat, on the roads that a table meets; None where there is none."""
         met = self.table([place], door, hints=True)
+        ends = (met["sources"][0], met["destinations"][0])
+        route = self._route((place, door), hints=[str(end["hint"]) for end in ends])
+        met_at = [*self.met(met, "sources"), *self.met(met, "destinations")]
+        if route is None or [*self.met(route, "waypoints")] != met_at:
+            # Asked for by themselves, both are on a small network; where the large one was met there is no other.
+            route = self._route(met_at)
+        if route is None:
+            return None
+        line = route["routes"][0]["geometry"]["coordinates"]
+        return np.array([(point[0], point[1]) for point in line], dtype=np.float64)
+
+    def _route(self, places: Sequence[_At], **how: Any) -> Any:
+        """OSRM's answer for the route between two places; None where there is none."""
         asked = self._routes(
-            coordinates=[(lon, lat) for lat, lon in (place, door)],
-            hints=[str(met[ends][0]["hint"]) for ends in ("sources", "destinations")],
+            coordinates=[(lon, lat) for lat, lon in places],
             overview="full",
             geometries="geojson",
             generate_hints=False,
+            **how,
         )
         try:
-            [route] = self._engine.Route(asked)["routes"]
+            return self._engine.Route(asked)
         except RuntimeError as error:
             if str(error).startswith(_NO_ROUTE):
                 return None
             raise EngineUnavailable(f"osrm cannot answer: {' '.join(str(error).split())[:200]}") from error
-        return np.array([(point[0], point[1]) for point in route["geometry"]["coordinates"]], dtype=np.float64)
 
     def _ask(self, asked: Any) -> Any:
         try:
