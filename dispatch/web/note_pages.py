@@ -10,7 +10,7 @@ from math import ceil, cos, radians
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from dispatch.ingest.values import BadValueError, currency_of
+from dispatch.ingest.values import currency_of
 from dispatch.web.documents import COLOURS, document, headers_of, row, table, time
 from dispatch.web.note_words import NoteWords
 
@@ -157,10 +157,7 @@ def _lines(lines: Sequence[Told], words: NoteWords) -> str:
 def _price(minor: int | None, currency: str | None, words: NoteWords) -> str:
     if minor is None or currency is None:
         return words.no_price
-    try:
-        code, decimals = currency_of(currency)
-    except BadValueError:  # a store may count in what ISO 4217 does not know
-        code, decimals = currency, 0
+    code, decimals = currency_of(currency)
     return words.each.format(price=f"{Decimal(minor).scaleb(-decimals)} {code}")
 
 
