@@ -55,7 +55,12 @@ async def with_items(api: Api, text: str, **parameters: Any) -> None:
 
 async def test_a_note_tells_what_the_order_and_the_store_say(app_client: Api) -> None:
     app_client.clock.now = clock_of_now().now
-    store = {"name": "Corner", "address": "1 High Street", "phone": "02 1234", "timezone": "Asia/Taipei"}
+    store: dict[str, Any] = {
+        "name": "Corner",
+        "address": "1 High Street",
+        "phone": "02 1234",
+        "timezone": "Asia/Taipei",
+    }
     await app_client.put_store("a", *north(100), **store)
     await app_client.put_stock("a", tea=5, egg=9)
     await with_items(app_client, "partner_code,sku,name,units_per_case\nT2,tea,Tea again,1\nT1,tea,Green tea,1\n")

@@ -1,7 +1,7 @@
 """The shapes of ways: they begin and end where the times are counted from, and take what the times say."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -65,6 +65,11 @@ def valhalla_server() -> Iterator[RoadEngine]:
         yield valhalla_at(server.url)
 
 
+def apart_m(a: Sequence[float] | FloatArray, b: Sequence[float] | FloatArray) -> float:
+    """Of two places, lon, lat."""
+    return float(GEOD.inv(a[0], a[1], b[0], b[1])[2])
+
+
 def metres_between(points: FloatArray) -> FloatArray:
     lons, lats = points.T
     return np.asarray(GEOD.inv(lons[:-1], lats[:-1], lons[1:], lats[1:])[2])
@@ -99,14 +104,14 @@ def test_a_line_takes_what_its_way_takes_and_meets_both_ends_as_far_off_the_road
         # OSRM's tables and routes each round their own sums, to tenths of a second.
         assert line.seconds == pytest.approx(ways.seconds[0], abs=0.11), f"seed {SEED}: {start} to {door}"
         first, last = line.points[0], line.points[-1]
-        place_leg_m = GEOD.inv(start.lon, start.lat, *first)[2]
-        door_leg_m = GEOD.inv(*last, door.lon, door.lat)[2]
+        place_leg_m = apart_m(start.lon_lat(), first)
+        door_leg_m = apart_m(last, door.lon_lat())
         # Shapes have six decimals, and Valhalla's are cut to decimetres.
         assert place_leg_m == pytest.approx(ways.place_leg_m[0], abs=0.5), f"seed {SEED}: {start} to {door}"
         assert door_leg_m == pytest.approx(ways.door_leg_m[0], abs=0.5), f"seed {SEED}: {start} to {door}"
         length_m = metres_between(line.points).sum()
         assert length_m / engine.top_speed_mps(mode) <= line.seconds + 1, f"seed {SEED}: {start} to {door}"
-        straight_m = GEOD.inv(*first, *last)[2]
+        straight_m = apart_m(first, last)
         assert length_m >= straight_m - 0.01
         shown += 1
     assert shown > tries // 2
@@ -155,8 +160,8 @@ def test_a_line_is_on_the_network_that_the_time_is_of(tmp_path: Path) -> None:
     line = engine.line(store, door, Mode.EBIKE)
     assert line is not None
     assert line.seconds == ways_there.seconds[0]
-    assert GEOD.inv(store.lon, store.lat, *line.points[0])[2] == pytest.approx(ways_there.place_leg_m[0], abs=0.1)
-    assert GEOD.inv(*line.points[-1], door.lon, door.lat)[2] == pytest.approx(ways_there.door_leg_m[0], abs=0.1)
+    assert apart_m(store.lon_lat(), line.points[0]) == pytest.approx(ways_there.place_leg_m[0], abs=0.1)
+    assert apart_m(line.points[-1], door.lon_lat()) == pytest.approx(ways_there.door_leg_m[0], abs=0.1)
     assert ways_there.place_leg_m[0] > 20, "it walks to the large network"
 
 
