@@ -50,6 +50,8 @@ figure { margin: 0; }
 @media print and (max-width: 90mm) {
   @page { margin: 2mm; }
   body { font-size: 9pt; }
+  h1, .due { font-size: 11pt; }
+  h2 { font-size: 9pt; }
 }
 """
 )
@@ -112,7 +114,7 @@ def _local(at: str, timezone: str) -> str:
 
 def _store(store: Told, words: NoteWords) -> str:
     name = store["store_id"] if store["name"] is None else f"{store['name']} ({store['store_id']})"
-    return _typed([(words.name, name), (words.address, store["address"]), (words.phone, store["phone"])])
+    return _typed([(words.store_name, name), (words.address, store["address"]), (words.phone, store["phone"])])
 
 
 def _customer(customer: Told | None, words: NoteWords) -> str:

@@ -26,6 +26,7 @@ class NoteWords:
     store: str
     customer: str
     no_customer: str
+    store_name: str
     name: str
     phone: str
     address: str
@@ -63,6 +64,7 @@ _ENGLISH: Final = NoteWords(
     store="From the store",
     customer="To the customer",
     no_customer="Nothing is told of the customer.",
+    store_name="Name",
     name="Name",
     phone="Phone",
     address="Address",
@@ -96,14 +98,15 @@ _CHINESE: Final = NoteWords(
     status="状态",
     attempt="第几次派单",
     accept_by="最晚接单",
-    pickup_by="最晚取货",
-    deliver_by="最晚送达",
+    pickup_by="计划取货",
+    deliver_by="计划送达",
     promised_by="承诺送达",
     created_at="下单时间",
     local_time="时间为门店当地时间（{timezone}）。",
     store="取货门店",
     customer="收货人",
     no_customer="没有收货人信息。",
+    store_name="店名",
     name="姓名",
     phone="电话",
     address="地址",
