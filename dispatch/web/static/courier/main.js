@@ -14,6 +14,7 @@ import { whereTo } from "./where.js";
 import { t, words } from "./words.js";
 
 const FINAL = new Set(["link_left", "token_expired", "unknown_token", "not_for_this_token"]);
+const ENDINGS = new Set(["delivered", "failed", "returned"]);
 const UNDER_WAY = new Set(["confirmed", "accepted", "ready", "picked_up"]);
 const READ_AGAIN_MS = 1_000;
 
@@ -39,7 +40,8 @@ async function begin() {
   askAs(decodeURIComponent(location.pathname.split("/")[2] ?? ""));
   try {
     caller = await get("/v1/caller");
-    if (caller.order_id === null) return end("not_for_this_token");
+    // Whoever else may ask the service has no order of their own to bring.
+    if (caller.order_id === null) return end("unknown_token");
     note = await readNote();
   } catch (problem) {
     return failed(problem);
@@ -128,10 +130,10 @@ async function drawMap(way) {
 
 /** Nothing of the customer stays when there is nothing more to bring. */
 function drawDone(status) {
-  const kind = ["delivered", "failed", "returned"].includes(status) ? status : "cancelled";
-  where = kind === "failed" || kind === "cancelled" ? whereTo(note, "failed") : null;
-  fill(body, ending(`done_${kind}`, kind === "delivered" ? "good" : ""), where?.element);
-  fillSteps(steps, null);
+  if (!ENDINGS.has(status)) return end("link_left");
+  where = status === "failed" ? whereTo(note, status) : null;
+  fill(body, ending(`done_${status}`, status === "delivered" ? "good" : ""), where?.element);
+  return fillSteps(steps, null);
 }
 
 function ending(word, kind = "") {

@@ -27,7 +27,7 @@ export function linesSaid({ order, note }) {
 
 /**
  * A card of an entry of StoreOrders: `{element, refresh}`; `refresh` tells the times anew. `does` are what its buttons do:
- * `act(action)`, `decline()`, `handOver()`, `openNote()`, `packed()`.
+ * `act(action)`, `decline()`, `handOver()`.
  */
 export function orderCard(entry, does) {
   const { order, note } = entry;
@@ -36,7 +36,7 @@ export function orderCard(entry, does) {
   const element = h("article", { class: `card order ${order.status}`, "data-order": order.order_id, "aria-label": t("order", { id: order.order_id }) },
     h("header", { class: "row" }, heading, note?.customer?.name && h("span", { class: "soft customer" }, note.customer.name)),
     order.status === "confirmed" && acceptWithin(order, note?.accept_by, times),
-    lines(entry, does),
+    lines(entry),
     note?.customer?.note && h("p", { class: "notice small wish" }, note.customer.note),
     order.status === "failed" ? null : promise(order, times),
     buttons(entry, does),
@@ -62,7 +62,7 @@ function acceptWithin(order, acceptBy, times) {
   return clock;
 }
 
-function lines(entry, does) {
+function lines(entry) {
   const { order, note } = entry;
   const isToPack = order.status === "accepted";
   const packed = isToPack ? packedOf(order) : new Set();
@@ -71,10 +71,7 @@ function lines(entry, does) {
     if (!isToPack) return h("li", {}, said);
     const tick = h("input", {
       type: "checkbox", checked: packed.has(line.sku), "data-focus": `pack ${line.sku}`,
-      onchange: () => {
-        pack(order, line.sku, tick.checked);
-        does.packed();
-      },
+      onchange: () => pack(order, line.sku, tick.checked),
     });
     return h("li", {}, h("label", { class: "row" }, tick, said));
   }));

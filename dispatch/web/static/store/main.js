@@ -17,7 +17,8 @@ import { storeState } from "./state.js";
 import { t } from "./words.js";
 
 const storeId = decodeURIComponent(location.pathname.split("/")[2] ?? "");
-const READ_AGAIN_MS = 5 * 60_000;
+const READ_AGAIN_MS = 2 * 60_000;
+const AFTER_FAILURE_MS = 3_000;
 // A connection that is back at once is nothing to speak of.
 const SAY_OLD_AFTER_MS = 4_000;
 const NOW = { accept: "now_accepted", ready: "now_ready", "pick-up": "now_picked_up", return: "now_returned" };
@@ -30,6 +31,7 @@ const note = noteView();
 let title = storeId;
 let dialog = null;
 let goodSince = null;
+let reading = null;
 
 // ── the frame ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -104,7 +106,6 @@ function does(entry) {
     act: (action) => orders.act(id, action),
     decline: () => open(id, askDecline(entry, (why) => orders.act(id, "decline", why))),
     handOver: () => open(id, askHandOver(entry, () => orders.act(id, "pick-up"))),
-    packed: () => {},
   };
 }
 
@@ -125,8 +126,21 @@ async function readAll() {
     goodSince = null;
     drawOld();
   } catch (problem) {
+    goodSince ??= nowMs();
     if (!orders.isRead) fill(boardView.querySelector(".loading"), problemNotice(problem, readAll));
+    readSoon();
   }
+}
+
+/** What could not be read is not forgotten: everything is read anew. */
+function readSoon(afterMs = AFTER_FAILURE_MS) {
+  clearTimeout(reading);
+  reading = setTimeout(readAll, afterMs);
+}
+
+/** A phone that was asleep, or away from its network, may have a connection that only looks alive. */
+function wake() {
+  if (document.visibilityState === "visible") readSoon(0);
 }
 
 async function begin() {
@@ -143,7 +157,9 @@ async function begin() {
   callPeople();
   readAll();
   follow({ store_id: storeId }, { onState, onEvents });
-  setInterval(() => document.visibilityState === "visible" && readAll(), READ_AGAIN_MS);
+  setInterval(wake, READ_AGAIN_MS);
+  document.addEventListener("visibilitychange", wake);
+  window.addEventListener("online", wake);
   setInterval(() => {
     board.tick();
     callPeople();
@@ -170,7 +186,7 @@ function drawOld() {
 function onEvents(events) {
   state.heard(events);
   const ids = new Set(events.map((event) => event.order_id));
-  for (const id of ids) orders.ask(id).catch(() => {});
+  for (const id of ids) orders.ask(id).catch(() => readSoon());
 }
 
 function nothing() {
