@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from dispatch.api import (
     closures,
+    events,
     finding,
     imports,
     lateness,
@@ -25,6 +26,7 @@ from dispatch.api import (
     reach,
     stores,
 )
+from dispatch.api.cross_origin import answer_pages_of
 from dispatch.api.docs_page import serve_docs_page
 from dispatch.api.documents import DESCRIPTION, describe
 from dispatch.api.envelope import Envelope
@@ -42,6 +44,7 @@ from dispatch.services.background import Background
 from dispatch.services.housekeeping import keep_house
 from dispatch.services.import_processes import ImportProcesses
 from dispatch.services.lateness import keep_lateness_told
+from dispatch.services.live import Hub
 from dispatch.services.metrics import Metrics, keep_metrics
 from dispatch.services.orders.ordering import Ordering
 from dispatch.services.orders.sweeping import keep_sweeping
@@ -223,7 +226,8 @@ async def _serving(
     background = Background()
     writers = writers_on(writes, wait_s=settings.write_wait_s)
     roads = roads_of(settings)
-    metrics = Metrics(roads, follower)
+    live = Hub(database, every_s=settings.follow_every_s)
+    metrics = Metrics(roads, follower, live)
     ordering = Ordering(
         database=database,
         follower=follower,
@@ -244,6 +248,7 @@ async def _serving(
         imports=ImportProcesses(
             url, prepare=partial(configure_logs, settings.log_level), lag_s=lambda: follower.lag_s, cores=cores
         ),
+        live=live,
         clock=clock,
         uploads=settings.data_dir / "uploads",
         limits=Limits(
@@ -259,9 +264,11 @@ async def _serving(
     background.start(keep_metrics(metrics), name="metrics")
     background.start(keep_lateness_told(metrics, database, clock), name="lateness")
     background.start(keep_sweeping(ordering), name="sweeper")
+    background.start(live.run(), name="live events")
     try:
         yield
     finally:
+        live.end()
         await background.stop()
         await follower.stop()
         await feed.close()
@@ -293,7 +300,10 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, settle: Callable[[
     serve_pages(app, tiles_url=None)
     answer_with_problems(app)
     # A delivery note before the actions on orders, whose addresses look alike.
-    for module in (finding, reach, notes, orders, stores, closures, movements, partners, imports, lateness, operating):
+    modules = (
+        finding, reach, notes, orders, events, stores, closures, movements, partners, imports, lateness, operating,
+    )  # fmt: skip
+    for module in modules:
         app.include_router(module.router)
     app.add_middleware(Envelope)
     app.shorten(
@@ -305,6 +315,8 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, settle: Callable[[
         }
     )
     describe(app)
+    # Around everything: errors and the shortest answers, too, are for pages elsewhere.
+    answer_pages_of(app, settings.cors_origins)
     return app
 
 

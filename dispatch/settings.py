@@ -4,13 +4,15 @@ Order of precedence: what the command line says, the environment, `.env`, the de
 """
 
 import difflib
+import json
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as _SourceError
 
 ENV_PREFIX = "DISPATCH_"
@@ -36,8 +38,29 @@ _ROAD_SPEEDS_KMH: Final = (
 )
 
 
+# Browsers leave them out of an origin.
+_USUAL_PORTS: Final = {"http": 80, "https": 443}
+_HOST: Final = re.compile(r"[A-Za-z0-9._\-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+
+
 class SettingsError(ValueError):
     """A setting is wrong. The text is one line that names the variable and never repeats a secret."""
+
+
+def _origin(text: str) -> str:
+    """An origin as browsers write it. Raises ValueError."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError(f"{text} is not an origin, such as https://shop.example") from None
+    if not parts.scheme or not _HOST.fullmatch(parts.hostname or "") or "@" in text:
+        raise ValueError(f"{text} is not an origin: scheme, host, and perhaps a port, such as https://shop.example")
+    if parts.path or parts.query or parts.fragment or text.endswith(("/", "?", "#")):
+        raise ValueError(f"{text} is more than an origin; write https://shop.example without a path or slash behind it")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    shown_port = "" if port is None or port == _USUAL_PORTS.get(parts.scheme) else f":{port}"
+    return f"{parts.scheme}://{host}{shown_port}"
 
 
 class Settings(BaseSettings):
@@ -133,6 +156,31 @@ class Settings(BaseSettings):
     follow_every_s: float = Field(0.03, ge=0.001, le=10, description="Seconds between two looks for changes")
     replica_stale_after_s: float = Field(5.0, gt=0, le=3600, description="Seconds behind from which it is not ready")
     min_version_wait_s: float = Field(1.0, ge=0, le=60, description="Seconds a read waits for Dispatch-Min-Version")
+
+    # -- the pages
+
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins whose pages may use the API, with commas between (or a JSON list); *: all"
+    )
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if value.lstrip().startswith("["):
+            try:
+                return json.loads(value)
+            except ValueError:
+                raise ValueError("is neither origins with commas between nor a JSON list of them") from None
+        return [part.strip() for part in value.split(",") if part.strip()]
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if "*" in value and len(value) > 1:
+            raise ValueError("* stands for all origins; leave it away, or the others")
+        return tuple(dict.fromkeys(one if one == "*" else _origin(one) for one in value))
 
     @field_validator("data_dir", "roads")
     @classmethod

@@ -55,6 +55,24 @@ def test_hour_factors_are_a_json_list(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().foot_hour_factors == (1.5,) * 24
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("*", ("*",)),
+        ("https://shop.example", ("https://shop.example",)),
+        (" https://Shop.Example:443 ,http://localhost:3000,, ", ("https://shop.example", "http://localhost:3000")),
+        ('["https://shop.example", "capacitor://localhost"]', ("https://shop.example", "capacitor://localhost")),
+        ("http://[::1]:80,http://[::1]", ("http://[::1]",)),
+    ],
+)
+def test_origins_are_told_with_commas_or_as_a_json_list_and_kept_as_browsers_write_them(
+    monkeypatch: pytest.MonkeyPatch, said: str, meant: tuple[str, ...]
+) -> None:
+    assert load_settings().cors_origins == ()
+    monkeypatch.setenv("DISPATCH_CORS_ORIGINS", said)
+    assert load_settings().cors_origins == meant
+
+
 def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPATCH_DATABASE_URL", "")
     assert load_settings().database_url is None
@@ -85,6 +103,20 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
         ("DISPATCH_ROADS_ENGINE", "graphhopper"),
         ("DISPATCH_CAR_ROADS_PROFILE", "car/v2"),
         ("DISPATCH_CAR_ROADS_TOP_KMH", "3"),
+        ("DISPATCH_CORS_ORIGINS", "shop.example"),
+        ("DISPATCH_CORS_ORIGINS", "https://shop.example, localhost:3000"),
+        ("DISPATCH_CORS_ORIGINS", "https://shop.example/"),
+        ("DISPATCH_CORS_ORIGINS", "https://shop.example/map"),
+        ("DISPATCH_CORS_ORIGINS", "https://shop.example?x=1"),
+        ("DISPATCH_CORS_ORIGINS", "https://shop.example#"),
+        ("DISPATCH_CORS_ORIGINS", "https://me@shop.example"),
+        ("DISPATCH_CORS_ORIGINS", "https://shop.example:99999"),
+        ("DISPATCH_CORS_ORIGINS", "https://shop.example *.example"),
+        ("DISPATCH_CORS_ORIGINS", "https://"),
+        ("DISPATCH_CORS_ORIGINS", "https://店.example"),
+        ("DISPATCH_CORS_ORIGINS", "*, https://shop.example"),
+        ("DISPATCH_CORS_ORIGINS", '["https://shop.example"'),
+        ("DISPATCH_CORS_ORIGINS", "[1]"),
     ],
 )
 def test_a_bad_value_gets_one_line_that_names_its_variable(

@@ -20,6 +20,7 @@ from dispatch.api.schemas import (
     ReassignIn,
     ShelfIn,
     StoreIn,
+    TicketIn,
 )
 from dispatch.api.stock_schemas import ClosureIn, MovementsIn, PartnerIn, ReleaseIn
 
@@ -34,6 +35,7 @@ seconds (`_s`), distances metres (`_m`), money integer minor units. Errors are R
 _PROBLEM: Final = "application/problem+json"
 _MEANINGS: Final = {
     400: "Malformed: not JSON, not UTF-8, or a damaged cursor or version",
+    401: "A ticket, key or token that does not hold",
     404: "There is none",
     409: "A conflict of state",
     413: "Larger than the limit",
@@ -44,7 +46,7 @@ _MEANINGS: Final = {
 
 _SENT: Final = (
     QuoteIn, QuotesIn, OrderIn, OrdersIn, AttemptIn, DeclineIn, ReassignIn, NothingIn, StoreIn, ShelfIn,
-    MovementsIn, ReleaseIn, ClosureIn, PartnerIn,
+    MovementsIn, ReleaseIn, ClosureIn, PartnerIn, TicketIn,
 )  # fmt: skip
 
 type Responses = dict[int | str, dict[str, Any]]
@@ -124,6 +126,11 @@ def csv_content() -> dict[str, Any]:
 def workbook_content() -> dict[str, Any]:
     """A table as a workbook."""
     return {"content": {XLSX: {"schema": {"type": "string", "format": "binary"}}}}
+
+
+def event_stream_content() -> dict[str, Any]:
+    """Server-sent events."""
+    return {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
 
 
 def describe(app: FastAPI) -> None:

@@ -1,4 +1,4 @@
-"""PUT and GET /v1/orders/{order_id}, its actions and events; GET /v1/orders, /v1/events; POST /v1/orders/batch."""
+"""PUT and GET /v1/orders/{order_id}, its actions and events; GET /v1/orders; POST /v1/orders/batch."""
 
 import asyncio
 import hashlib
@@ -33,7 +33,6 @@ from dispatch.api.schemas import (
     ActionIn,
     AttemptIn,
     DeclineIn,
-    EventsAsked,
     NothingAsked,
     NothingIn,
     OrderAsked,
@@ -47,12 +46,12 @@ from dispatch.api.schemas import (
 from dispatch.api.state import VERSION_HEADER, Service, TheMinVersion, TheService
 from dispatch.domain.errors import DispatchError, InvalidInput, NoStoreCanFulfil
 from dispatch.domain.orders import ASKED, Action
-from dispatch.domain.versions import Version, VersionError
+from dispatch.domain.versions import Version
 from dispatch.services.orders.acting import Asked, act
 from dispatch.services.orders.ordering import Ordering
 from dispatch.services.orders.placing import OrderRequest, Refusal, place_order
 from dispatch.services.orders.wishes import Wish, WishedLine
-from dispatch.storage.order_events import events_after, events_of_order
+from dispatch.storage.order_events import events_of_order
 from dispatch.storage.orders import DEFAULT_CLIENT, StoredOrder, list_orders
 from dispatch.storage.stores import find_store
 from geo.datums import Datum
@@ -277,24 +276,6 @@ def _before(position: tuple[int, str, str] | None) -> tuple[datetime, str, str]:
     if "\0" in client + order_id:
         raise damaged_cursor()
     return moment_of_us(us), client, order_id
-
-
-@router.get(
-    "/events",
-    summary="What has happened to all orders",
-    responses=responses_of({200: answer("Events, and where to go on", order_answers.EventsAnswer)}, 400, 422),
-)
-async def get_events(
-    asked: Annotated[EventsAsked, Query()], service: TheService, _min_version: TheMinVersion
-) -> Response:
-    """In an order that never skips a late commit: send ``after`` back, and nothing is missed, nothing told twice."""
-    try:
-        after = Version() if asked.after is None else Version.decode(asked.after)
-    except VersionError as error:
-        raise Problem(400, "invalid_cursor", f"after: {error}") from error
-    events, position = await events_after(service.database, after, asked.limit)
-    body = {"events": [event_told(event) for event in events], "after": position.encode()}
-    return Response(_json(body), media_type="application/json")
 
 
 @router.post(

@@ -14,6 +14,7 @@ from dispatch.replica.follower import Follower
 from dispatch.replica.replica import Replica
 from dispatch.services.background import Background
 from dispatch.services.import_processes import ImportProcesses
+from dispatch.services.live import Hub
 from dispatch.services.metrics import Metrics
 from dispatch.services.orders.ordering import Ordering
 from dispatch.services.roads import Roads
@@ -45,6 +46,7 @@ class Service:
     writers: Writers
     background: Background
     imports: ImportProcesses
+    live: Hub
     clock: Callable[[], datetime]
     uploads: Path
     limits: Limits

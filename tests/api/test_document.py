@@ -41,7 +41,9 @@ ROUTES: dict[tuple[str, str], set[str]] = {
     ("get", "/v1/route"): {"from_lat", "from_lon", "to_lat", "to_lon", "mode", "datum"},
     ("post", f"{ORDER}/{{action}}"): set(),
     ("get", "/v1/orders"): {"store_id", "status", "since", "limit", "cursor", "datum"},
-    ("get", "/v1/events"): {"after", "limit"},
+    ("get", "/v1/events"): {"after", "limit", "store_id", "order_id"},
+    ("get", "/v1/events/stream"): {"after", "ticket", "store_id", "order_id"},
+    ("post", "/v1/events/tickets"): set(),
     ("post", "/v1/orders/batch"): set(),
     ("post", "/v1/stock/movements"): set(),
     ("post", f"{STORE}/stock/release"): set(),
@@ -118,6 +120,7 @@ def test_the_bodies_have_the_fields_that_api_md_names_and_refuse_others(served: 
         ("StoreIn", STORE_FIELDS),
         ("ShelfIn", {"items", "as_of"}),
         ("ClosureIn", {"from", "to", "reason"}),
+        ("TicketIn", {"store_id", "order_id"}),
     ):
         assert set(schemas[name].get("properties", ())) == fields
         assert schemas[name]["additionalProperties"] is False
@@ -328,12 +331,18 @@ async def test_real_answers_of_every_route_are_as_the_document_says(small: Api) 
     batch.append({"order_id": "b-3", **order, "lines": [{"sku": "tea", "quantity": 99}], "explain": True})
     await send("POST", "/v1/orders/batch", json={"orders": batch})
     await send("POST", "/v1/orders/batch", json={"orders": batch, "assignment": "joint"})
+    for body in ({}, {"store_id": "none"}, {"order_id": "-"}):
+        await send("POST", "/v1/events/tickets", json=body)
+    small.app.state.service.live.end()  # a client in process has an answer only once it is whole
+    for query in ("", "?after=x", "?ticket=x", "?store_id=none", "?colour=red"):
+        await send("GET", f"/v1/events/stream{query}")
     for url in (
         "/v1/orders/o-1", "/v1/orders/b-1?datum=gcj02", "/v1/orders/none", "/v1/orders/o-1?datum=x",
         "/v1/orders/o-1/delivery-note", "/v1/orders/b-1/delivery-note?datum=bd09", "/v1/orders/none/delivery-note",
         "/v1/orders/b-1/delivery-note?datum=x",
         "/v1/orders/o-1/events", "/v1/orders/none/events", "/v1/orders?limit=1", "/v1/orders?store_id=none",
-        "/v1/orders?cursor=x", "/v1/orders?status=x", "/v1/events?limit=3", "/v1/events?after=x", "/v1/events?limit=0",
+        "/v1/orders?cursor=x", "/v1/orders?status=x", "/v1/events?limit=3", "/v1/events?after=latest",
+        "/v1/events?store_id=none", "/v1/events?after=x", "/v1/events?limit=0",
     ):  # fmt: skip
         await send("GET", url)
     await send("GET", "/v1/orders/b-1/delivery-note", headers={"Accept": "text/html"})
