@@ -12,10 +12,23 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from dispatch.api import closures, finding, imports, lateness, movements, operating, orders, partners, reach, stores
+from dispatch.api import (
+    closures,
+    finding,
+    imports,
+    lateness,
+    movements,
+    operating,
+    orders,
+    partners,
+    reach,
+    stores,
+    tokens,
+)
 from dispatch.api.docs_page import serve_docs_page
 from dispatch.api.documents import DESCRIPTION, describe
 from dispatch.api.envelope import Envelope
+from dispatch.api.gate import Gate
 from dispatch.api.problems import answer_with_problems
 from dispatch.api.shortcuts import Shortcut, ShortcutApp
 from dispatch.api.state import Limits, Service
@@ -25,6 +38,7 @@ from dispatch.logs import configure_logs
 from dispatch.replica.catalogue import StoreDefaults
 from dispatch.replica.follower import Follower
 from dispatch.replica.warming import warm_up
+from dispatch.secret_file import secret_in
 from dispatch.services.background import Background
 from dispatch.services.housekeeping import keep_house
 from dispatch.services.import_processes import ImportProcesses
@@ -33,6 +47,7 @@ from dispatch.services.metrics import Metrics, keep_metrics
 from dispatch.services.orders.ordering import Ordering
 from dispatch.services.orders.sweeping import keep_sweeping
 from dispatch.services.roads import Roads
+from dispatch.services.tokens import Tokens
 from dispatch.settings import Settings, load_settings
 from dispatch.storage.hot_writes import writers_on
 from dispatch.storage.pool import Database
@@ -183,6 +198,7 @@ async def _serving(
     """All that answers need, from the start of the app to its end."""
     if settings.database_url is None:
         raise ValueError("create_app needs a database_url; dispatch serve starts the embedded database")
+    secret = settings.secret or await asyncio.to_thread(secret_in, settings.data_dir)
     url, pool_max = settings.database_url, settings.pool_max
     cores = Cores.of(settings.workers)
     helpers = ThreadPoolExecutor(thread_name_prefix="helper", initializer=cores.keep_to_background)
@@ -238,6 +254,8 @@ async def _serving(
             max_file_bytes=settings.max_file_bytes,
             min_version_wait_s=settings.min_version_wait_s,
         ),
+        tokens=Tokens(secret),
+        public_url=settings.public_url,
     )
     follower.start()
     # A replica that is loaded soon is waited for: whoever comes then waits with it, rather than being refused.
@@ -278,7 +296,8 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, settle: Callable[[
     )
     serve_docs_page(app)
     answer_with_problems(app)
-    for module in (finding, reach, orders, stores, closures, movements, partners, imports, lateness, operating):
+    # A courier's link stands where an action on an order does, so it comes before those.
+    for module in (tokens, finding, reach, orders, stores, closures, movements, partners, imports, lateness, operating):
         app.include_router(module.router)
     app.add_middleware(Envelope)
     app.shorten(
@@ -289,6 +308,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, settle: Callable[[
             ("PUT", "/v1/orders/"): Shortcut(orders.read_order_id, orders.order_put),
         }
     )
+    app.enter_by(lambda inner: Gate(inner, lambda: app.state.service))
     describe(app)
     return app
 
