@@ -198,7 +198,9 @@ async def _serving(
     """All that answers need, from the start of the app to its end."""
     if settings.database_url is None:
         raise ValueError("create_app needs a database_url; dispatch serve starts the embedded database")
-    secret = settings.secret or await asyncio.to_thread(secret_in, settings.data_dir)
+    secret = settings.secret
+    if secret is None:
+        secret = await asyncio.to_thread(secret_in, settings.data_dir)
     url, pool_max = settings.database_url, settings.pool_max
     cores = Cores.of(settings.workers)
     helpers = ThreadPoolExecutor(thread_name_prefix="helper", initializer=cores.keep_to_background)

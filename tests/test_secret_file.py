@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from dispatch import secret_file
 from dispatch.postgres import PostgresError
 from dispatch.secret_file import SecretFileError, secret_in
 
@@ -56,7 +55,7 @@ def test_whoever_comes_second_takes_the_first_ones(tmp_path: Path, monkeypatch: 
         target.write_text(first)
         link(source, target)
 
-    monkeypatch.setattr(secret_file.os, "link", late)
+    monkeypatch.setattr(os, "link", late)
     assert secret_in(tmp_path) == first
     assert [entry.name for entry in tmp_path.iterdir()] == ["secret"]
 
@@ -69,7 +68,7 @@ def test_it_is_never_there_by_half(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         seen.append((tmp_path / "secret").exists())
         fsync(descriptor)
 
-    monkeypatch.setattr(secret_file.os, "fsync", looked)
+    monkeypatch.setattr(os, "fsync", looked)
     secret_in(tmp_path)
     assert seen == [False]
 

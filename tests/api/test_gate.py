@@ -9,7 +9,6 @@ from urllib.parse import unquote
 import httpx
 import pytest
 from fastapi.routing import iter_route_contexts
-from starlette.routing import Mount
 from starlette.types import Message, Receive, Scope, Send
 
 from dispatch.api import envelope
@@ -146,12 +145,11 @@ def routes_of(app: Any) -> set[tuple[str, str]]:
     """Every method and path that the app knows, the schema's and others; an action is a route of its own."""
     found: set[tuple[str, str]] = set()
     for route in iter_route_contexts(app.routes):
-        inner = getattr(route, "starlette_route", None) or getattr(route, "original_route", route)
-        path = getattr(route, "path", None) or inner.path
-        methods = {"GET"} if isinstance(inner, Mount) else (getattr(route, "methods", None) or inner.methods)
+        path = route.path
+        assert path is not None, route
         found |= {
             (method, path.replace("{action}", action))
-            for method in methods
+            for method in route.methods or {"GET"}  # what is mounted says nothing of methods
             for action in (ACTIONS if "{action}" in path else [""])
         }
     return found
