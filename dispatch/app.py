@@ -25,11 +25,13 @@ from dispatch.api import (
     partners,
     reach,
     stores,
+    tokens,
 )
 from dispatch.api.cross_origin import answer_pages_of
 from dispatch.api.docs_page import serve_docs_page
 from dispatch.api.documents import DESCRIPTION, describe
 from dispatch.api.envelope import Envelope
+from dispatch.api.gate import Gate
 from dispatch.api.pages import serve_pages
 from dispatch.api.problems import answer_with_problems
 from dispatch.api.shortcuts import Shortcut, ShortcutApp
@@ -40,6 +42,7 @@ from dispatch.logs import configure_logs
 from dispatch.replica.catalogue import StoreDefaults
 from dispatch.replica.follower import Follower
 from dispatch.replica.warming import warm_up
+from dispatch.secret_file import secret_in
 from dispatch.services.background import Background
 from dispatch.services.housekeeping import keep_house
 from dispatch.services.import_processes import ImportProcesses
@@ -49,6 +52,7 @@ from dispatch.services.metrics import Metrics, keep_metrics
 from dispatch.services.orders.ordering import Ordering
 from dispatch.services.orders.sweeping import keep_sweeping
 from dispatch.services.roads import Roads
+from dispatch.services.tokens import Tokens
 from dispatch.settings import Settings, load_settings
 from dispatch.storage.hot_writes import writers_on
 from dispatch.storage.pool import Database
@@ -199,6 +203,9 @@ async def _serving(
     """All that answers need, from the start of the app to its end."""
     if settings.database_url is None:
         raise ValueError("create_app needs a database_url; dispatch serve starts the embedded database")
+    secret = settings.secret
+    if secret is None:
+        secret = await asyncio.to_thread(secret_in, settings.data_dir)
     url, pool_max = settings.database_url, settings.pool_max
     cores = Cores.of(settings.workers)
     helpers = ThreadPoolExecutor(thread_name_prefix="helper", initializer=cores.keep_to_background)
@@ -256,6 +263,8 @@ async def _serving(
             max_file_bytes=settings.max_file_bytes,
             min_version_wait_s=settings.min_version_wait_s,
         ),
+        tokens=Tokens(secret),
+        public_url=settings.public_url,
     )
     follower.start()
     # A replica that is loaded soon is waited for: whoever comes then waits with it, rather than being refused.
@@ -299,9 +308,10 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, settle: Callable[[
     serve_docs_page(app)
     serve_pages(app, tiles_url=None)
     answer_with_problems(app)
-    # A delivery note before the actions on orders, whose addresses look alike.
+    # A delivery note, and a courier's link, before the actions on orders, whose addresses look alike.
     modules = (
-        finding, reach, notes, orders, events, stores, closures, movements, partners, imports, lateness, operating,
+        finding, reach, tokens, notes, orders, events, stores, closures, movements, partners, imports, lateness,
+        operating,
     )  # fmt: skip
     for module in modules:
         app.include_router(module.router)
@@ -314,6 +324,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, settle: Callable[[
             ("PUT", "/v1/orders/"): Shortcut(orders.read_order_id, orders.order_put),
         }
     )
+    app.enter_by(lambda inner: Gate(inner, lambda: app.state.service))
     describe(app)
     # Around everything: errors and the shortest answers, too, are for pages elsewhere.
     answer_pages_of(app, settings.cors_origins)

@@ -17,6 +17,9 @@ from pydantic_settings import SettingsError as _SourceError
 
 ENV_PREFIX = "DISPATCH_"
 MIB = 2**20
+LEAST_SECRET_CHARS: Final = 32
+# With a path and a query of two names behind it, it still goes into a QR code.
+_PLAIN_URL: Final = re.compile(r"[!-~]{1,200}")
 
 # Travel slows by the hour of departure in the store's time zone: 24 factors of 1 or more, the first for 00:00–00:59.
 Speed = Annotated[float, Field(gt=0, le=200)]
@@ -182,6 +185,10 @@ class Settings(BaseSettings):
             raise ValueError("* stands for all origins; leave it away, or the others")
         return tuple(dict.fromkeys(one if one == "*" else _origin(one) for one in value))
 
+    # What is in a QR code is printed: it must not be what some request has said of its Host.
+    public_url: str | None = Field(None, description="Address of this service in links; else that of the request")
+    secret: str | None = Field(None, repr=False, description="Signs tokens, 32 characters or more; else made once")
+
     @field_validator("data_dir", "roads")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
@@ -212,6 +219,31 @@ class Settings(BaseSettings):
         if not known or parts.query or parts.fragment:
             raise ValueError("is not the address of a server, such as http://127.0.0.1:8002")
         return value.rstrip("/")
+
+    @field_validator("public_url")
+    @classmethod
+    def _public(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+            known = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        except ValueError:
+            known = False
+        # It stands in links and codes for everybody to read, and what follows it is a path.
+        if not known or "@" in value or "?" in value or "#" in value or not _PLAIN_URL.fullmatch(value):
+            raise ValueError("is not an address that others may open, such as https://shop.example")
+        return value.rstrip("/")
+
+    @field_validator("secret")
+    @classmethod
+    def _long_enough(cls, value: str | None) -> str | None:
+        if value is not None and len(value) < LEAST_SECRET_CHARS:
+            raise ValueError(
+                f"has {len(value)} characters, and less than {LEAST_SECRET_CHARS} can be guessed; make one with:"
+                " openssl rand -base64 32"
+            )
+        return value
 
     @model_validator(mode="after")
     def _one_kind_of_roads(self) -> "Settings":
@@ -275,6 +307,11 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsError(f"the file .env cannot be read: {type(error).__name__}") from None
 
 
+def is_kept_quiet(field: str) -> bool:
+    """Whether a setting's value is never shown: it may hold a password, or is one."""
+    return not Settings.model_fields[field].repr
+
+
 def unknown_variables() -> dict[str, str | None]:
     """`DISPATCH_…` variables of the environment that no setting has, each with the nearest name or None."""
     known = {_variable(name) for name in Settings.model_fields}
@@ -293,7 +330,7 @@ def _line(error: ValidationError) -> str:
         return message
     name, *inside = first["loc"]
     where = _variable(str(name)) + "".join(f"[{part}]" for part in inside)
-    if name == "database_url" or str(name).endswith("roads_url"):
+    if is_kept_quiet(str(name)):
         return f"{where} {message}"
     given = " ".join(repr(first["input"]).split())
     shown = given if len(given) <= 60 else given[:57] + "…"

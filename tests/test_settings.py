@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from dispatch.commands import listing
 from dispatch.settings import Settings, SettingsError, load_settings, unknown_variables
 from geo.travel import Mode
 from geo.travel.estimate import DEFAULT_SPEEDS
@@ -117,6 +118,18 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
         ("DISPATCH_CORS_ORIGINS", "*, https://shop.example"),
         ("DISPATCH_CORS_ORIGINS", '["https://shop.example"'),
         ("DISPATCH_CORS_ORIGINS", "[1]"),
+        ("DISPATCH_PUBLIC_URL", "shop.example"),
+        ("DISPATCH_PUBLIC_URL", "ftp://shop.example"),
+        ("DISPATCH_PUBLIC_URL", "https://"),
+        ("DISPATCH_PUBLIC_URL", "https://shop.example:99999"),
+        ("DISPATCH_PUBLIC_URL", "https://shop.example/?a=1"),
+        ("DISPATCH_PUBLIC_URL", "https://shop.example/?"),
+        ("DISPATCH_PUBLIC_URL", "https://shop.example/#a"),
+        ("DISPATCH_PUBLIC_URL", "https://me:password@shop.example"),
+        ("DISPATCH_PUBLIC_URL", "https://shop.example/a b"),
+        ("DISPATCH_PUBLIC_URL", "https://商店.example"),
+        ("DISPATCH_PUBLIC_URL", "https://shop.example/" + "x" * 180),
+        ("DISPATCH_SECRET", "x" * 31),
     ],
 )
 def test_a_bad_value_gets_one_line_that_names_its_variable(
@@ -134,6 +147,37 @@ def test_no_message_and_no_repr_tells_the_password() -> None:
         load_settings(database_url="mysql://me:hunter2@localhost/x")
     assert "hunter2" not in str(caught.value)
     assert "hunter2" not in repr(load_settings(database_url="postgresql://me:hunter2@localhost/x"))
+
+
+def test_no_message_and_no_repr_tells_the_secret() -> None:
+    with pytest.raises(SettingsError, match=r"DISPATCH_SECRET has 14 characters.*openssl rand") as caught:
+        load_settings(secret="hunter2hunter2")
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    settings = load_settings(secret="hunter2-" * 4)
+    assert settings.secret == "hunter2-" * 4
+    assert "hunter2" not in repr(settings)
+    assert "hunter2" not in str(settings)
+
+
+def test_the_list_of_settings_shows_no_secret_and_no_password(capsys: pytest.CaptureFixture[str]) -> None:
+    listing.run(
+        load_settings(
+            secret="hunter2-" * 4,
+            database_url="postgresql://me:hunter2@localhost/x",
+            roads_url="http://me:hunter2@roads",
+            public_url="https://shop.example",
+        )
+    )
+    said = capsys.readouterr().out
+    assert "hunter2" not in said
+    assert "DISPATCH_SECRET=    (now set (not shown))" in said
+    assert "DISPATCH_PUBLIC_URL=    (now https://shop.example)" in said
+
+
+@pytest.mark.parametrize("given", ["https://shop.example/life", "https://shop.example/life/", "http://127.0.0.1:8000/"])
+def test_the_public_address_has_no_slash_at_its_end(given: str) -> None:
+    assert load_settings(public_url=given).public_url == given.rstrip("/")
 
 
 def test_settings_are_frozen() -> None:

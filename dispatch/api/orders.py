@@ -24,6 +24,7 @@ from dispatch.api.cursors import (
     us_of,
 )
 from dispatch.api.documents import REPLAY, VERSION, action_request, answer, json_request, responses_of
+from dispatch.api.gate import check_attempt, check_order
 from dispatch.api.orders_told import event_told, order_told, refusal_told
 from dispatch.api.places import place_of
 from dispatch.api.plain_orders import PlainOrder, content_of, customer_of, read_order
@@ -221,9 +222,11 @@ async def post_action(
         raise Problem(404, "not_found", f"there is no action {action[:64]}; there are {', '.join(ASKED)}")
     kind = _BODIES.get(Action(action), AttemptIn)
     sent = parsed(kind, await read_json(request) or (b"{}" if kind is NothingIn else b""))
+    attempt = getattr(sent, "attempt", None)
+    check_attempt(request, attempt)
     asked = Asked(
         action=Action(action),
-        attempt=getattr(sent, "attempt", None),
+        attempt=attempt,
         reason=getattr(sent, "reason", None),
         skus=tuple(getattr(sent, "skus", ())),
         store_id=getattr(sent, "store_id", None),
@@ -232,6 +235,7 @@ async def post_action(
         acted = await act(service.ordering, DEFAULT_CLIENT, order_id, asked)
     except NoStoreCanFulfil as error:
         raise _refused(error, sent.datum) from error
+    check_order(request, acted.order)
     return _answer(acted.order, acted.version, sent.datum, changed=acted.changed)
 
 

@@ -18,6 +18,7 @@ from dispatch.services.live import Hub
 from dispatch.services.metrics import Metrics
 from dispatch.services.orders.ordering import Ordering
 from dispatch.services.roads import Roads
+from dispatch.services.tokens import Tokens
 from dispatch.storage.hot_writes import Writers
 from dispatch.storage.pool import Database
 
@@ -36,7 +37,10 @@ class Limits:
 
 @dataclass(slots=True, kw_only=True)
 class Service:
-    """The running service, as routes see it. ``clock`` tells the time with an offset."""
+    """The running service, as routes see it. ``clock`` tells the time with an offset.
+
+    ``public_url``: where it is found by others, without a slash at the end; None: where a request has found it.
+    """
 
     database: Database
     follower: Follower
@@ -50,6 +54,8 @@ class Service:
     clock: Callable[[], datetime]
     uploads: Path
     limits: Limits
+    tokens: Tokens
+    public_url: str | None
     notices: list[str] = field(default_factory=list)
 
     def now_s(self) -> int:

@@ -85,6 +85,28 @@ class OutcomeUnknown(DispatchError):
     code = "outcome_unknown"
 
 
+class UnknownToken(DispatchError):
+    """A token that was never given out, or not with this secret."""
+
+    code = "unknown_token"
+
+
+class TokenExpired(DispatchError):
+    code = "token_expired"
+
+
+class NotForThisToken(DispatchError):
+    """Whoever sends this token may not do that."""
+
+    code = "not_for_this_token"
+
+
+class LinkLeft(DispatchError):
+    """The order is no longer at the attempt that the courier's link is for, or was called off."""
+
+    code = "link_left"
+
+
 class DatabaseUnavailable(DispatchError):
     code = "database_unavailable"
 

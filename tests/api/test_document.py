@@ -64,6 +64,10 @@ ROUTES: dict[tuple[str, str], set[str]] = {
     ("get", "/v1/imports/{import_id}/errors.xlsx"): set(),
     ("get", "/v1/uploads"): {"limit", "cursor"},
     ("get", "/v1/uploads/{partner}"): {"limit", "cursor"},
+    ("post", "/v1/shopper-tokens"): set(),
+    ("get", "/v1/caller"): set(),
+    ("post", f"{ORDER}/courier-link"): set(),
+    ("get", f"{STORE}/qr.svg"): {"campaign"},
     ("get", "/healthz"): set(),
     ("get", "/readyz"): set(),
     ("get", "/metrics"): set(),
@@ -121,6 +125,8 @@ def test_the_bodies_have_the_fields_that_api_md_names_and_refuse_others(served: 
         ("ShelfIn", {"items", "as_of"}),
         ("ClosureIn", {"from", "to", "reason"}),
         ("TicketIn", {"store_id", "order_id"}),
+        ("ShopperTokenIn", {"ttl_s"}),
+        ("CourierLinkIn", {"attempt", "ttl_s"}),
     ):
         assert set(schemas[name].get("properties", ())) == fields
         assert schemas[name]["additionalProperties"] is False
@@ -203,6 +209,8 @@ def test_the_headers_of_answers_are_told(served: dict[str, Any]) -> None:
                 expected = HEADERS.get((method, path, status), set())
                 if status == "503" and path != "/readyz":
                     expected = {"Retry-After"}
+                if status == "401":
+                    expected = {"WWW-Authenticate"}
                 assert set(told["headers"]) == expected | {"X-Request-Id"}, (method, path, status)
 
 
@@ -326,7 +334,19 @@ async def test_real_answers_of_every_route_are_as_the_document_says(small: Api) 
         ("decline", {"attempt": 1, "reason": "other"}), ("decline", {"attempt": 1, "reason": "other"}),
     ):  # fmt: skip
         await send("POST", f"/v1/orders/o-1/{action}", json=sent)
+        if action == "confirm":
+            await send("POST", "/v1/orders/o-1/courier-link", json={"attempt": 1})
     await send("POST", "/v1/orders/none/cancel")
+    for sent in ({"attempt": 2}, {"attempt": 1, "ttl_s": 59}, {}):
+        await send("POST", "/v1/orders/o-1/courier-link", json=sent)
+    shopper = (await send("POST", "/v1/shopper-tokens", json={"ttl_s": 60})).json()
+    for token in (shopper["token"], shopper["token"][:-1], ""):
+        asking = {"Authorization": f"Bearer {token}"}
+        await send("GET", "/v1/caller", headers=asking)
+        await send("POST", "/v1/shopper-tokens", headers=asking)
+        await send("GET", "/v1/uploads", headers=asking)
+    for url in ("a/qr.svg?campaign=poster 7", "none/qr.svg", "a/qr.svg?campaign="):
+        await send("GET", f"/v1/stores/{url}")
     batch = [{"order_id": "b-1", **order}, {"order_id": "b-2", **order, "destination": {"lat": 0, "lon": 0}}]
     batch.append({"order_id": "b-3", **order, "lines": [{"sku": "tea", "quantity": 99}], "explain": True})
     await send("POST", "/v1/orders/batch", json={"orders": batch})

@@ -53,7 +53,10 @@ async def with_the_three_stores(api: Api) -> Reader:
     return reader
 
 
-@pytest.mark.parametrize("name", ["docs/find.md", "docs/reach.md", "docs/order.md", "docs/stock.md", "docs/upload.md"])
+@pytest.mark.parametrize(
+    "name",
+    ["docs/find.md", "docs/reach.md", "docs/order.md", "docs/stock.md", "docs/upload.md", "docs/tokens.md"],
+)
 async def test_answers_are_those_that_are_documented(api: Api, name: str) -> None:
     reader = await with_the_three_stores(api)
     shown = page(name)
