@@ -12,13 +12,27 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from dispatch.api import closures, finding, imports, lateness, movements, operating, orders, partners, reach, stores
+from dispatch.api import (
+    closures,
+    finding,
+    import_changes,
+    imports,
+    items,
+    lateness,
+    maps,
+    movements,
+    operating,
+    orders,
+    partners,
+    reach,
+    stores,
+)
 from dispatch.api.docs_page import serve_docs_page
 from dispatch.api.documents import DESCRIPTION, describe
 from dispatch.api.envelope import Envelope
 from dispatch.api.problems import answer_with_problems
 from dispatch.api.shortcuts import Shortcut, ShortcutApp
-from dispatch.api.state import Limits, Service
+from dispatch.api.state import Limits, MapTiles, Service
 from dispatch.cores import Cores
 from dispatch.domain.promise import PromiseDefaults
 from dispatch.logs import configure_logs
@@ -32,10 +46,12 @@ from dispatch.services.lateness import keep_lateness_told
 from dispatch.services.metrics import Metrics, keep_metrics
 from dispatch.services.orders.ordering import Ordering
 from dispatch.services.orders.sweeping import keep_sweeping
+from dispatch.services.road_tiles import RoadTiles
 from dispatch.services.roads import Roads
 from dispatch.settings import Settings, load_settings
 from dispatch.storage.hot_writes import writers_on
 from dispatch.storage.pool import Database
+from geo.datums import Datum
 from geo.travel import Mode
 from geo.travel.engine import RoadEngine
 from geo.travel.estimate import EstimateTravel, ModeSpeed
@@ -60,6 +76,11 @@ _SERVER_THREADS = 8
 
 # Less than anybody's patience; a replica that takes longer is told of by /readyz.
 _SOON_S = 2.0
+
+_MODULES = (
+    finding, reach, maps, items, orders, stores, closures, movements, partners, imports, import_changes, lateness,
+    operating,
+)  # fmt: skip
 
 type Clock = Callable[[], datetime]
 
@@ -163,6 +184,18 @@ def roads_dir(settings: Settings) -> Path:
     return settings.data_dir / "roads"
 
 
+def map_tiles(settings: Settings) -> MapTiles | None:
+    """The tiles of the settings for maps; none: maps show vectors alone."""
+    if settings.tiles_url is None or settings.tiles_attribution is None:
+        return None
+    return MapTiles(
+        url=settings.tiles_url,
+        attribution=settings.tiles_attribution,
+        datum=Datum(settings.tiles_datum),
+        max_zoom=settings.tiles_max_zoom,
+    )
+
+
 def store_defaults(settings: Settings) -> StoreDefaults:
     """What holds for a store that does not say."""
     promise = PromiseDefaults(
@@ -225,6 +258,8 @@ async def _serving(
         follower=follower,
         ordering=ordering,
         roads=roads,
+        road_tiles=RoadTiles(roads),
+        map_tiles=map_tiles(settings),
         metrics=metrics,
         writers=writers,
         background=background,
@@ -278,7 +313,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, settle: Callable[[
     )
     serve_docs_page(app)
     answer_with_problems(app)
-    for module in (finding, reach, orders, stores, closures, movements, partners, imports, lateness, operating):
+    for module in _MODULES:
         app.include_router(module.router)
     app.add_middleware(Envelope)
     app.shorten(

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from dispatch.api import answers, import_answers, order_answers, reach_answers, stock_answers
+from dispatch.api import answers, import_answers, item_answers, map_answers, order_answers, reach_answers, stock_answers
 from dispatch.api.files_sent import XLSX
 from dispatch.api.schemas import (
     AttemptIn,
@@ -31,6 +31,7 @@ seconds (`_s`), distances metres (`_m`), money integer minor units. Errors are R
 `Dispatch-Version`; a read that sends it back as `Dispatch-Min-Version` sees that write.
 """
 
+MVT: Final = "application/vnd.mapbox-vector-tile"
 _PROBLEM: Final = "application/problem+json"
 _MEANINGS: Final = {
     400: "Malformed: not JSON, not UTF-8, or a damaged cursor or version",
@@ -45,6 +46,10 @@ _MEANINGS: Final = {
 _SENT: Final = (
     QuoteIn, QuotesIn, OrderIn, OrdersIn, AttemptIn, DeclineIn, ReassignIn, NothingIn, StoreIn, ShelfIn,
     MovementsIn, ReleaseIn, ClosureIn, PartnerIn,
+)  # fmt: skip
+
+_ANSWERED: Final = (
+    answers, order_answers, import_answers, reach_answers, stock_answers, map_answers, item_answers,
 )  # fmt: skip
 
 type Responses = dict[int | str, dict[str, Any]]
@@ -64,6 +69,8 @@ CACHING: Final[Headers] = {
     "Cache-Control": _header("How long the answer may be kept"),
     "Vary": _header("Accept, Authorization"),
 }
+TILE_CACHING: Final[Headers] = CACHING | {"Vary": _header("Accept-Encoding")}
+ITEM_CACHING: Final[Headers] = CACHING | {"Vary": _header("Authorization")}
 REPLAY: Final[Headers] = {"Idempotent-Replay": _header("true: nothing was changed by this request")}
 LOCATION: Final[Headers] = {"Location": _header("Where what was begun is told")}
 ATTACHMENT: Final[Headers] = {"Content-Disposition": _header("A name to keep the file under")}
@@ -126,6 +133,11 @@ def workbook_content() -> dict[str, Any]:
     return {"content": {XLSX: {"schema": {"type": "string", "format": "binary"}}}}
 
 
+def tile_content() -> dict[str, Any]:
+    """A vector tile."""
+    return {"content": {MVT: {"schema": {"type": "string", "format": "binary"}}}}
+
+
 def describe(app: FastAPI) -> None:
     """Complete the app's OpenAPI document: the schemas that routes only name, and what every answer has."""
     original = app.openapi
@@ -147,7 +159,7 @@ def describe(app: FastAPI) -> None:
 
 def _schemas() -> dict[str, Any]:
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in _SENT]
-    for module in (answers, order_answers, import_answers, reach_answers, stock_answers):
+    for module in _ANSWERED:
         for _, model in inspect.getmembers(module, inspect.isclass):
             if issubclass(model, BaseModel) and model.__module__ == module.__name__ and model is not answers.Told:
                 models.append((model, "serialization"))

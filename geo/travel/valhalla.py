@@ -41,6 +41,8 @@ _MOST_BACKS: Final = 16
 class Valhalla(ValhallaEngine):
     """Valhalla on a directory of tiles. Each thread has an actor of its own, made when it first asks."""
 
+    drawn_from = 7  # as its configuration has it: motorways from here, all roads from FINEST_ROADS_ZOOM
+
     def __init__(self, tiles: Path, modes: Mapping[Mode, ModeOnRoads]) -> None:
         """Raises EngineUnavailable if there are no tiles in the directory."""
         super().__init__(modes)
@@ -65,6 +67,16 @@ class Valhalla(ValhallaEngine):
         else:
             back = self._followed(destination, door, mode, _SQUARES_M[mode][1])
         return MetApproach(self._points, mode, door, back, is_last=after is not None)
+
+    def drawn(self, *, zoom: int, x: int, y: int) -> bytes:
+        """The roads of a tile. Raises EngineUnavailable."""
+        # Its crossings and shortcuts, which nobody draws, are more than half of a tile.
+        request = {"tile": {"z": zoom, "x": x, "y": y}, "tile_options": {"exclude_layers": ["nodes", "shortcuts"]}}
+        try:
+            tile: bytes = self._actor().tile(json.dumps(request))
+        except valhalla.ValhallaError as error:
+            raise EngineUnavailable(f"valhalla cannot draw: {error}") from error
+        return tile
 
     def _least_s(self, places: Sequence[Meeting], destination: LatLon, door: Meeting, mode: Mode) -> FloatArray:
         back, least_s = self._back(destination, door, mode), np.zeros(len(places))
