@@ -14,6 +14,8 @@ __all__ = ["bounds_of", "densest_place"]
 # Squares of some 6 km, as much as a district: larger ones would put the midst of a city between two, smaller ones
 # in a single shopping centre.
 _SQUARE_DEG: Final = 0.05
+_AROUND_M: Final = 3_000.0
+_AROUND_DEG: Final = 0.03  # no less than that anywhere
 _ROUND_DEG: Final = 360.0
 # More than there are squares around the equator.
 _MOST_IN_A_BAND: Final = 1 << 13
@@ -37,18 +39,20 @@ def bounds_of(lats: FloatArray, lons: FloatArray) -> tuple[float, float, float, 
 
 
 def densest_place(lats: FloatArray, lons: FloatArray) -> LatLon | None:
-    """The mean place of those that share the square with the most; None without any.
+    """The mean of the places around the square that holds the most; None without any.
 
     Squares are 0.05 degrees high and about as wide; of several with as many the southernmost counts, of these the
-    westernmost.
+    westernmost. Around it is within 3 km of the mean of its own: a border through the densest part does no harm.
     """
     if not len(lats):
         return None
-    squares = _squares(lats, lons)
-    _, inverse, counts = np.unique(squares, return_inverse=True, return_counts=True)
-    within = inverse == counts.argmax()
-    x, y, z = earth_centred(lats[within], lons[within]).sum(axis=0).tolist()
-    return place_towards(x, y, z)
+    _, inverse, counts = np.unique(_squares(lats, lons), return_inverse=True, return_counts=True)
+    of_square = earth_centred(*(axis[inverse == counts.argmax()] for axis in (lats, lons)))
+    middle = of_square.mean(axis=0)
+    level = np.abs(lats - place_towards(*middle.tolist()).lat) < _AROUND_DEG
+    xyz = earth_centred(lats[level], lons[level])
+    near = xyz[((xyz - middle) ** 2).sum(axis=1) < _AROUND_M**2]
+    return place_towards(*(near if len(near) else of_square).sum(axis=0).tolist())
 
 
 def _squares(lats: FloatArray, lons: FloatArray) -> IntArray:

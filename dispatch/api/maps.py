@@ -66,11 +66,16 @@ async def get_map(
         "roads": _roads_told(service),
         "stores": outline.stores,
         "bounds": bounds,
-        "centre": None if outline.centre is None else told(outline.centre, asked.datum),
+        "centre": None if outline.centre is None else _middle_told(outline.centre, asked.datum),
     }
     return cached_answer(
         _json(body), media_type=_JSON, steady_for_s=None, with_stock=False, if_none_match=if_none_match
     )
+
+
+def _middle_told(place: LatLon, datum: Datum) -> dict[str, float]:
+    """A place that is nobody's own, to a centimetre."""
+    return {axis: round(degrees, 7) for axis, degrees in told(place, datum).items()}
 
 
 def _roads_told(service: Service) -> dict[str, Any] | None:
@@ -148,7 +153,7 @@ async def _marks_told(marks: Marks, datum: Datum) -> tuple[_Told, _Told]:
         return stores, None
     cells = []
     for cell in marks.cells or ():
-        cells.append({"cell": f"{cell.cell:x}", "stores": cell.stores, **told(cell.place, datum)})
+        cells.append({"cell": f"{cell.cell:x}", "stores": cell.stores, **_middle_told(cell.place, datum)})
         if pauses.due:
             await pauses.give_way()
     return None, cells

@@ -32,6 +32,8 @@ _NAMES: Final = {"sources_to_targets": "matrix"}
 # Half a side of the squares around a door from which ways are followed back: the first is large enough for most.
 _SQUARES_M: Final = {Mode.FOOT: (1_500.0, 6_000.0), Mode.EBIKE: (3_000.0, 12_000.0), Mode.CAR: (4_000.0, 16_000.0)}
 
+# Layers that nobody draws, more than half of a tile.
+_NOT_DRAWN: Final = ["nodes", "shortcuts", "access_restrictions"]
 # A search of so many takes some 20 ms, in which nothing else is done.
 _MOST_CROSSINGS: Final = 100_000
 # Up to 400 kB each.
@@ -70,8 +72,7 @@ class Valhalla(ValhallaEngine):
 
     def drawn(self, *, zoom: int, x: int, y: int) -> bytes:
         """The roads of a tile. Raises EngineUnavailable."""
-        # Its crossings and shortcuts, which nobody draws, are more than half of a tile.
-        request = {"tile": {"z": zoom, "x": x, "y": y}, "tile_options": {"exclude_layers": ["nodes", "shortcuts"]}}
+        request = {"tile": {"z": zoom, "x": x, "y": y}, "tile_options": {"exclude_layers": _NOT_DRAWN}}
         try:
             tile: bytes = self._actor().tile(json.dumps(request))
         except valhalla.ValhallaError as error:

@@ -13,6 +13,7 @@ import pytest
 
 from dispatch.services.road_tiles import RoadTiles
 from dispatch.services.roads import Roads
+from geo.travel import Mode
 from geo.travel.engine import EngineUnavailable, RoadEngine
 from geo.travel.roads import RoadBounds
 from tests.api.client import Api, assert_problem, worker
@@ -169,7 +170,7 @@ class _Drawing(RoadEngine):
 
 async def test_the_last_tiles_are_kept_up_to_their_bytes() -> None:
     engine = _Drawing()
-    roads = Roads(engine, RoadBounds({}, {}))
+    roads = Roads(engine, RoadBounds(dict.fromkeys(Mode, 20.0), dict.fromkeys(Mode, (1.0,) * 24)))
     tiles = RoadTiles(roads, most_bytes=5_000)
     try:
         for x in (1, 2, 1, 3, 1, 4, 5, 1):

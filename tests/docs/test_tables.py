@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from dispatch.api import problems
+from dispatch.api.map_schemas import MapStoresAsked
 from dispatch.api.reach_schemas import CoverageAsked, LifeCircleAsked, StoreCircleAsked
 from dispatch.api.schemas import (
     ActionIn,
@@ -54,8 +55,8 @@ from tests.api.client import worker
 from tests.docs.commands import options_of
 from tests.docs.pages import ROOT, page
 
-FIND, ORDER, START, UPLOAD, STOCK, REACH = (
-    page(f"docs/{name}.md") for name in ("find", "order", "start", "upload", "stock", "reach")
+FIND, ORDER, START, UPLOAD, STOCK, REACH, MAP = (
+    page(f"docs/{name}.md") for name in ("find", "order", "start", "upload", "stock", "reach", "map")
 )
 
 
@@ -192,6 +193,7 @@ def test_the_reasons_stand_in_the_order_of_the_tests() -> None:
         ("A shopper's life circle", LifeCircleAsked, REACH),
         ("A store's life circle", StoreCircleAsked, REACH),
         ("Coverage", CoverageAsked, REACH),
+        ("The stores of a box", MapStoresAsked, MAP),
     ],
 )
 def test_the_fields_of_requests_are_those_that_are_taken(heading: str, model: Any, document: Any) -> None:
@@ -209,6 +211,7 @@ def document_column(heading: str) -> str:
         "A shopper's life circle": "parameter",
         "A store's life circle": "parameter",
         "Coverage": "parameter",
+        "The stores of a box": "parameter",
         "Read orders": "parameter",
         "Count the whole shelf": "field of the request",
         "Movements": "field of the movement",

@@ -1,5 +1,6 @@
 """Reads a Mapbox Vector Tile as far as tests ask. Source: https://github.com/mapbox/vector-tile-spec/tree/master/2.1"""
 
+import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ class Road(NamedTuple):
     """Its lines in units of the tile, whose side has ``extent`` of them, and its attributes."""
 
     lines: list[Line]
-    attributes: dict[str, int]
+    attributes: dict[str, float]
 
 
 class Layer(NamedTuple):
@@ -36,7 +37,7 @@ def _layer(data: bytes) -> Layer:
     return Layer(name, extent, [_road(part, keys, values) for part in features])
 
 
-def _road(data: bytes, keys: list[str], values: list[int]) -> Road:
+def _road(data: bytes, keys: list[str], values: list[float]) -> Road:
     packed = {number: list(_varints(part)) for number, part in _fields(data) if isinstance(part, bytes)}
     tags = packed.get(2, [])
     return Road(_lines(packed[4]), {keys[key]: values[value] for key, value in zip(tags[::2], tags[1::2], strict=True)})
@@ -58,9 +59,10 @@ def _lines(commands: list[int]) -> list[Line]:
     return lines
 
 
-def _value(data: bytes) -> int:
+def _value(data: bytes) -> float:
     [(number, value)] = _fields(data)
-    assert isinstance(value, int)
+    if isinstance(value, bytes):
+        return float(struct.unpack("<f" if number == 2 else "<d", value)[0])
     return _signed(value) if number == 6 else value
 
 
