@@ -82,15 +82,17 @@ async def known_skus(database: Database) -> frozenset[str]:
 async def find_items(database: Database, asked: str, *, limit: int) -> list[tuple[str, str | None]]:
     """Sku and name of goods whose name holds all the words, in any case, or whose sku begins with what is asked.
 
-    Each sku once: names that begin with it first, then by sku. None for no words at all.
+    The sku as it is asked, or in capitals or small letters alone. Each sku once: names that begin with it first, then
+    by sku. None for no words at all.
     """
     words = asked.split()
     if not words:
         return []
     holds = [f"%{_literally(word)}%" for word in words]
-    begins = f"{_literally(asked.strip())}%"
+    whole = asked.strip()
+    begins = f"{_literally(whole)}%"
     async with database.connection() as connection:
-        rows = await connection.fetch(sql("find_items"), holds, begins, limit)
+        rows = await connection.fetch(sql("find_items"), holds, begins, whole, whole.upper(), whole.lower(), limit)
     return [(row["sku"], row["name"]) for row in rows]
 
 

@@ -42,6 +42,7 @@ async def test_a_sku_is_found_by_how_it_begins_named_or_not(shop: Api) -> None:
     assert await found(shop, q="47100") == ["47100-unnamed", "4710018000109", "4710018000208", "4710018000307"]
     assert await found(shop, q="SALT") == ["salt"]
     assert await found(shop, q="018000109") == []
+    assert await found(shop, q="4710018000", limit=2) == ["4710018000109", "4710018000208"]
     told = (await shop.get("/v1/items", q="47100-")).json()
     assert told == {"items": [{"sku": "47100-unnamed", "name": None}]}
 
@@ -64,7 +65,8 @@ async def test_signs_that_mean_something_to_the_database_are_text(shop: Api, q: 
 async def test_a_sku_comes_once_by_the_name_of_a_single_piece(shop: Api) -> None:
     rows = "c,4710018000109,Case of Oolong,12\nb,4710018000109,Oolong by B,1\n"
     await shop.import_file("items", f"partner_code,sku,name,units_per_case\n{rows}", partner="a-partner")
-    for query in ({"q": "oolong"}, {"sku": "4710018000109"}):
+    queries: list[dict[str, Any]] = [{"q": "oolong"}, {"sku": "4710018000109"}]
+    for query in queries:
         told = (await shop.get("/v1/items", **query)).json()
         assert told == {"items": [{"sku": "4710018000109", "name": "Oolong by B"}]}
     assert (await shop.get("/v1/items", q="case")).json()["items"] == [

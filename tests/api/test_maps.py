@@ -67,7 +67,7 @@ async def test_the_map_is_of_the_active_stores_in_the_datum_asked_for(app_client
 
 async def test_the_tiles_are_those_of_the_settings(database_url: str, tmp_path: Path) -> None:
     tiles = {"url": "https://tiles.example.org/{z}/{x}/{y}.png", "attribution": "© A <b>", "datum": "gcj02"}
-    settings = {f"tiles_{name}": value for name, value in tiles.items()}
+    settings: dict[str, Any] = {f"tiles_{name}": value for name, value in tiles.items()}
     async with worker(database_url, tmp_path, **settings, tiles_max_zoom=18) as api:
         assert (await api.get("/v1/map")).json()["tiles"] == tiles | {"max_zoom": 18}
 

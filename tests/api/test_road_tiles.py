@@ -13,8 +13,10 @@ import pytest
 
 from dispatch.services.road_tiles import RoadTiles
 from dispatch.services.roads import Roads
+from geo.coordinates import LatLon
+from geo.geodesy import FloatArray
 from geo.travel import Mode
-from geo.travel.engine import EngineUnavailable, RoadEngine
+from geo.travel.engine import EngineUnavailable, RoadEngine, Roadway
 from geo.travel.roads import RoadBounds
 from tests.api.client import Api, assert_problem, worker
 from tests.api.test_document import Checker
@@ -60,7 +62,7 @@ async def test_the_roads_of_a_tile_lie_where_the_extract_has_them(city: Api) -> 
     assert len(layer.roads) > 200
     assert {road.attributes["road_class"] for road in layer.roads} >= {2, 6, 7}
     reader = osmium.FileProcessor(str(shared_file("roads/shibuya.osm.pbf")), osmium.osm.NODE)
-    nodes = {(round(node.lat, 4), round(node.lon, 4)) for node in reader}
+    nodes = {(round(node.lat, 4), round(node.lon, 4)) for node in reader if isinstance(node, osmium.osm.Node)}
     corners = [
         place_in(x + corner_x / layer.extent, y + corner_y / layer.extent, 14)
         for road in layer.roads
@@ -162,6 +164,12 @@ class _Drawing(RoadEngine):
 
     def __init__(self) -> None:
         self.asked: list[tuple[int, int, int]] = []
+
+    def top_speed_mps(self, mode: Mode) -> float:
+        return 20.0
+
+    def ways(self, *, lats: FloatArray, lons: FloatArray, destination: LatLon, mode: Mode) -> Roadway:
+        raise EngineUnavailable("it draws")
 
     def drawn(self, *, zoom: int, x: int, y: int) -> bytes:
         self.asked.append((zoom, x, y))

@@ -24,7 +24,7 @@ async def outline(catalogue: Catalogue) -> Outline:
 
 
 def cell_at(place: LatLon) -> str:
-    return h3.latlng_to_cell(place.lat, place.lon, FINE_RESOLUTION)
+    return str(h3.latlng_to_cell(place.lat, place.lon, FINE_RESOLUTION))
 
 
 async def test_cells_are_those_of_the_places_and_cost_nothing_until_somebody_asks() -> None:
@@ -58,7 +58,7 @@ async def test_a_store_that_goes_while_the_cells_are_worked_out_has_none() -> No
     assert found[:-1] == [cell_at(row.store.place) for row in ROWS[:-1]]
 
 
-async def test_the_outline_is_of_the_active_stores_and_kept_until_one_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_outline_is_of_the_active_stores_and_kept_until_one_changes() -> None:
     catalogue = Catalogue([a_row("a", 1, TAIPEI), a_row("b", 2, TAINAN), a_row("c", 3, TAINAN)], DEFAULTS)
     first = await outline(catalogue)
     assert (first.stores, first.bounds) == (3, (TAINAN.lon, TAINAN.lat, TAIPEI.lon, TAIPEI.lat))
