@@ -16,8 +16,11 @@ from dispatch.api import (
     closures,
     events,
     finding,
+    import_changes,
     imports,
+    items,
     lateness,
+    maps,
     movements,
     notes,
     operating,
@@ -35,7 +38,7 @@ from dispatch.api.gate import Gate
 from dispatch.api.pages import serve_pages
 from dispatch.api.problems import answer_with_problems
 from dispatch.api.shortcuts import Shortcut, ShortcutApp
-from dispatch.api.state import Limits, Service
+from dispatch.api.state import Limits, MapTiles, Service
 from dispatch.cores import Cores
 from dispatch.domain.promise import PromiseDefaults
 from dispatch.logs import configure_logs
@@ -51,11 +54,13 @@ from dispatch.services.live import Hub
 from dispatch.services.metrics import Metrics, keep_metrics
 from dispatch.services.orders.ordering import Ordering
 from dispatch.services.orders.sweeping import keep_sweeping
+from dispatch.services.road_tiles import RoadTiles
 from dispatch.services.roads import Roads
 from dispatch.services.tokens import Tokens
 from dispatch.settings import Settings, load_settings
 from dispatch.storage.hot_writes import writers_on
 from dispatch.storage.pool import Database
+from geo.datums import Datum
 from geo.travel import Mode
 from geo.travel.engine import RoadEngine
 from geo.travel.estimate import EstimateTravel, ModeSpeed
@@ -80,6 +85,12 @@ _SERVER_THREADS = 8
 
 # Less than anybody's patience; a replica that takes longer is told of by /readyz.
 _SOON_S = 2.0
+
+# A delivery note and a courier's link stand before the actions on orders, whose addresses look alike.
+_MODULES = (
+    finding, reach, maps, items, tokens, notes, orders, events, stores, closures, movements, partners, imports,
+    import_changes, lateness, operating,
+)  # fmt: skip
 
 type Clock = Callable[[], datetime]
 
@@ -183,6 +194,18 @@ def roads_dir(settings: Settings) -> Path:
     return settings.data_dir / "roads"
 
 
+def map_tiles(settings: Settings) -> MapTiles | None:
+    """The tiles of the settings for maps; none: maps show vectors alone."""
+    if settings.tiles_url is None or settings.tiles_attribution is None:
+        return None
+    return MapTiles(
+        url=settings.tiles_url,
+        attribution=settings.tiles_attribution,
+        datum=Datum(settings.tiles_datum),
+        max_zoom=settings.tiles_max_zoom,
+    )
+
+
 def store_defaults(settings: Settings) -> StoreDefaults:
     """What holds for a store that does not say."""
     promise = PromiseDefaults(
@@ -249,6 +272,8 @@ async def _serving(
         follower=follower,
         ordering=ordering,
         roads=roads,
+        road_tiles=RoadTiles(roads),
+        map_tiles=map_tiles(settings),
         metrics=metrics,
         writers=writers,
         background=background,
@@ -306,14 +331,9 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, settle: Callable[[
         strict_content_type=False,
     )
     serve_docs_page(app)
-    serve_pages(app, tiles_url=None)
+    serve_pages(app, tiles_url=settings.tiles_url)
     answer_with_problems(app)
-    # A delivery note, and a courier's link, before the actions on orders, whose addresses look alike.
-    modules = (
-        finding, reach, tokens, notes, orders, events, stores, closures, movements, partners, imports, lateness,
-        operating,
-    )  # fmt: skip
-    for module in modules:
+    for module in _MODULES:
         app.include_router(module.router)
     app.add_middleware(Envelope)
     app.shorten(

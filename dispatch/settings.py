@@ -165,6 +165,14 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins whose pages may use the API, with commas between (or a JSON list); *: all"
     )
+    # What is in a QR code is printed: it must not be what some request has said of its Host.
+    public_url: str | None = Field(None, description="Address of this service in links; else that of the request")
+    secret: str | None = Field(None, repr=False, description="Signs tokens, 32 characters or more; else made once")
+    # Those of a map service are its property: it has to be named beside them, and says what else it wants.
+    tiles_url: str | None = Field(None, description="Address of map tiles, with {z}, {x} and {y}; else vectors alone")
+    tiles_attribution: str | None = Field(None, min_length=1, description="Whose tiles they are; shown on every map")
+    tiles_datum: Literal["wgs84", "gcj02", "bd09"] = Field("wgs84", description="Datum that the tiles are drawn in")
+    tiles_max_zoom: int = Field(19, ge=0, le=24, description="Zoom of the finest tiles that there are")
 
     @field_validator("cors_origins", mode="before")
     @classmethod
@@ -185,16 +193,12 @@ class Settings(BaseSettings):
             raise ValueError("* stands for all origins; leave it away, or the others")
         return tuple(dict.fromkeys(one if one == "*" else _origin(one) for one in value))
 
-    # What is in a QR code is printed: it must not be what some request has said of its Host.
-    public_url: str | None = Field(None, description="Address of this service in links; else that of the request")
-    secret: str | None = Field(None, repr=False, description="Signs tokens, 32 characters or more; else made once")
-
     @field_validator("data_dir", "roads")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().resolve()
 
-    @field_validator("log_level", "mode", "roads_engine", "roads_times", mode="before")
+    @field_validator("log_level", "mode", "roads_engine", "roads_times", "tiles_datum", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
@@ -244,6 +248,26 @@ class Settings(BaseSettings):
                 " openssl rand -base64 32"
             )
         return value
+
+    @field_validator("tiles_url")
+    @classmethod
+    def _tiles(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if not value.startswith(("https://", "http://", "/")) or value.startswith("//") or not value.isprintable():
+            raise ValueError("is not an address such as https://tiles.example.org/{z}/{x}/{y}.png")
+        if missing := [part for part in ("{z}", "{x}", "{y}") if part not in value]:
+            raise ValueError(f"has no {missing[0]} in it, as in https://tiles.example.org/{{z}}/{{x}}/{{y}}.png")
+        return value
+
+    @model_validator(mode="after")
+    def _tiles_with_their_source(self) -> "Settings":
+        if self.tiles_url is not None and self.tiles_attribution is None:
+            raise ValueError(
+                f"{ENV_PREFIX}TILES_URL is set without {ENV_PREFIX}TILES_ATTRIBUTION;"
+                " say whose tiles they are, as their licence asks"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_kind_of_roads(self) -> "Settings":

@@ -245,3 +245,27 @@ def test_a_routing_server_may_lie_below_a_path_and_each_mode_may_have_its_own(mo
     assert (settings.roads_url, settings.roads_engine) == ("https://roads.example/osrm", "osrm")
     assert (settings.foot_roads_url, settings.car_roads_url) == (None, "http://127.0.0.1:5001")
     assert "roads.example" not in repr(settings)
+
+
+def test_tiles_are_named_with_whose_they_are() -> None:
+    url = "https://tiles.example.org/{z}/{x}/{y}.png"
+    settings = load_settings(tiles_url=url, tiles_attribution="© somebody", tiles_datum="GCJ02")
+    assert (settings.tiles_url, settings.tiles_datum, settings.tiles_max_zoom) == (url, "gcj02", 19)
+    assert load_settings(tiles_url="/tiles/{z}/{x}/{y}", tiles_attribution="us").tiles_url == "/tiles/{z}/{x}/{y}"
+    with pytest.raises(SettingsError, match=r"DISPATCH_TILES_URL is set without DISPATCH_TILES_ATTRIBUTION"):
+        load_settings(tiles_url=url)
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        ("https://tiles.example.org/{z}/{x}.png", r"has no \{y\} in it"),
+        ("tiles.example.org/{z}/{x}/{y}.png", "is not an address"),
+        ("javascript:{z}{x}{y}", "is not an address"),
+        ("//tiles.example.org/{z}/{x}/{y}.png", "is not an address"),
+        ("https://tiles.example.org/{z}/{x}/{y}\n.png", "is not an address"),
+    ],
+)
+def test_an_address_of_tiles_that_cannot_be_one_is_told(bad: str, why: str) -> None:
+    with pytest.raises(SettingsError, match=f"DISPATCH_TILES_URL.*{why}"):
+        load_settings(tiles_url=bad, tiles_attribution="x")

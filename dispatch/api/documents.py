@@ -10,6 +10,8 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from dispatch.api import (
     answers,
     import_answers,
+    item_answers,
+    map_answers,
     note_answers,
     order_answers,
     reach_answers,
@@ -41,6 +43,7 @@ seconds (`_s`), distances metres (`_m`), money integer minor units. Errors are R
 `Dispatch-Version`; a read that sends it back as `Dispatch-Min-Version` sees that write.
 """
 
+MVT: Final = "application/vnd.mapbox-vector-tile"
 SVG: Final = "image/svg+xml"
 _PROBLEM: Final = "application/problem+json"
 _MEANINGS: Final = {
@@ -65,6 +68,11 @@ _SENT: Final = (
     MovementsIn, ReleaseIn, ClosureIn, PartnerIn, TicketIn, ShopperTokenIn, CourierLinkIn,
 )  # fmt: skip
 
+_ANSWERED: Final = (
+    answers, order_answers, note_answers, import_answers, reach_answers, stock_answers, map_answers, item_answers,
+    token_answers,
+)  # fmt: skip
+
 type Responses = dict[int | str, dict[str, Any]]
 type Content = type[BaseModel] | dict[str, type[BaseModel]]
 type Headers = dict[str, dict[str, Any]]
@@ -82,6 +90,8 @@ CACHING: Final[Headers] = {
     "Cache-Control": _header("How long the answer may be kept"),
     "Vary": _header("Accept, Authorization"),
 }
+TILE_CACHING: Final[Headers] = CACHING | {"Vary": _header("Accept-Encoding")}
+ITEM_CACHING: Final[Headers] = CACHING | {"Vary": _header("Authorization")}
 REPLAY: Final[Headers] = {"Idempotent-Replay": _header("true: nothing was changed by this request")}
 LOCATION: Final[Headers] = {"Location": _header("Where what was begun is told")}
 ATTACHMENT: Final[Headers] = {"Content-Disposition": _header("A name to keep the file under")}
@@ -156,6 +166,11 @@ def svg_content() -> dict[str, Any]:
     return {"content": {SVG: {"schema": {"type": "string"}}}}
 
 
+def tile_content() -> dict[str, Any]:
+    """A vector tile."""
+    return {"content": {MVT: {"schema": {"type": "string", "format": "binary"}}}}
+
+
 def describe(app: FastAPI) -> None:
     """Complete the app's OpenAPI document: the schemas that routes only name, and what every answer has."""
     original = app.openapi
@@ -181,8 +196,7 @@ def describe(app: FastAPI) -> None:
 
 def _schemas() -> dict[str, Any]:
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in _SENT]
-    modules = (answers, order_answers, note_answers, import_answers, reach_answers, stock_answers, token_answers)
-    for module in modules:
+    for module in _ANSWERED:
         for _, model in inspect.getmembers(module, inspect.isclass):
             if issubclass(model, BaseModel) and model.__module__ == module.__name__ and model is not answers.Told:
                 models.append((model, "serialization"))

@@ -10,6 +10,7 @@ from dispatch.api import order_answers
 from dispatch.api.bodies import body_of
 from dispatch.api.documents import answer, event_stream_content, json_request, responses_of
 from dispatch.api.event_stream import EventStream
+from dispatch.api.gate import check_may_follow
 from dispatch.api.orders_told import event_told
 from dispatch.api.problems import Problem
 from dispatch.api.schemas import EventsAsked, StreamAsked, TicketIn
@@ -119,11 +120,11 @@ def _position(text: str, name: str) -> Version:
 async def scope_of(
     request: Request, service: Service, asked: EventsAsked | StreamAsked | TicketIn, *, below: str
 ) -> EventScope:
-    """What a caller is told of what it asks for: all of that, since whoever may ask at all is admin.
+    """What a caller is told of what it asks for. An order may be asked for before it is placed; a store must be one.
 
-    The one place where roles could be told less. An order may be asked for before it is placed; a store must be one.
-    Raises InvalidInput, StoreNotFound.
+    Raises InvalidInput, StoreNotFound, NotForThisToken.
     """
+    check_may_follow(request, store_id=asked.store_id, order_id=asked.order_id)
     scope = EventScope(store_id=asked.store_id, order_id=asked.order_id)
     if scope.store_id is not None and scope.order_id is not None:
         raise InvalidInput([(f"{below}/order_id", "give a store_id or an order_id, not both")])

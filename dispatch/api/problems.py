@@ -43,6 +43,8 @@ _STATUS: dict[type[errors.DispatchError], int] = {
     errors.ImportRunning: 409,
     errors.CannotBeUndone: 409,
     errors.CannotBeApplied: 409,
+    errors.ImportStillRuns: 409,
+    errors.ChangesNotKept: 409,
     errors.ReplicaBehind: 503,
     errors.ReplicaNotReady: 503,
     errors.Busy: 503,

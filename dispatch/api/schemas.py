@@ -371,6 +371,10 @@ class ImportsAsked(Asked):
     cursor: str | None = Field(None, max_length=512)
 
 
+class ImportChangesAsked(Asked):
+    datum: Datum = Datum.WGS84
+
+
 class UploadsAsked(Asked):
     limit: int = Field(100, ge=1, le=500)
     cursor: str | None = Field(None, max_length=512)

@@ -61,6 +61,18 @@ class CannotBeApplied(DispatchError):
     code = "cannot_be_applied"
 
 
+class ImportStillRuns(DispatchError):
+    """Asked for what comes of an import that has not come to its end."""
+
+    code = "still_running"
+
+
+class ChangesNotKept(DispatchError):
+    """What an import has changed is not known any more."""
+
+    code = "changes_not_kept"
+
+
 class ReplicaBehind(DispatchError):
     """The replica has not seen the asked version in time."""
 

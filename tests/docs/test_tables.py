@@ -13,6 +13,7 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from dispatch.api import problems
+from dispatch.api.map_schemas import MapStoresAsked
 from dispatch.api.note_answers import NoteAnswer
 from dispatch.api.note_schemas import MOST_KM, RouteAsked
 from dispatch.api.permits import PERMITS, Grant
@@ -61,8 +62,8 @@ from tests.api.client import worker
 from tests.docs.commands import options_of
 from tests.docs.pages import ROOT, page
 
-FIND, ORDER, START, UPLOAD, STOCK, REACH, TOKENS = (
-    page(f"docs/{name}.md") for name in ("find", "order", "start", "upload", "stock", "reach", "tokens")
+FIND, ORDER, START, UPLOAD, STOCK, REACH, TOKENS, MAP = (
+    page(f"docs/{name}.md") for name in ("find", "order", "start", "upload", "stock", "reach", "tokens", "map")
 )
 
 
@@ -202,6 +203,7 @@ def test_the_reasons_stand_in_the_order_of_the_tests() -> None:
         ("A route", RouteAsked, FIND),
         ("A shopper's token", ShopperTokenIn, TOKENS),
         ("A courier's link", CourierLinkIn, TOKENS),
+        ("The stores of a box", MapStoresAsked, MAP),
     ],
 )
 def test_the_fields_of_requests_are_those_that_are_taken(heading: str, model: Any, document: Any) -> None:
@@ -220,6 +222,7 @@ def document_column(heading: str) -> str:
         "A store's life circle": "parameter",
         "Coverage": "parameter",
         "A route": "parameter",
+        "The stores of a box": "parameter",
         "Read orders": "parameter",
         "Count the whole shelf": "field of the request",
         "Movements": "field of the movement",
