@@ -337,7 +337,7 @@ def test_the_delivery_note_has_all_that_is_needed_and_prints(
     expect(page.locator(".place-marker")).to_have_count(2)
     check_readable(page)
     take_picture(visit, "store-note")
-    page.evaluate("window.printed = 0; window.print = () => { window.printed += 1; };")
+    page.evaluate("() => { window.printed = 0; window.print = () => { window.printed += 1; }; }")
     press(page, words["print"])
     assert page.evaluate("window.printed") == 1
     page.emulate_media(media="print")
@@ -346,6 +346,19 @@ def test_the_delivery_note_has_all_that_is_needed_and_prints(
     page.emulate_media(media="screen")
     page.go_back()
     expect(card(page, order_id)).to_be_visible()
+
+
+def test_goods_are_called_by_their_names(visit: Visit, service: Service) -> None:
+    counter = open_counter(service, visit, 10)
+    [item] = service.ask("GET", "/v1/items", params={"q": "tea", "limit": 1})["items"]
+    assert item["name"] is not None
+    shelf = {"items": [{"sku": item["sku"], "on_hand": 9}]}
+    service.ask("PATCH", f"/v1/stores/{counter.store_id}/stock", json=shelf)
+    order_id = counter.order(lines=[{"sku": item["sku"], "quantity": 3}])
+    page = see_screen(visit, counter)
+    expect(card(page, order_id).get_by_role("listitem")).to_contain_text(item["name"])
+    card(page, order_id).get_by_role("link", name=WORDS[visit.language]["note"]).click()
+    expect(page.get_by_role("cell", name=item["name"])).to_be_visible()
 
 
 def test_names_and_notes_with_html_are_shown_as_they_are_written(visit: Visit, service: Service) -> None:

@@ -101,8 +101,9 @@ function draw() {
 }
 
 function drawTrouble() {
-  const text = outbox.isStuck ? t("not_sent") : !outbox.isEmpty ? t("sending") : refusal !== null ? t("moved_on") : isOffline ? t("offline") : null;
-  fill(trouble, text && h("p", { class: "notice" }, text));
+  const texts = [[outbox.isStuck, "not_sent"], [!outbox.isEmpty, "sending"], [refusal !== null, "moved_on"], [isOffline, "offline"]];
+  const word = texts.find(([isSo]) => isSo)?.[1];
+  fill(trouble, word && h("p", { class: "notice" }, t(word)));
 }
 
 function drawWay(status) {

@@ -10,7 +10,8 @@ export function stepsBar(note, status, say) {
   if (["confirmed", "accepted"].includes(status)) return h("p", { class: "soft" }, t("is_prepared"));
   const button = (word, kind, ask) => h("button", { type: "button", class: kind, "data-step": word, onclick: ask }, t(word));
   if (status === "ready") {
-    return button("picked_up", "primary big wide", () => confirm("picked_up", h("p", {}, t("text_picked_up", { lines: linesSaid(note.lines) })), () => say("pick-up")));
+    const compare = h("p", {}, t("text_picked_up", { lines: linesSaid(note.lines) }));
+    return button("picked_up", "primary big wide", () => confirm("picked_up", compare, () => say("pick-up")));
   }
   if (status !== "picked_up") return null;
   const name = note.customer?.name;
@@ -23,8 +24,12 @@ export function stepsBar(note, status, say) {
 
 // The answer that does something is not where the finger is after the first tap: "not yet" is.
 function confirm(word, text, onYes, danger = false) {
+  const yes = () => {
+    dialog.close();
+    onYes();
+  };
   const dialog = openDialog(t(`ask_${word}`), h("div", { class: "stack" }, text,
-    h("button", { type: "button", class: `big wide ${danger ? "danger" : "primary"}`, onclick: () => { dialog.close(); onYes(); } }, t(`yes_${word}`)),
+    h("button", { type: "button", class: `big wide ${danger ? "danger" : "primary"}`, onclick: yes }, t(`yes_${word}`)),
     h("button", { type: "button", class: "big wide", autofocus: true, onclick: () => dialog.close() }, t("no"))), { kind: "sheet" });
   return dialog;
 }

@@ -1,7 +1,7 @@
 // Where to now: a place, by when, and one tap to whichever map the courier uses.
 
 import { h } from "../lib/dom.js";
-import { due } from "../lib/due.js";
+import { dueTag } from "../lib/due.js";
 import { clockAs } from "../lib/format.js";
 import { callButton } from "./people.js";
 import { t } from "./words.js";
@@ -17,26 +17,19 @@ export function whereTo(note, status) {
   const place = isToDoor
     ? { name: customer?.name, address: customer?.address, links: note.navigation?.door }
     : { name: store?.name ?? store?.store_id, address: store?.address, links: note.navigation?.store };
-  const left = h("span", { class: "tag" });
   const by = isToDoor ? note.deliver_by : isBack ? null : note.pickup_by;
+  const left = by ? dueTag(by) : null;
   const heading = h("h2", { tabindex: "-1" }, t(isToDoor ? "to_door" : isBack ? "back_to_store" : "to_store"));
   const element = h("section", { class: `card stack where ${isToDoor ? "door" : "store"}` },
-    h("div", { class: "row" }, heading, by && h("span", { class: "row end by" }, h("span", {}, t(isToDoor ? "bring_by" : "fetch_by", { time: clockAs(by, note.pickup_by ?? by) })), left)),
+    h("div", { class: "row" }, heading, by && h("span", { class: "row end by" },
+      h("span", {}, t(isToDoor ? "bring_by" : "fetch_by", { time: clockAs(by, note.pickup_by ?? by) })), left.element)),
     h("div", {}, place.name && h("p", { class: "place-name" }, place.name),
       h("p", { class: place.address ? "place-address" : "soft" }, place.address ?? t("no_address"))),
     isToDoor && customer?.note && h("p", { class: "notice wish" }, customer.note),
     navigation(place.links),
     isToDoor ? customer?.phone && callButton(customer.phone, "call") : store?.phone && callButton(store.phone, "call_store"));
 
-  function refresh() {
-    if (!by) return;
-    const { text, isLate, isSoon } = due(by);
-    if (left.textContent !== text) left.textContent = text;
-    left.classList.toggle("bad", isLate);
-    left.classList.toggle("warn", isSoon);
-  }
-  refresh();
-  return { element, heading, refresh };
+  return { element, heading, refresh: () => left?.refresh() };
 }
 
 function navigation(links) {

@@ -1,12 +1,13 @@
 // How much time is left of a promise, and how late one is.
 
-import { clockAs, countdown, duration } from "./format.js";
+import { h } from "./dom.js";
+import { countdown, duration } from "./format.js";
 import { nowMs } from "./now.js";
 import { translator } from "./words.js";
 
 const t = translator({
-  en: { left: "{time} left", late: "{time} late", by: "by {time}", now: "now" },
-  zh: { left: "还剩 {time}", late: "已超时 {time}", by: "{time} 前", now: "马上到点" },
+  en: { left: "{time} left", late: "{time} late", now: "now" },
+  zh: { left: "还剩 {time}", late: "已超时 {time}", now: "马上到点" },
 });
 const MINUTE_S = 60;
 
@@ -23,13 +24,9 @@ export function due(moment, soonS = 2 * MINUTE_S) {
   return { text: t("left", { time: wholeMinutes(left) }), isLate: false, isSoon: left < soonS };
 }
 
-/** "by 10:06", at the offset of `other` if one is given. */
-export function byTime(moment, other = moment) {
-  return t("by", { time: clockAs(moment, other) });
-}
-
-/** An element that tells what is left of a moment, with `refresh` to tell it anew; it is marked when late. */
-export function dueElement(element, moment) {
+/** A tag that tells what is left of a moment, marked when it is soon or late; `refresh` tells it anew. */
+export function dueTag(moment) {
+  const element = h("span", { class: "tag due" });
   function refresh() {
     const { text, isLate, isSoon } = due(moment);
     if (element.textContent !== text) element.textContent = text;

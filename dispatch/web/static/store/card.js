@@ -1,7 +1,7 @@
 // One order as a card: what is in it, by when, and what can be done with it now.
 
 import { h } from "../lib/dom.js";
-import { clockUntil, due, secondsUntil } from "../lib/due.js";
+import { clockUntil, dueTag, secondsUntil } from "../lib/due.js";
 import { clockAs, number } from "../lib/format.js";
 import { problemText } from "../lib/parts.js";
 import { pack, packedOf } from "./seen.js";
@@ -33,7 +33,8 @@ export function orderCard(entry, does) {
   const { order, note } = entry;
   const times = [];
   const heading = h("h3", { tabindex: "-1", title: order.order_id }, t("order", { id: shortId(order.order_id) }));
-  const element = h("article", { class: `card order ${order.status}`, "data-order": order.order_id, "aria-label": t("order", { id: order.order_id }) },
+  const label = t("order", { id: order.order_id });
+  const element = h("article", { class: `card order ${order.status}`, "data-order": order.order_id, "aria-label": label },
     h("header", { class: "row" }, heading, note?.customer?.name && h("span", { class: "soft customer" }, note.customer.name)),
     order.status === "confirmed" && acceptWithin(order, note?.accept_by, times),
     lines(entry),
@@ -67,7 +68,10 @@ function lines(entry) {
   const isToPack = order.status === "accepted";
   const packed = isToPack ? packedOf(order) : new Set();
   return h("ul", { class: "lines" }, order.lines.map((line) => {
-    const said = [h("span", { class: "quantity" }, t("piece", { n: number(line.quantity) })), h("span", { class: "name" }, nameOf(line, note))];
+    const said = [
+      h("span", { class: "quantity" }, t("piece", { n: number(line.quantity) })),
+      h("span", { class: "name" }, nameOf(line, note)),
+    ];
     if (!isToPack) return h("li", {}, said);
     const tick = h("input", {
       type: "checkbox", checked: packed.has(line.sku), "data-focus": `pack ${line.sku}`,
@@ -81,13 +85,8 @@ function lines(entry) {
 function promise({ status, eta, promised_by: promisedBy }, times) {
   if (eta === null) return null;
   const next = status === "ready" ? eta.deliver_by : eta.pickup_by;
-  const left = h("span", { class: "tag" });
-  times.push(() => {
-    const { text, isLate, isSoon } = due(next);
-    left.textContent = text;
-    left.classList.toggle("bad", isLate);
-    left.classList.toggle("warn", isSoon);
-  });
+  const { element: left, refresh } = dueTag(next);
+  times.push(refresh);
   const isTooLate = promisedBy !== null && Date.parse(eta.deliver_by) > Date.parse(promisedBy);
   const door = h("span", { class: isTooLate ? "bad" : "soft" }, t("door_by", { time: clockAs(eta.deliver_by, eta.pickup_by) }));
   if (status === "ready") return h("p", { class: "promise-line row" }, door, left);
@@ -106,7 +105,9 @@ function buttons({ order, sending }, does) {
     case "confirmed": return [act("accept", "accept"), more(note, decline)];
     case "accepted": return [act("ready", "ready", "primary wide"), more(note, decline)];
     case "ready": return [
-      h("button", { type: "button", class: "primary wide", "data-focus": "hand-over", onclick: does.handOver }, t("hand_over")), more(note, decline)];
+      h("button", { type: "button", class: "primary wide", "data-focus": "hand-over", onclick: does.handOver }, t("hand_over")),
+      more(note, decline),
+    ];
     case "failed": return [act("return", "came_back", "wide"), more(note)];
     default: return [];
   }

@@ -1,6 +1,6 @@
 // The delivery note of one order: whom it goes to, by when, what is in it, the way there, and the courier's code. It prints.
 
-import { get, step } from "../lib/api.js";
+import { step } from "../lib/api.js";
 import { showDelivery } from "../lib/delivery_map.js";
 import { fill, h, show } from "../lib/dom.js";
 import { due } from "../lib/due.js";
@@ -8,6 +8,7 @@ import { clockAs, distance, duration, money, number } from "../lib/format.js";
 import { problemNotice, statusWord } from "../lib/parts.js";
 import { shortId } from "./card.js";
 import { courierCode } from "./courier_code.js";
+import { noteOf } from "./names.js";
 import { t } from "./words.js";
 
 /** A view of the note of an order; `open(orderId)` reads it anew, `element` shows it. */
@@ -25,7 +26,7 @@ export function noteView() {
 
   function close() {
     opened = null;
-    map?.remove();
+    map?.map.remove();
     map = null;
     fill(body);
     show(element, false);
@@ -34,28 +35,28 @@ export function noteView() {
   async function open(orderId) {
     close();
     opened = orderId;
-    const path = `/v1/orders/${step(orderId)}/delivery-note`;
-    pageLink.href = path;
+    pageLink.href = `/v1/orders/${step(orderId)}/delivery-note`;
     heading.textContent = t("order", { id: orderId });
     show(element, true);
     heading.focus();
     try {
-      const note = await get(path);
+      const note = await noteOf(orderId);
       if (opened !== orderId) return;
       const place = h("div", { class: "note-map" });
       fill(body, parts(note, place));
       await drawMap(note, place, orderId);
     } catch (problem) {
-      if (opened === orderId) {
-        fill(body, problem.code === "order_not_found" ? h("p", {}, t("no_order", { id: shortId(orderId) })) : problemNotice(problem, () => open(orderId)));
-      }
+      if (opened !== orderId) return;
+      const isUnknown = problem.code === "order_not_found";
+      fill(body, isUnknown ? h("p", {}, t("no_order", { id: shortId(orderId) })) : problemNotice(problem, () => open(orderId)));
     }
   }
 
   async function drawMap(note, place, orderId) {
     try {
-      const drawn = await showDelivery(place, note, { label: t("route"), storeLabel: note.store?.name ?? t("the_store"), doorLabel: t("the_door") });
-      if (opened === orderId) map = drawn.map;
+      const storeLabel = note.store?.name ?? t("the_store");
+      const drawn = await showDelivery(place, note, { label: t("route"), storeLabel, doorLabel: t("the_door") });
+      if (opened === orderId) map = drawn;
       else drawn.map.remove();
     } catch {
       // The address is there without a map.
@@ -63,6 +64,8 @@ export function noteView() {
     }
   }
 
+  // Paper is narrower than a screen.
+  matchMedia("print").addEventListener("change", () => map?.fit());
   return { element, open, close };
 }
 
@@ -105,7 +108,7 @@ function routePart(note, place) {
 
 function goods(lines) {
   return h("table", {},
-    h("thead", { class: "for-readers" }, h("tr", {}, h("th", { scope: "col" }, t("quantity")), h("th", { scope: "col" }, t("goods")), h("th", { scope: "col" }, t("price")))),
+    h("thead", { class: "for-readers" }, h("tr", {}, ["quantity", "goods", "price"].map((word) => h("th", { scope: "col" }, t(word))))),
     h("tbody", {}, lines.map((line) => h("tr", {},
       h("td", { class: "number strong" }, t("piece", { n: number(line.quantity) })),
       h("td", {}, line.name ?? line.sku, line.name && h("span", { class: "soft small mono sku" }, line.sku)),

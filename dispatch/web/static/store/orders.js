@@ -2,6 +2,7 @@
 
 import { act, mayPass } from "../lib/actions.js";
 import { get, step } from "../lib/api.js";
+import { noteOf } from "./names.js";
 
 const STATUSES = ["confirmed", "accepted", "ready", "failed"];
 const DONE = ["picked_up", "delivered", "returned"];
@@ -141,7 +142,7 @@ export class StoreOrders {
   async #readNote(entry) {
     const { order_id: id, attempt } = entry.order;
     try {
-      const note = await get(`/v1/orders/${step(id)}/delivery-note`);
+      const note = await noteOf(id);
       if (entry.order.attempt !== attempt) return;
       entry.note = note;
       this.#heard.onChange();
