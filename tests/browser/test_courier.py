@@ -194,7 +194,7 @@ def test_what_is_said_without_a_network_is_sent_when_it_is_back(visit: Visit, se
     answer(page, words["yes_delivered"])
     assert counter.now(order_id)["status"] == "ready"
     visit.context.set_offline(False)
-    expect(page.get_by_text(words["not_sent"])).to_have_count(0, timeout=20_000)
+    expect(page.locator(".trouble .notice")).to_have_count(0, timeout=20_000)
     expect(page.get_by_role("heading", level=2, name=words["delivered"])).to_be_visible()
     assert counter.now(order_id)["status"] == "delivered"
     events = [event["event"] for event in service.ask("GET", f"/v1/orders/{order_id}/events")["events"]]
