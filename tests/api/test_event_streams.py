@@ -86,6 +86,21 @@ async def test_history_comes_in_pages(shop: Served, monkeypatch: pytest.MonkeyPa
         assert await of_order.events(1) == await stream.events(1)
 
 
+async def test_of_more_at_once_than_the_hub_reads_at_once_nothing_is_left_behind(
+    shop: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_EVENTS_A_READING", 2)
+    async with shop.stream() as stream:
+        start = await stream.ready()
+        await placed(shop.api, "first")
+        await stream.events(1)
+        monkeypatch.setattr(shop.api.app.state.service.live, "_every_s", 1.0)
+        await asyncio.sleep(0.2)
+        for i in range(9):
+            await placed(shop.api, f"o-{i}")
+        assert await stream.events(9) == (await feed(shop.api, after=start))[1:]
+
+
 async def test_the_last_event_id_comes_before_after_and_latest_is_now(shop: Served) -> None:
     await placed(shop.api, "o-1")
     async with shop.stream(after="v1.") as stream:
