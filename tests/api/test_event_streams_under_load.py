@@ -39,10 +39,9 @@ class Client:
         while True:
             self.connections += 1
             # As EventSource does it, which keeps its first address.
-            said: dict[str, Any] = {"after": position}
-            if self.connections > 1:
-                said = {"after": "latest", "headers": {"Last-Event-ID": position}}
-            async with self.rng.choice(self._workers).stream(**said, **self.scope) as stream:
+            query: dict[str, Any] = self.scope | {"after": position if self.connections == 1 else "latest"}
+            headers = None if self.connections == 1 else {"Last-Event-ID": position}
+            async with self.rng.choice(self._workers).stream(headers=headers, **query) as stream:
                 ready = await stream.ready()
                 assert ready == position or position == "latest"
                 position, self.start = ready, self.start or ready
@@ -141,9 +140,9 @@ async def test_each_event_comes_exactly_once_and_in_its_order(
 
 def concerns(scope: dict[str, str], event: dict[str, Any]) -> bool:
     if "store_id" in scope:
-        here = event["store_id"] == scope["store_id"]
-        return here or (event["event"] == "reassigned" and event["detail"]["from_store_id"] == scope["store_id"])
-    return scope.get("order_id", event["order_id"]) == event["order_id"]
+        taken_from = event["detail"]["from_store_id"] if event["event"] == "reassigned" else None
+        return scope["store_id"] in (event["store_id"], taken_from)
+    return "order_id" not in scope or scope["order_id"] == event["order_id"]
 
 
 def by_order(events: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
