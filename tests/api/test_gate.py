@@ -517,7 +517,7 @@ async def test_what_stands_before_the_gate_sees_its_refusals(app_client: Api) ->
 
         return app
 
-    app_client.app.enter_by(outer)
+    app_client.app.wrap(outer)
     await app_client.send("GET", "/v1/caller", headers=bearer("lct_x"))
     await app_client.send("POST", "/v1/quotes", json={})
     assert seen == [401, 422]
