@@ -274,6 +274,7 @@ async def _serving(
         roads=roads,
         road_tiles=RoadTiles(roads),
         map_tiles=map_tiles(settings),
+        roads_attribution=settings.roads_attribution,
         metrics=metrics,
         writers=writers,
         background=background,
