@@ -1,0 +1,7 @@
+import { h } from "../lib/dom.js";
+import { heading } from "./pieces.js";
+import { t } from "./words.js";
+
+export function ordersView() {
+  return { element: h("section", { class: "view" }, heading(2, t("orders"))), enter() {} };
+}
