@@ -42,6 +42,7 @@ export function fieldsOf() {
     force: field(t("force"), force, t("force_hint")),
   };
   fields.force.element.classList.add("checked-field");
+  for (const name of ["mode", "datum", "as_of"]) fields[name].element.classList.add("across");
   const seldom = h("details", {}, h("summary", {}, t("more_options")),
     h("div", { class: "fields" }, SELDOM.map((name) => fields[name].element)));
   const element = h("div", { class: "stack" },

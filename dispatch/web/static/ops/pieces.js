@@ -3,15 +3,28 @@
 import { h } from "../lib/dom.js";
 import { t } from "./words.js";
 
-/** Ask before something is done that cannot be taken back. True if it is meant; Escape and Cancel mean no. */
-export function confirmed({ title, text, yes, children = [] }) {
+let count = 0;
+
+/** An id that no other element has. */
+export function newId(name) {
+  count += 1;
+  return `${name}-${count}`;
+}
+
+/**
+ * Ask before something is done. True if it is meant; Escape and `no` mean no. `children` are fields in between, and while
+ * `isWhole()` is false the dialog stays.
+ */
+export function confirmed({ title, text, yes, no = t("cancel"), look = "primary", children = [], isWhole = () => true }) {
   return new Promise((resolve) => {
-    const id = `dialog-${Math.random().toString(36).slice(2)}`;
-    const dialog = h("dialog", { class: "stack", "aria-labelledby": id },
+    const id = newId("dialog");
+    const dialog = h("dialog", { "aria-labelledby": id },
+      h("form", { class: "stack", method: "dialog", novalidate: true, onsubmit: (event) => {
+        if (event.submitter?.value === "yes" && !isWhole()) event.preventDefault();
+      } },
       h("h2", { id }, title), text && h("p", {}, text), children,
-      h("form", { class: "row", method: "dialog" },
-        h("button", { class: "end", value: "no" }, t("cancel")),
-        h("button", { class: "primary", value: "yes" }, yes)));
+      h("div", { class: "row buttons" }, h("button", { value: "no", type: "button", onclick: () => dialog.close("no") }, no),
+        h("button", { class: look, value: "yes" }, yes))));
     dialog.addEventListener("close", () => {
       dialog.remove();
       resolve(dialog.returnValue === "yes");
@@ -31,7 +44,7 @@ export function heading(level, text, properties = {}) {
  * `tell(text)` shows it, `tell(null)` takes it away.
  */
 export function field(label, control, hint = null) {
-  const id = `field-${Math.random().toString(36).slice(2)}`;
+  const id = newId("field");
   const wrong = h("span", { class: "bad small", id: `${id}-wrong`, hidden: true });
   const said = hint === null ? null : h("span", { class: "hint small", id: `${id}-hint` }, hint);
   control.setAttribute("id", id);

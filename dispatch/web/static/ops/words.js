@@ -22,8 +22,7 @@ export const words = {
     no_such_store: "There is no store {id} in service. Check the id; it is written as in the file that named it.",
     store_id: "Store id",
     unnamed: "(no name)",
-    yes_do: "Yes",
-    copied: "Copied",
+    close: "Close",
   },
   zh: {
     title: "运营后台",
@@ -44,8 +43,7 @@ export const words = {
     no_such_store: "没有编号为 {id} 的在营门店。请核对编号，须与导入文件中的写法一致。",
     store_id: "门店编号",
     unnamed: "（未命名）",
-    yes_do: "确定",
-    copied: "已复制",
+    close: "关闭",
   },
 };
 
