@@ -5,7 +5,7 @@ import { fill, h, show } from "../lib/dom.js";
 import { number } from "../lib/format.js";
 import { boxOf, textLabel } from "../lib/map.js";
 import { problemNotice } from "../lib/parts.js";
-import { drawCells, legendOf } from "./coverage_layer.js";
+import { bandsOf, drawCells, legendOf } from "./coverage_layer.js";
 import { itemField } from "./items.js";
 import { t } from "./map_words.js";
 import { choices, field, heading } from "./pieces.js";
@@ -47,9 +47,10 @@ export function coveragePanel({ map, datum }) {
       const cells = await cellsOf(query, signal);
       if (signal.aborted) return;
       takeOff();
-      layer = await drawCells(map, cells, Number(query.minutes));
+      const bands = bandsOf(cells);
+      layer = await drawCells(map, cells, bands);
       show(clear, true);
-      tell(cells, Number(query.minutes), item.name(), fit.resolution);
+      tell(cells, bands, { minutes: query.minutes, name: item.name(), resolution: fit.resolution });
     } catch (problem) {
       if (problem.name === "AbortError") fill(told);
       else fill(told, problemNotice(problem, load));
@@ -64,7 +65,7 @@ export function coveragePanel({ map, datum }) {
     return features.map((feature) => ({ ...feature.properties, geometry: feature.geometry }));
   }
 
-  function tell(cells, most, name, resolution) {
+  function tell(cells, bands, { minutes: most, name, resolution }) {
     const known = cells.filter((cell) => cell.served !== null);
     const served = known.filter((cell) => cell.served);
     const values = { n: number(known.length), minutes: most, item: name, share: number(Math.floor((served.length * 100) / known.length)) };
@@ -73,7 +74,7 @@ export function coveragePanel({ map, datum }) {
       known.length < cells.length && ` ${t("no_roads", { n: number(cells.length - known.length) })}`),
     served.some((cell) => cell.travel_source === "estimate") && h("p", { class: "small soft" }, t("estimate")),
     resolution < COARSE && h("p", { class: "small soft" }, t("zoom_in_more")),
-    legendOf(cells, most));
+    legendOf(cells, bands));
   }
 
   function setWorking(isWorking) {

@@ -7,24 +7,33 @@ import { t } from "./map_words.js";
 
 const L = globalThis.L;
 const PANE = "coverage";
-const BANDS = 4;
+const MOST_BANDS = 4;
 
-/** In which step of the minutes a served cell is, 0 the soonest. */
-function bandOf(cell, minutes) {
-  return Math.min(BANDS - 1, Math.floor(cell.eta_s / ((minutes * 60) / BANDS)));
+/** The steps of time of cells, as whole minutes up to which each goes: at most four, even, from the soonest to the last. */
+export function bandsOf(cells) {
+  const minutes = cells.filter((cell) => cell.served).map((cell) => cell.eta_s / 60);
+  if (minutes.length === 0) return [];
+  const first = Math.floor(minutes.reduce((a, b) => Math.min(a, b)));
+  const last = Math.ceil(minutes.reduce((a, b) => Math.max(a, b)));
+  const step = Math.max(1, Math.ceil((last - first) / MOST_BANDS));
+  return Array.from({ length: Math.max(1, Math.ceil((last - first) / step)) }, (_, i) => Math.min(last, first + (i + 1) * step));
+}
+
+function bandOf(cell, bands) {
+  return bands.findIndex((end) => cell.eta_s <= end * 60);
 }
 
 /** Draw cells as GET /v1/coverage tells them, perhaps with a geometry each: `{cellAt, remove}`. */
-export async function drawCells(map, cells, minutes) {
+export async function drawCells(map, cells, bands) {
   if (!map.getPane(PANE)) map.createPane(PANE).classList.add("coverage-pane");
   const renderer = L.canvas({ pane: PANE, padding: 0.2 });
   const h3 = cells.some((cell) => cell.geometry) ? null : await loadH3();
   const shapes = cells.map((cell) => {
     const rings = h3 === null ? ringsOf(cell.geometry) : [h3.cellToBoundary(cell.cell)];
-    return [L.polygon(rings, { renderer, pane: PANE, interactive: false, ...lookOf(cell, minutes) }), cell];
+    return [L.polygon(rings, { renderer, pane: PANE, interactive: false, ...lookOf(cell, bands) }), cell];
   });
   const group = L.layerGroup(shapes.map(([shape]) => shape)).addTo(map);
-  onColours(() => shapes.forEach(([shape, cell]) => shape.setStyle(lookOf(cell, minutes))));
+  onColours(() => shapes.forEach(([shape, cell]) => shape.setStyle(lookOf(cell, bands))));
   const byId = new Map(cells.map((cell) => [cell.cell, cell]));
   const resolution = h3 === null ? 0 : h3.getResolution(cells[0]?.cell ?? "8001fffffffffff");
   return {
@@ -41,14 +50,14 @@ export async function drawCells(map, cells, minutes) {
 }
 
 /** What the colours mean, with how many cells are of each. */
-export function legendOf(cells, minutes) {
-  const counts = new Array(BANDS).fill(0);
-  for (const cell of cells) if (cell.served) counts[bandOf(cell, minutes)] += 1;
+export function legendOf(cells, bands) {
+  const counts = bands.map(() => 0);
+  for (const cell of cells) if (cell.served) counts[bandOf(cell, bands)] += 1;
   const entry = (kind, text, count) => h("li", {}, swatch(kind), h("span", {}, text), h("span", { class: "end number" }, number(count)));
   const unserved = cells.filter((cell) => cell.served === false).length;
   const unknown = cells.filter((cell) => cell.served === null).length;
   return h("ul", { class: "legend bands", "aria-label": t("legend") },
-    counts.map((count, i) => entry(`band-${i}`, t("band", { n: Math.round(((i + 1) * minutes) / BANDS) }), count)),
+    counts.map((count, i) => entry(`band-${i}`, t("band", { n: bands[i] }), count)),
     entry("unserved", t("unserved"), unserved), unknown > 0 && entry("unknown", t("unknown"), unknown));
 }
 
@@ -57,11 +66,11 @@ function swatch(kind) {
     svg("path", { d: "M10 1.5l7.4 4.25v8.5L10 18.5l-7.4-4.25v-8.5z" }));
 }
 
-function lookOf(cell, minutes) {
+function lookOf(cell, bands) {
   if (cell.served === null) return { stroke: false, fillColor: colour("soft"), fillOpacity: 0.22 };
   if (!cell.served) return { stroke: true, weight: 1.5, color: colour("bad"), opacity: 0.75, fillOpacity: 0, fill: false };
-  const band = bandOf(cell, minutes);
-  return { stroke: true, weight: 0.5, opacity: 0.5, color: colour("paper"), fillColor: colour(`band-${band}`), fillOpacity: 0.62 };
+  const band = bandOf(cell, bands);
+  return { stroke: true, weight: 0.5, opacity: 0.5, color: colour("paper"), fillColor: colour(`band-${band}`), fillOpacity: 0.6 };
 }
 
 function ringsOf(geometry) {

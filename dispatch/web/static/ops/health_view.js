@@ -46,7 +46,7 @@ export function healthView() {
     const text = ready === null ? t("gone") : isBad ? t("not_ready") : isOdd ? t("with_warnings") : t("all_well");
     // Read out only when it has changed.
     if (verdict.textContent !== text) verdict.textContent = text;
-    verdict.parentElement.className = `card verdict ${isBad ? "bad" : isOdd ? "odd" : "good"}`;
+    verdict.parentElement.className = `card verdict is-${isBad ? "bad" : isOdd ? "odd" : "good"}`;
     read.textContent = t("refreshed", { time: new Date().toLocaleTimeString() });
     fill(body, ready === null ? h("p", { class: "card" }, t("gone_do")) : [parts.map(card), figures(metrics)]);
   }
@@ -83,7 +83,7 @@ async function quietly(asked) {
 }
 
 function card({ name, look, text, todo, more }) {
-  return h("section", { class: `card stack part-card ${look}` },
+  return h("section", { class: `card stack is-${look}` },
     h("div", { class: "row" }, heading(3, t(`part_${name}`)), h("span", { class: "end" }, h("span", { class: `light light-${look}`, "aria-hidden": "true" }))),
     h("p", {}, text), todo && h("p", { class: "notice small" }, todo), more);
 }

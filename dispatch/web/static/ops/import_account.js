@@ -68,7 +68,7 @@ export function importAccount({ onMend }) {
     const state = stateOf(record);
     changes = record.kind === "items" || record.status === "undone" || isRefused(record) ? null : changesOf(record);
     fill(element, back(), head(record),
-      h("div", { class: `card verdict stack ${state.look}` },
+      h("div", { class: `card verdict stack is-${state.look}` },
         h("div", { class: "row" }, h("div", { class: "verdict-text" }, h("p", { class: "verdict-head" }, state.head),
           state.hint && h("p", { class: "soft" }, state.hint)), h("div", { class: "row end" }, actionsOf(record, notice))),
         notice),
@@ -139,7 +139,7 @@ function head(record) {
   const read = [file.format, file.profile, file.encoding, file.sheet].filter(Boolean).join(", ");
   return h("div", { class: "account-head" },
     heading(2, record.filename ?? t("no_filename")),
-    h("p", { class: "row small soft" }, h("span", { class: "tag quiet" }, t(record.kind)),
+    h("p", { class: "row small soft" }, h("span", {}, t(record.kind)),
       record.dry_run && h("span", { class: "tag warn" }, t("dry_run")),
       h("span", {}, record.partner), h("span", {}, t(`mode_${record.mode}`)), when(record.created_at),
       read && h("span", {}, `${t("file_is")} ${read}`)));

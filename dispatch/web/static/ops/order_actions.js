@@ -2,9 +2,9 @@
 
 import { post, step } from "../lib/api.js";
 import { fill, h } from "../lib/dom.js";
-import { clockHere } from "../lib/format.js";
 import { problemNotice, reasonWord, statusWord } from "../lib/parts.js";
 import { knows } from "../lib/words.js";
+import { storeDayAndClock } from "./order_times.js";
 import { t, words } from "./order_words.js";
 import { confirmed, field } from "./pieces.js";
 import { t as common } from "./words.js";
@@ -98,7 +98,7 @@ function showLink(order, told) {
   const address = h("input", { readonly: true, value: told.url, "aria-label": t("courier_link"), onfocus: () => address.select() });
   const dialog = h("dialog", { class: "stack", "aria-label": t("courier_title", { id: order.order_id }) },
     h("h2", {}, t("courier_title", { id: order.order_id })),
-    h("p", {}, t("courier_text", { time: `${told.expires_at.slice(0, 10)} ${clockHere(told.expires_at)}` })),
+    h("p", {}, t("courier_text", { time: storeDayAndClock(told.expires_at, order) })),
     told.qr && h("img", { class: "qr", src: told.qr, alt: "" }), address,
     h("form", { class: "row", method: "dialog" },
       h("button", { type: "button", class: "primary", onclick: async () => {

@@ -9,7 +9,7 @@ import { icon } from "./icons.js";
 import { learnNames, nameOf } from "./items.js";
 import { actionsOf } from "./order_actions.js";
 import { statusTag } from "./order_list.js";
-import { dueOf, storeClock } from "./order_times.js";
+import { dueOf, storeClock, storeDayAndClock } from "./order_times.js";
 import { t, words } from "./order_words.js";
 import { heading, span, table } from "./pieces.js";
 import { linkTo } from "./places.js";
@@ -72,11 +72,11 @@ export function orderDetails({ back }) {
 }
 
 function facts(order) {
-  const at = (moment) => moment && h("time", { datetime: moment }, `${moment.slice(0, 10)} ${storeClock(moment, order)}`);
+  const at = (moment) => moment && h("time", { datetime: moment }, storeDayAndClock(moment, order));
   const { store } = order;
   const told = [
     ["store", store ? h("span", {}, h("a", { href: linkTo("map", store.store_id) }, store.name ?? store.store_id), " ",
-      h("span", { class: "soft" }, t("away", { distance: distance(store.distance_m) }))) : t("no_store")],
+      h("span", { class: "soft nowrap-text" }, t("away", { distance: distance(store.distance_m) }))) : t("no_store")],
     ["promised_by", at(order.promised_by)],
     ["hold", at(order.hold_expires_at)],
     ["created", at(order.created_at)],

@@ -11,6 +11,14 @@ export function storeClock(moment, order) {
   return order.eta ? clockAs(moment, order.eta.deliver_by) : clockHere(moment);
 }
 
+/** The same with the date that it is there. */
+export function storeDayAndClock(moment, order) {
+  const at = new Date(moment);
+  const told = /([+-])(\d\d):(\d\d)$/.exec(order.eta?.deliver_by ?? "");
+  const ahead = told ? Number(`${told[1]}1`) * (Number(told[2]) * 60 + Number(told[3])) : -at.getTimezoneOffset();
+  return `${new Date(at.getTime() + ahead * 60_000).toISOString().slice(0, 10)} ${storeClock(moment, order)}`;
+}
+
 /** Until when it is promised, and whether that has passed: `{text, isLate}`; null where nothing is under way. */
 export function dueOf(order, nowMs = Date.now()) {
   if (order.promised_by === null || !OPEN.includes(order.status)) return null;

@@ -24,7 +24,7 @@ export function storeCard(store, { map, datum, onClose }) {
       color: colour("part-courier"), weight: 2, dashArray: "6 5", fillOpacity: 0.05 } }));
   } else if (store.delivery_radius_m !== null) {
     drawn.addLayer(L.circle([store.lat, store.lon], { radius: store.delivery_radius_m, interactive: false,
-      color: colour("part-courier"), weight: 2, dashArray: "6 5", fillOpacity: 0.05 }));
+      color: colour("part-courier"), weight: 2, dashArray: "6 5", fill: false }));
   }
   const name = store.name ?? common("unnamed");
   const element = h("section", { class: "card stack store-card", "aria-label": name },
