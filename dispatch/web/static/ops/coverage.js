@@ -13,7 +13,7 @@ import { t as common } from "./words.js";
 
 const L = globalThis.L;
 const MINUTES = [15, 20, 30, 45, 60, 90, 120];
-const MOST_CELLS = 2_500;
+const MOST_CELLS = 2_400;
 // Mean area of the cells of each resolution of H3, in km².
 const AREAS_KM2 = [4_357_449, 609_788, 86_802, 12_393, 1_770, 252.9, 36.13, 5.161, 0.7373, 0.1053, 0.01505];
 const COARSE = 6;
@@ -100,7 +100,7 @@ export function coveragePanel({ map, datum }) {
   return { element };
 }
 
-/** The finest resolution of which at most some 2,500 cells lie in the box, and about how many they are. */
+/** The finest resolution of which at most some 2,400 cells lie in the box, and about how many they are. */
 function fitting(bounds) {
   const south = (Math.max(-90, bounds.getSouth()) * Math.PI) / 180;
   const north = (Math.min(90, bounds.getNorth()) * Math.PI) / 180;

@@ -46,8 +46,8 @@ export function fieldsOf() {
   const seldom = h("details", {}, h("summary", {}, t("more_options")),
     h("div", { class: "fields" }, SELDOM.map((name) => fields[name].element)));
   const element = h("div", { class: "stack" },
-    h("div", { class: "fields" }, ["mode", "partner", "datum", "as_of"].map((name) => fields[name].element),
-      momentField.element, fields.currency.element),
+    h("div", { class: "fields" }, ["mode", "datum", "as_of"].map((name) => fields[name].element), momentField.element,
+      ["partner", "currency"].map((name) => fields[name].element)),
     seldom, partners, h("datalist", { id: "currencies" }, CURRENCIES.map((value) => h("option", { value }))));
   const isFor = (name, kind) => ONLY_OF[name]?.includes(kind) ?? true;
 

@@ -99,14 +99,19 @@ export function importForm({ onBegun, onConflict }) {
       const { body } = await upload(`/v1/imports/${kind}`, file, {
         query: { dry_run: "true", filename: name, ...query }, onProgress: (share) => tellShare(name, share), signal: stop.signal,
       });
+      end();
       onBegun(body);
     } catch (problem) {
+      // Before it is told: a field that is disabled cannot be sent the focus.
+      end();
       if (problem.name !== "AbortError") tell(problem, query);
-    } finally {
-      stop = null;
-      setSending(false);
     }
     return undefined;
+  }
+
+  function end() {
+    stop = null;
+    setSending(false);
   }
 
   function tell(problem, query) {

@@ -15,7 +15,7 @@ const MAY_BE_CARRIED = ["confirmed", "accepted", "ready", "picked_up"];
 /** Buttons and links for what its status allows. What comes of them is told in `notice`; `onDone` reads the order anew. */
 export function actionsOf(order, { onDone, notice }) {
   const path = `/v1/orders/${step(order.order_id)}`;
-  const button = (name, look, onclick) => h("button", { type: "button", class: look, "data-action": name, onclick }, t(name));
+  const button = (name, look, onclick) => h("button", { type: "button", class: look, onclick }, t(name));
 
   async function act(action, body, told) {
     fill(notice);

@@ -1,7 +1,7 @@
 // One order whole: where it is, when it is due, what has happened, and what can be done.
 
 import { get, step } from "../lib/api.js";
-import { fill, h } from "../lib/dom.js";
+import { fill, h, show } from "../lib/dom.js";
 import { distance, money, number } from "../lib/format.js";
 import { problemNotice, promiseBar } from "../lib/parts.js";
 import { knows } from "../lib/words.js";
@@ -14,12 +14,16 @@ import { t, words } from "./order_words.js";
 import { heading, span, table } from "./pieces.js";
 import { linkTo } from "./places.js";
 
+const PARTS = ["state", "actions", "facts", "promise", "goods", "timeline"];
+
 /** The details of one order at a time: `{element, open, refresh}`; `back()` tells where the list is. */
 export function orderDetails({ back }) {
   const top = h("div", { class: "stack" });
   const notice = h("div", { class: "stack", role: "status" });
-  const body = h("div", { class: "stack" });
-  const element = h("aside", { class: "card stack order-details", hidden: true }, top, notice, body);
+  const problem = h("div", {});
+  const slots = Object.fromEntries(PARTS.map((name) => [name, { element: h("div", {}), key: null }]));
+  const body = h("div", { class: "stack", hidden: true }, Object.values(slots).map((slot) => slot.element));
+  const element = h("aside", { class: "card stack order-details", hidden: true }, top, notice, problem, body);
   let opened = null;
   let asking = null;
 
@@ -29,7 +33,8 @@ export function orderDetails({ back }) {
     if (isOther) {
       fill(top, backLink(), heading(2, orderId, { class: "mono" }));
       fill(notice);
-      fill(body);
+      fill(problem);
+      show(body, false);
       top.querySelector("h2").focus();
     }
     await refresh();
@@ -43,25 +48,40 @@ export function orderDetails({ back }) {
       const path = `/v1/orders/${step(opened)}`;
       const [order, { events }] = await Promise.all([get(path, {}, { signal }), get(`${path}/events`, {}, { signal })]);
       if (signal.aborted) return;
+      fill(problem);
       draw(order, events);
+      show(body, true);
       if (order.lines.some((line) => !line.name && nameOf(line.sku) === null)) {
         await learnNames(order.lines.map((line) => line.sku));
         if (!signal.aborted) draw(order, events);
       }
-    } catch (problem) {
-      if (problem.name === "AbortError") return;
-      fill(body, problem.code === "order_not_found" ? h("p", { class: "notice", role: "alert" }, t("no_order", { id: opened }))
-        : problemNotice(problem, refresh));
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      fill(problem, error.code === "order_not_found" ? h("p", { class: "notice", role: "alert" }, t("no_order", { id: opened }))
+        : problemNotice(error, refresh));
     }
   }
 
   function draw(order, events) {
     const due = dueOf(order);
-    const focused = document.activeElement?.dataset?.action;
-    fill(body, h("p", { class: "row" }, statusTag(order.status), due && h("span", { class: due.isLate ? "tag bad" : "strong" }, due.text)),
-      actionsOf(order, { onDone: refresh, notice }), facts(order), promise(order), goods(order), timeline(order, events));
-    // What is drawn anew must not lose the place of whoever goes by keyboard.
-    if (focused) body.querySelector(`[data-action="${focused}"]`)?.focus();
+    const { status, attempt, store, eta, lines } = order;
+    put("state", [status, due], () => h("p", { class: "row" }, statusTag(status), due && h("span", { class: due.isLate ? "tag bad" : "strong" }, due.text)));
+    put("actions", [status, attempt, store?.store_id], () => actionsOf(order, { onDone: refresh, notice }));
+    put("facts", order, () => facts(order));
+    put("promise", eta, () => promise(order));
+    put("goods", [lines, lines.map((line) => nameOf(line.sku))], () => goods(order));
+    put("timeline", events, () => timeline(order, events));
+  }
+
+  /** Only what is another now is made anew: what somebody is about to press, or reads, stays. */
+  function put(name, told, make) {
+    const key = JSON.stringify([opened, told]);
+    const { element: slot, key: before } = slots[name];
+    if (key === before) return;
+    slots[name].key = key;
+    const hadFocus = slot.contains(document.activeElement);
+    fill(slot, make());
+    if (hadFocus) top.querySelector("h2").focus();
   }
 
   function backLink() {

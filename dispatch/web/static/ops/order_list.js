@@ -22,12 +22,12 @@ export function statusTag(status) {
 /** The list: `{element, replace, append, change, arrive, choose, link, shown}`. `isRead()` tells whether somebody has scrolled down. */
 export function orderList({ isRead, toTop, query }) {
   const list = h("ul", { class: "list orders-list" });
-  const waitingButton = h("button", { class: "primary waiting", type: "button", hidden: true, onclick: () => {
+  const waitingButton = h("button", { class: "primary", type: "button", hidden: true, onclick: () => {
     insertWaiting();
     toTop();
     list.querySelector("a")?.focus();
   } });
-  const element = h("div", { class: "orders-pane" }, waitingButton, list);
+  const element = h("div", { class: "orders-pane" }, h("div", { class: "waiting" }, waitingButton), list);
   const rows = new Map();
   let waiting = [];
   let chosen = null;
