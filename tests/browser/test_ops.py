@@ -79,6 +79,16 @@ WORDS: Final[dict[str, dict[str, str]]] = {
 expect.set_options(timeout=15_000)
 
 
+NARROW_PX: Final = 500
+# What reaches beyond the right edge of the screen, and is not in something that scrolls or is cut by itself.
+TOO_WIDE: Final = """() => {
+  const main = document.getElementById("main");
+  if (main.scrollWidth <= main.clientWidth && document.documentElement.scrollWidth <= innerWidth) return [];
+  return [...document.querySelectorAll("body *")].filter((one) => one.getBoundingClientRect().right > innerWidth + 0.5)
+    .map((one) => `${one.tagName} ${one.className} ${one.textContent.slice(0, 40)}`);
+}"""
+
+
 class Ops:
     """A reader of the console, and the part of the world that is theirs."""
 
@@ -161,8 +171,12 @@ def check_both(page: Page, check_readable: CheckReadable) -> None:
     for scheme in ("dark", "light"):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # wants literals
         check_readable(page)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert page.evaluate("document.getElementById('main').scrollWidth <= document.getElementById('main').clientWidth")
+    size = page.viewport_size
+    assert size is not None
+    if size["width"] < NARROW_PX:
+        page.set_viewport_size({"width": 360, "height": 780})
+    assert page.evaluate(TOO_WIDE) == []
+    page.set_viewport_size(size)
     assert page.evaluate("window.intruder === undefined")
 
 
