@@ -52,7 +52,7 @@ export function showStores(map, { datum, onStore, onTold, onProblem }) {
   function dot(store) {
     const isOpen = store.active && store.open_now;
     const marker = L.circleMarker([store.lat, store.lon], {
-      renderer, radius: 6, weight: 1.5, color: colour("paper"), fillOpacity: 1,
+      renderer, radius: 6, weight: 1.5, color: colour("paper"), fillOpacity: 1, bubblingMouseEvents: !onStore,
       fillColor: colour(isOpen ? "accent" : "soft"),
     });
     marker.bindTooltip(() => textLabel(store.name ?? store.store_id, store.store_id));
@@ -64,7 +64,7 @@ export function showStores(map, { datum, onStore, onTold, onProblem }) {
     const most = Math.max(...cells.map((cell) => cell.stores));
     for (const cell of cells) {
       const style = {
-        renderer, weight: 1, color: colour("paper"), fillColor: colour("accent"),
+        renderer, weight: 1, color: colour("paper"), fillColor: colour("accent"), bubblingMouseEvents: false,
         fillOpacity: 0.25 + 0.6 * Math.sqrt(cell.stores / most),
       };
       // Cells are of WGS84; on a map of another datum a circle stands for each.
