@@ -9,7 +9,8 @@ WORKDIR /src
 COPY requirements.lock ./
 RUN python -m venv /opt/lifecircle \
  && /opt/lifecircle/bin/pip install --no-cache-dir --no-compile --require-hashes -r requirements.lock
-COPY pyproject.toml README.md LICENSE ./
+# The pages are built with the package, by a Node that comes as a wheel.
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY dispatch dispatch
 COPY geo geo
 COPY data data

@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 # A city of 80 stores instead of 1,000: what is tested here is not how long the whole of it takes to load.
 SMALL_CITY = """
@@ -29,7 +30,9 @@ END_S = 30.0
 class Server:
     """A `dispatch serve` of ours, in a process group of its own, and what it says."""
 
-    def __init__(self, data_dir: Path, *options: str, city: str = SMALL_CITY) -> None:
+    def __init__(
+        self, data_dir: Path, *options: str, city: str = SMALL_CITY, settings: Mapping[str, object] | None = None
+    ) -> None:
         self.data_dir = data_dir
         self._said = data_dir.with_name(f"{data_dir.name}-{time.monotonic_ns()}.out")
         with self._said.open("wb") as said:
@@ -38,7 +41,8 @@ class Server:
                 stdout=said,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                env=_environment(),
+                env=_environment()
+                | {f"DISPATCH_{name.upper()}": str(value) for name, value in (settings or {}).items()},
                 start_new_session=True,
             )
 
@@ -116,6 +120,13 @@ def ask(address: str, path: str, body: str | None = None) -> tuple[int, Any]:
         return answer.status, json.loads(answer.read())
     finally:
         connection.close()
+
+
+def page_of(address: str, path: str) -> str:
+    """A page, which must be there."""
+    with urlopen(address + path, timeout=10) as answer:
+        text: str = answer.read().decode()
+    return text
 
 
 def check(data_dir: Path) -> list[str]:

@@ -17,6 +17,7 @@ _TIMEOUT_S: Final = 5.0
 class Examples:
     """``quote_says`` is what the quote answered just now."""
 
+    store_path: str
     nearby_path: str
     quote_command: str
     quote_says: str
@@ -64,7 +65,8 @@ def _around(service: "_Service", address: str, store_id: str) -> tuple[Examples 
         return None, False
     command = f"curl -s {address}/v1/quotes -H 'Content-Type: application/json' -d {shlex.quote(body)}"
     nearby_path = f"/v1/stores/nearby?{urlencode({'lat': lat, 'lon': lon, 'limit': 5})}"
-    return Examples(nearby_path, command, _said(answer)), answer["outcome"] == "fulfillable"
+    store_path = f"/store/{quote(store_id, safe='')}"
+    return Examples(store_path, nearby_path, command, _said(answer)), answer["outcome"] == "fulfillable"
 
 
 def _said(answer: dict[str, Any]) -> str:

@@ -240,6 +240,10 @@ def show(
         others = "" if of_demo == stores else f" ({of_demo:,} of {stores:,})"
         line(f"Demo stores{others} are synthetic: every store, chain, product, price and count is invented.")
     line()
+    line(f"  The shopper's map   {address}/")
+    line(f"  The ops console     {address}/ops")
+    if examples is not None:
+        line(f"  A store's screen    {address}{examples.store_path}")
     line(f"  API documentation   {address}/docs")
     if examples is not None:
         line(f"  Stores nearby       {address}{examples.nearby_path}")

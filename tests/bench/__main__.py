@@ -23,7 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dispatch.postgres import acquire
 from dispatch.storage.migrate import migrate
-from tests.bench import imports, order_http, order_writes, over_http, plots, roads, zones
+from tests.bench import imports, order_http, order_writes, over_http, pages, plots, roads, zones
 from tests.bench.database import fill
 from tests.bench.peers import installing, sizes
 from tests.bench.peers import measuring as peers
@@ -32,6 +32,7 @@ from tests.bench.tables import (
     show_http,
     show_imports,
     show_orders,
+    show_pages,
     show_peers,
     show_quotes,
     show_roads,
@@ -41,7 +42,7 @@ from tests.bench.tables import (
 from tests.bench.world import World
 
 READY_TIMEOUT_S: Final = 600
-PARTS: Final = ("quotes", "peers", "http", "zones", "orders", "imports", "roads")
+PARTS: Final = ("quotes", "peers", "http", "zones", "orders", "imports", "roads", "pages")
 
 
 def main() -> None:
@@ -90,6 +91,11 @@ def main() -> None:
     if "roads" in parts and (by_road := run_roads(options.compared)) is not None:
         figures["roads"] = by_road
         show_roads(by_road)
+    if "pages" in parts:
+        console.print("opening the pages in a browser …")
+        with _folder(None) as folder:
+            figures["pages"] = pages.measure(folder, stores=options.served)
+        show_pages(figures["pages"])
     about = figures["machine"]
     console.print(f"{about['cores']} cores, {about['processor']}, Python {about['python']}")
     if options.json:

@@ -42,6 +42,26 @@ def show_quotes(figures: dict[str, Any]) -> None:
     console.print(size)
 
 
+def show_pages(figures: dict[str, Any]) -> None:
+    if "missing" in figures:
+        console.print(f"pages: {figures['missing']}")
+        return
+    table = Table(title=f"The pages in Chromium; the map of {figures['stores']:,} stores zoomed and dragged")
+    for name in ("screen", "first view ms (spread)", "tasks", "stores drawn anew", "longest tasks ms", "over 100 ms"):
+        table.add_column(name, justify="right")
+    for size, moving in figures["moving"].items():
+        median_ms, (least_ms, most_ms) = figures["first_view_ms"][size]
+        table.add_row(
+            size,
+            f"{median_ms:,.0f} ({least_ms:,.0f}…{most_ms:,.0f})",
+            f"{moving['tasks']:,}",
+            str(moving["drawn"]),
+            ", ".join(f"{task_ms:.0f}" for task_ms in moving["longest_ms"]),
+            str(moving["stalls"]),
+        )
+    console.print(table)
+
+
 def show_http(figures: dict[str, Any]) -> None:
     table = Table(
         title=f"Over HTTP, {figures['stores']:,} stores, {figures['shelf_rows']:,} shelf rows: a worker's CPU time"

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.cli.conftest import Run
 from tests.geo.roads import times_by
-from tests.serving import END_S, READY_S, Server, ask, end_database, processes_of, serving, until, workers_of
+from tests.serving import END_S, READY_S, Server, ask, end_database, page_of, processes_of, serving, until, workers_of
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,10 @@ def test_the_first_run_prints_what_answers_and_ctrl_c_leaves_nothing_behind(data
         status, body = ask(server.address, nearby[1].removeprefix(server.address))
         assert status == 200
         assert body["stores"]
+
+        pages = re.findall(rf"{re.escape(server.address)}(/|/ops|/store/\S+)$", said, re.MULTILINE)
+        assert len(pages) == 3
+        assert all(page_of(server.address, path).startswith("<!doctype html>") for path in pages)
 
         command = next(shlex.split(line) for line in said.splitlines() if line.strip().startswith("curl "))
         assert command[2] == f"{server.address}/v1/quotes"

@@ -47,6 +47,7 @@ export function showStores(map, { datum, onStore, onTold, onProblem }) {
     group.addTo(map);
     drawn.remove();
     drawn = group;
+    performance.mark("stores-drawn");
   }
 
   function dot(store) {
