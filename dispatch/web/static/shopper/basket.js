@@ -39,8 +39,8 @@ function rowOf(good) {
   const quantity = () => state.basket.get(good.sku)?.quantity ?? 0;
   const less = h("button", { type: "button", class: "step", onclick: () => take(quantity() - 1) });
   const more = h("button", { type: "button", class: "step", "aria-label": t("one_more", { name }), onclick: () => take(quantity() + 1) }, "+");
-  const element = h("li", { class: "good" },
-    h("span", { class: "good-name" }, name, good.name === null ? null : h("span", { class: "small soft mono" }, good.sku)),
+  const element = h("li", { class: "basket-row" },
+    h("span", { class: "good-name" }, name),
     h("span", { class: "stepper", role: "group", "aria-label": name }, less, count, more));
 
   function take(wanted) {

@@ -6,9 +6,10 @@ import { number } from "../lib/format.js";
 import { problemText } from "../lib/parts.js";
 import { drawn } from "./drawings.js";
 import { on, state, storeId } from "./state.js";
-import { t } from "./words.js";
+import { counted, t } from "./words.js";
 
 const PAUSE_MS = 250;
+const MOST_TOLD = 200;
 const CHOICES_MIN = [15, 30, 60];
 
 /** The part of the panel; `connect(map)` once there is one. A store's own area is shown from the start. */
@@ -76,8 +77,8 @@ export function circlePart() {
   }
 
   function said(stores) {
-    // The answer tells 200 at most.
-    return t(stores === 0 ? "circle_empty" : stores < 200 ? "circle_told" : "circle_told_many", { n: number(stores), minutes });
+    if (stores === 0) return t("circle_empty", { minutes });
+    return stores < MOST_TOLD ? counted("circle_told", stores, { minutes }) : t("circle_told_many", { n: number(stores), minutes });
   }
 
   show(choices, isShown);

@@ -16,7 +16,7 @@ export function doorPart(say) {
   const wrong = h("p", { class: "notice small", role: "alert", hidden: true });
   const button = h("button", { type: "button", class: "locate", disabled: true }, h("span", { class: "locate-mark", "aria-hidden": "true" }), t("where_am_i"));
   const element = h("section", { class: "part", "aria-labelledby": "door-title" },
-    h("div", { class: "row" },
+    h("div", { class: "row door" },
       h("div", {}, h("h2", { id: "door-title" }, t("door_title")), place),
       h("span", { class: "end" }, button)),
     wrong);
@@ -56,7 +56,7 @@ export function doorPart(say) {
 
   function describe() {
     const { lat, lon } = state.door;
-    fill(place, `${lat.toFixed(4)}, ${lon.toFixed(4)} · `, t("door_hint"));
+    fill(place, state.isDoorChosen ? `${lat.toFixed(5)}, ${lon.toFixed(5)}` : t("door_hint"));
   }
 
   async function locate(map) {

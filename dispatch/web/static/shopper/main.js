@@ -22,6 +22,7 @@ import { wayOn } from "./way.js";
 import { t } from "./words.js";
 
 const NEAR_ZOOM = 15;
+const STORE_ZOOM = 14;
 
 const say = announcer();
 const mapElement = h("div", { class: "map" });
@@ -80,7 +81,7 @@ async function meetStore() {
 
 function begin(map) {
   const before = doorBefore();
-  if (state.store !== null) map.setView([state.store.lat, state.store.lon], NEAR_ZOOM, { animate: false });
+  if (state.store !== null) map.setView([state.store.lat, state.store.lon], STORE_ZOOM, { animate: false });
   else if (before !== null) map.setView([before.lat, before.lon], NEAR_ZOOM, { animate: false });
   setDoor(before ?? placeOf(map.getCenter()), { isChosen: before !== null });
   const way = wayOn(map);

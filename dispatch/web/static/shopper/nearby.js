@@ -84,7 +84,7 @@ export function nearbyPart(say) {
 
   function entry(store, index) {
     const element = h("li", {
-      id: `store-${index}`, class: "store",
+      id: `store-${index}`, class: `store${store.open_now ? "" : " is-closed"}`,
       onmouseenter: () => mark(index, true), onmouseleave: () => mark(index, false),
       onfocusin: () => mark(index, true), onfocusout: () => mark(index, false),
     },

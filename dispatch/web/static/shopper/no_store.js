@@ -1,11 +1,11 @@
 // No store can: why, who came closest, and what would help.
 
 import { h } from "../lib/dom.js";
-import { clock, distance, duration, number } from "../lib/format.js";
+import { clock, distance } from "../lib/format.js";
 import { passedOver } from "./passed_over.js";
 import { why } from "./reasons.js";
 import { nameOf, setQuantity, setTerms, state } from "./state.js";
-import { t } from "./words.js";
+import { counted, t } from "./words.js";
 
 const LONGEST_PROMISE_MIN = 240;
 const ROUND_MIN = 15;
@@ -14,26 +14,23 @@ const ROUND_MIN = 15;
  * The answer of a quote, or the refusal of an order, that cannot be met. `askAgain` asks the question as it then is.
  */
 export function noStoreView(answer, names, askAgain) {
-  const miss = answer.nearest_miss;
-  const ways = helps(answer, askAgain);
+  const miss = answer.nearest_miss ?? null;
+  const isAlone = miss === null || state.onlyHere;
   return [
     h("div", { class: "notice" },
-      h("p", { class: "strong" }, t("no_store", { minutes: state.promiseMinutes })),
-      h("p", {}, sentence(answer))),
-    miss === null || miss === undefined ? null : h("div", { class: "stack tight" },
+      h("p", { class: "strong" }, t(state.onlyHere ? "no_store_here" : "no_store", { minutes: state.promiseMinutes })),
+      isAlone ? h("p", {}, t("because", { why: why(answer.reason, answer.detail) })) : null),
+    isAlone ? null : h("div", {},
       h("h3", {}, t("nearest_miss")),
       h("p", {}, names.get(miss.store_id) ?? miss.store_id, h("span", { class: "soft small" }, ` · ${distance(miss.distance_m)}`)),
-      h("p", { class: "small soft" }, why(miss.reason, miss.detail), miss.eta ? ` · ${t("would_take", { total: duration(miss.eta.total_s) })}` : "")),
+      h("p", { class: "small soft" }, why(miss.reason, miss.detail))),
     h("div", { class: "stack tight" },
       h("h3", {}, t("what_helps")),
-      h("ul", { class: "helps" }, ways.map((way) => h("li", {}, way)))),
-    answer.certificate ? h("p", { class: "small certificate" }, t("certificate_none", { n: number(answer.certificate.examined) })) : null,
-    passedOver(answer, names),
+      h("ul", { class: "helps" }, helps(answer, askAgain).map((way) => h("li", {}, way)))),
+    state.onlyHere || !answer.certificate ? null
+      : h("p", { class: "small certificate" }, counted("certificate_none", answer.certificate.examined)),
+    state.onlyHere ? null : passedOver(answer, names),
   ];
-}
-
-function sentence({ reason, detail }) {
-  return t("because", { why: why(reason, detail) });
 }
 
 function helps(answer, askAgain) {

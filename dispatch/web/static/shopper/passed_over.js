@@ -4,7 +4,7 @@ import { h } from "../lib/dom.js";
 import { distance, duration, number } from "../lib/format.js";
 import { reasonWord } from "../lib/parts.js";
 import { why } from "./reasons.js";
-import { t } from "./words.js";
+import { counted, t } from "./words.js";
 
 const FIRST = 10;
 
@@ -16,7 +16,7 @@ export function passedOver({ passed_over: stores, passed_over_total: total, pass
   const counts = Object.entries(reasons ?? {}).sort((one, other) => other[1] - one[1]);
   const untold = total - stores.length;
   return h("details", { class: "passed" },
-    h("summary", {}, h("h3", {}, t("passed_over", { n: number(total) }))),
+    h("summary", {}, h("h3", {}, counted("passed_over", total))),
     h("div", { class: "stack tight" },
       h("ul", { class: "row reasons" }, counts.map(([reason, n]) => h("li", { class: "tag quiet" }, `${reasonWord(reason)} `, h("strong", {}, number(n))))),
       h("ul", { class: "list" }, first.map((store) => entry(store, names))),

@@ -95,7 +95,7 @@ export function searchField(say) {
   // After a tap on a suggestion, which takes the focus for a moment.
   input.addEventListener("blur", () => setTimeout(close, 200));
   input.addEventListener("focus", () => input.value !== "" && suggest());
-  return h("div", { class: "search" }, h("label", { for: "goods" }, t("search_label")), h("div", { class: "search-box" }, input, list), told);
+  return h("div", { class: "search" }, h("label", { class: "for-readers", for: "goods" }, t("search_label")), h("div", { class: "search-box" }, input, list), told);
 }
 
 function option(good, index, choose) {

@@ -28,7 +28,7 @@ export function wayOn(map) {
     clear();
     const icon = L.divIcon({ className: "store-marker", iconSize: [SIDE_PX, SIDE_PX], html: h("span", { class: "store-mark" }) });
     marker = L.marker([store.lat, store.lon], { icon, keyboard: false, zIndexOffset: 900 }).addTo(map);
-    marker.bindTooltip(() => textLabel(store.name ?? store.store_id), { direction: "top", offset: [0, -SIDE_PX / 2], permanent: true });
+    marker.bindTooltip(() => textLabel(store.name ?? store.store_id), { direction: "top", offset: [0, -SIDE_PX / 2] });
     fit(L.latLngBounds([[store.lat, store.lon], [door.lat, door.lon]]));
     asking = new AbortController();
     const { signal } = asking;

@@ -4,8 +4,8 @@ import { fill, h } from "../lib/dom.js";
 import { clock, distance, duration, money, number } from "../lib/format.js";
 import { promiseBar } from "../lib/parts.js";
 import { passedOver } from "./passed_over.js";
-import { nameOf } from "./state.js";
-import { t } from "./words.js";
+import { nameOf, state } from "./state.js";
+import { counted, t } from "./words.js";
 
 /** The answer of a quote that can be met. `names` are those of stores; `onLook(store)` draws another one's way. */
 export function winnerView(quote, names, onLook) {
@@ -40,9 +40,9 @@ export function pricesOf(lines) {
 }
 
 function certificateText({ plan, examined, rest_lacks: lacks, next_bound_s: bound }) {
-  const n = number(examined);
-  if (plan === "stock_first" && lacks) return t("certificate_stock", { n, name: nameOf(lacks) });
-  return bound === null ? t("certificate_all", { n }) : t("certificate", { n, bound: duration(bound) });
+  if (state.onlyHere) return t("certificate_here");
+  if (plan === "stock_first" && lacks) return counted("certificate_stock", examined, { name: nameOf(lacks) });
+  return bound === null ? counted("certificate_all", examined) : counted("certificate", examined, { bound: duration(bound) });
 }
 
 function alternatives(others, onLook) {

@@ -1,5 +1,6 @@
 // What the shopper's page says.
 
+import { number } from "../lib/format.js";
 import { translator } from "../lib/words.js";
 
 export const words = {
@@ -10,7 +11,7 @@ export const words = {
     token_bad: "The access that came with this link has run out. Go back to where you found it, or go on as you are.",
 
     door_title: "Bring it here",
-    door_hint: "click the map or drag the pin",
+    door_hint: "Click the map, or drag the pin",
     door_moved: "The pin is where you are.",
     pin_label: "The door. Drag it, or move it by the arrow keys.",
     where_am_i: "Where am I?",
@@ -43,7 +44,7 @@ export const words = {
     open_only: "Open now",
     count: "{n}",
     count_and_more: "the nearest {n}",
-    stores_found: "{n} stores in the list",
+    stores_found: "Stores in the list: {n}",
     more_stores: "More stores",
     none_around: "No store within {km} km. Move the pin, or look further.",
     none_has_it: "No store within {km} km has all of this. Move the pin, look further, or take something out.",
@@ -55,6 +56,7 @@ export const words = {
     store_circle: "Where this store delivers",
     circle_minutes: "Within how many minutes",
     minutes_short: "{n} min",
+    circle_told_one: "One store can be at your door within {minutes} minutes.",
     circle_told: "{n} stores can be at your door within {minutes} minutes.",
     circle_told_many: "{n} stores and more can be at your door within {minutes} minutes.",
     circle_empty: "No store that is open now can be at your door within {minutes} minutes.",
@@ -67,20 +69,26 @@ export const words = {
     total: "Goods",
     total_known: "Goods with a known price",
     certificate: "{n} stores were looked at. No other can be quicker: those further away need {bound} at the least.",
+    certificate_one: "One store was looked at. No other can be quicker: those further away need {bound} at the least.",
     certificate_all: "{n} stores were looked at, all there are. No other can be quicker.",
+    certificate_all_one: "One store was looked at, the only one there is.",
     certificate_stock: "{n} stores with “{name}” were looked at. No other can be quicker.",
-    certificate_none: "{n} stores were looked at; any other is too far.",
+    certificate_stock_one: "One store with “{name}” was looked at. No other can be quicker.",
+    certificate_none: "{n} stores were looked at; any other is too far away.",
+    certificate_none_one: "One store was looked at; any other is too far away.",
+    certificate_here: "Only this store was asked. Another may be quicker.",
     alternatives: "Also possible",
     show_way: "Show way",
     passed_over: "{n} stores passed over",
+    passed_over_one: "One store passed over",
     passed_over_rest: "{n} more",
     passed_over_untold: "and {n} further ones",
 
     none_title: "Nobody can just now",
     no_store: "No store can bring all of this within {minutes} minutes.",
-    because: "The one that comes closest: {why}.",
+    no_store_here: "This store cannot bring all of this within {minutes} minutes.",
+    because: "Reason: {why}.",
     nearest_miss: "Came closest",
-    would_take: "it would take {total}",
     what_helps: "What would help",
     help_fewer: "Take {n} of {name}",
     help_without: "Go without {name}",
@@ -183,7 +191,7 @@ export const words = {
     token_bad: "此链接的授权已过期。请返回原页面重新打开，或直接继续使用。",
 
     door_title: "送到这里",
-    door_hint: "点击地图或拖动图钉",
+    door_hint: "点击地图，或拖动图钉",
     door_moved: "图钉已移到您的位置。",
     pin_label: "收货位置，可拖动，也可用方向键移动",
     where_am_i: "定位",
@@ -228,6 +236,7 @@ export const words = {
     store_circle: "本店配送范围",
     circle_minutes: "几分钟之内",
     minutes_short: "{n} 分钟",
+    circle_told_one: "1 家门店可在 {minutes} 分钟内送到。",
     circle_told: "{n} 家门店可在 {minutes} 分钟内送到。",
     circle_told_many: "超过 {n} 家门店可在 {minutes} 分钟内送到。",
     circle_empty: "目前没有营业中的门店能在 {minutes} 分钟内送到。",
@@ -240,20 +249,26 @@ export const words = {
     total: "商品合计",
     total_known: "已知价格合计",
     certificate: "已比较 {n} 家门店，没有更快的了：更远的门店至少需要 {bound}。",
+    certificate_one: "已比较 1 家门店，没有更快的了：更远的门店至少需要 {bound}。",
     certificate_all: "已比较全部 {n} 家门店，没有更快的了。",
+    certificate_all_one: "只有这 1 家门店。",
     certificate_stock: "已比较 {n} 家有“{name}”的门店，没有更快的了。",
+    certificate_stock_one: "已比较 1 家有“{name}”的门店，没有更快的了。",
     certificate_none: "已比较 {n} 家门店，其余的都太远。",
+    certificate_none_one: "已比较 1 家门店，其余的都太远。",
+    certificate_here: "只查询了本店，其他门店可能更快。",
     alternatives: "也可以选",
     show_way: "看路线",
     passed_over: "未选的 {n} 家门店",
+    passed_over_one: "未选的 1 家门店",
     passed_over_rest: "其余 {n} 家",
     passed_over_untold: "另有 {n} 家",
 
     none_title: "暂时没有门店能送",
     no_store: "没有门店能在 {minutes} 分钟内备齐并送到。",
-    because: "最接近的一家：{why}。",
+    no_store_here: "本店无法在 {minutes} 分钟内备齐并送到。",
+    because: "原因：{why}。",
     nearest_miss: "最接近的门店",
-    would_take: "需要 {total}",
     what_helps: "可以这样试试",
     help_fewer: "改为 {n} 件：{name}",
     help_without: "不要这件：{name}",
@@ -352,3 +367,8 @@ export const words = {
 };
 
 export const t = translator(words);
+
+/** The word for so many: that of one, where there is just one. `n` is put in as the reader writes numbers. */
+export function counted(key, n, values = {}) {
+  return t(n === 1 ? `${key}_one` : key, { ...values, n: number(n) });
+}
