@@ -12,7 +12,19 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from dispatch.api import closures, finding, imports, lateness, movements, operating, orders, partners, reach, stores
+from dispatch.api import (
+    closures,
+    finding,
+    imports,
+    lateness,
+    movements,
+    notes,
+    operating,
+    orders,
+    partners,
+    reach,
+    stores,
+)
 from dispatch.api.docs_page import serve_docs_page
 from dispatch.api.documents import DESCRIPTION, describe
 from dispatch.api.envelope import Envelope
@@ -280,7 +292,8 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, settle: Callable[[
     serve_docs_page(app)
     serve_pages(app, tiles_url=None)
     answer_with_problems(app)
-    for module in (finding, reach, orders, stores, closures, movements, partners, imports, lateness, operating):
+    # A delivery note before the actions on orders, whose addresses look alike.
+    for module in (finding, reach, notes, orders, stores, closures, movements, partners, imports, lateness, operating):
         app.include_router(module.router)
     app.add_middleware(Envelope)
     app.shorten(

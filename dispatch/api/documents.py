@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from dispatch.api import answers, import_answers, order_answers, reach_answers, stock_answers
+from dispatch.api import answers, import_answers, note_answers, order_answers, reach_answers, stock_answers
 from dispatch.api.files_sent import XLSX
 from dispatch.api.schemas import (
     AttemptIn,
@@ -147,7 +147,7 @@ def describe(app: FastAPI) -> None:
 
 def _schemas() -> dict[str, Any]:
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in _SENT]
-    for module in (answers, order_answers, import_answers, reach_answers, stock_answers):
+    for module in (answers, order_answers, note_answers, import_answers, reach_answers, stock_answers):
         for _, model in inspect.getmembers(module, inspect.isclass):
             if issubclass(model, BaseModel) and model.__module__ == module.__name__ and model is not answers.Told:
                 models.append((model, "serialization"))

@@ -45,6 +45,11 @@ def box_to_wgs84(area: Box, datum: Datum) -> Box:
         raise InvalidInput([("/query/bbox", f"{error}, once it is turned from {datum.value} to wgs84")]) from error
 
 
+def with_datum(body: dict[str, Any], datum: Datum) -> dict[str, Any]:
+    """GeoJSON that says what its places refer to, where that is not WGS84."""
+    return body if datum is Datum.WGS84 else body | {"datum": datum.value}
+
+
 def zone_told(zone: BaseGeometry, datum: Datum) -> dict[str, Any]:
     """A stored zone as a GeoJSON geometry in the datum of the question."""
     if datum is not Datum.WGS84:

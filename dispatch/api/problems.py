@@ -25,6 +25,8 @@ _STATUS: dict[type[errors.DispatchError], int] = {
     errors.PartnerNotFound: 404,
     errors.ImportNotFound: 404,
     errors.OrderNotFound: 404,
+    errors.NoRoute: 404,
+    errors.NoStore: 409,
     errors.OrderIdReused: 409,
     errors.OrderIdAmbiguous: 409,
     errors.PriceChanged: 409,

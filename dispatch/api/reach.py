@@ -12,7 +12,7 @@ from dispatch.api import reach_answers
 from dispatch.api.areas import area_told, cell_told
 from dispatch.api.caching import GEOJSON, GeoJsonResponse, cached_answer, wants_geojson
 from dispatch.api.documents import CACHING, answer, responses_of
-from dispatch.api.places import box_to_wgs84, lon_lat, place_of
+from dispatch.api.places import box_to_wgs84, lon_lat, place_of, with_datum
 from dispatch.api.reach_schemas import MOST_CELLS, CoverageAsked, LifeCircleAsked, StoreCircleAsked, box_of
 from dispatch.api.schemas import StoreId
 from dispatch.api.starts import start_of
@@ -73,7 +73,7 @@ async def get_life_circle(
     geometry = await asyncio.to_thread(partial(area_told, area, asked.datum, stores=places))
     properties = {"role": "area", "minutes": asked.minutes, "modes": [mode.value for mode in circle.modes]}
     whole = {"type": "Feature", "geometry": geometry, "properties": properties | _budget(circle)}
-    body = _with_datum({"type": "FeatureCollection", "features": [whole, *features]}, asked.datum)
+    body = with_datum({"type": "FeatureCollection", "features": [whole, *features]}, asked.datum)
     return cached_answer(
         _json(body), media_type=GEOJSON, steady_for_s=steady_for_s, with_stock=False, if_none_match=if_none_match
     )
@@ -126,7 +126,7 @@ async def get_store_life_circle(
         },
     }
     return cached_answer(
-        _json(_with_datum(body, asked.datum)),
+        _json(with_datum(body, asked.datum)),
         media_type=GEOJSON,
         steady_for_s=opening_steady_for_s(replica, now_s, [slot]),
         with_stock=False,
@@ -182,7 +182,7 @@ async def get_coverage(
             {"type": "Feature", "id": told["cell"], "geometry": shape, "properties": told}
             for told, shape in zip(judged, shapes, strict=True)
         ]
-        body = _with_datum({"type": "FeatureCollection", "features": features}, asked.datum)
+        body = with_datum({"type": "FeatureCollection", "features": features}, asked.datum)
     else:
         body = {"cells": judged}
     return cached_answer(
@@ -200,10 +200,6 @@ def _question(place: LatLon, minutes: int, mode: Mode | None, now_s: int) -> Que
 
 def _budget(circle: Circle) -> dict[str, Any]:
     return {"travel_budget_s": max(0, circle.budget_s), "travel_source": circle.source}
-
-
-def _with_datum(body: dict[str, Any], datum: Datum) -> dict[str, Any]:
-    return body if datum is Datum.WGS84 else body | {"datum": datum.value}
 
 
 def _store_feature(replica: Replica, store: Reaching, datum: Datum, now_s: int) -> dict[str, Any]:

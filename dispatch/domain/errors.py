@@ -93,6 +93,18 @@ class OrderNotFound(DispatchError):
     code = "order_not_found"
 
 
+class NoStore(DispatchError):
+    """The order is at no store, so that there is nobody to bring it."""
+
+    code = "no_store"
+
+
+class NoRoute(DispatchError):
+    """Roads are known here, and none leads from the one place to the other."""
+
+    code = "no_route"
+
+
 class OrderIdReused(DispatchError):
     """There is an order of this id, and it was another request."""
 

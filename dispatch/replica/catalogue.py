@@ -25,7 +25,7 @@ from dispatch.storage.feed import StoreRow
 from geo.coordinates import LatLon, country_of
 from geo.geodesy import earth_centred_place
 from geo.point_index import PointIndex
-from geo.travel import MODE_CODES
+from geo.travel import MODE_CODES, Mode
 from geo.zones import ZoneIndex
 
 _QUARTER_HOUR_S: Final = 900
@@ -145,6 +145,11 @@ class Catalogue:
         return self._brands.get(brand, -1)
 
     # ── what all have in common ────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def default_mode(self) -> Mode:
+        """How a store that does not say it travels."""
+        return self._defaults.promise.mode
 
     @property
     def modes(self) -> IntArray:

@@ -22,7 +22,7 @@ from dispatch.replica.pauses import Pauses
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray, IntArray
 from geo.travel import MODES, Mode, TravelModel
-from geo.travel.engine import Approach, EngineUnavailable, RoadEngine, Roadway, joined
+from geo.travel.engine import Approach, EngineUnavailable, RoadEngine, RoadLine, Roadway, joined
 from geo.travel.roads import KnownRoads, RoadBounds, WaysNeeded
 
 _log = structlog.get_logger(__name__)
@@ -150,6 +150,20 @@ class Roads:
             self.counts.seconds += time.monotonic() - began
             self.waited(time.monotonic() - began)
         return None
+
+    async def line(self, start: LatLon, destination: LatLon, mode: Mode) -> RoadLine | None:
+        """The shape of a way whose time was answered by road; None while the engine is down or slow, or tells none."""
+        engine = self.engine
+        if engine is None or not engine.has_lines or self._is_given_up():
+            return None
+        ask, until = partial(engine.line, start, destination, mode), time.monotonic() + self.patience_s
+        try:
+            [line] = await self._call([ask], until, heard=False)
+        except EngineUnavailable as error:
+            if not isinstance(error, _OutOfTime):
+                self._give_a_rest(error)
+            return None
+        return line
 
     def _covers(self, place: LatLon) -> bool:
         if self.within is None:

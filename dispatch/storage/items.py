@@ -77,3 +77,10 @@ async def known_skus(database: Database) -> frozenset[str]:
     """Every sku that a shelf has ever held."""
     async with database.connection() as connection:
         return frozenset(await connection.fetchval(sql("known_skus"), timeout=_LONG_TIMEOUT_S) or ())
+
+
+async def item_names(database: Database, partner: str, skus: Sequence[str]) -> dict[str, str]:
+    """What a partner calls single pieces of these skus; those it has no name for are left out."""
+    async with database.connection() as connection:
+        rows = await connection.fetch(sql("item_names"), partner, list(skus))
+    return {row["sku"]: row["name"] for row in rows}

@@ -258,6 +258,25 @@ async def read_store(database: Database, store_id: str) -> tuple[Store, int]:
     return store_of(row), int(row["open_orders"])
 
 
+@dataclass(frozen=True, slots=True)
+class StoreOfOrder:
+    """What is told of a store beside what its order keeps."""
+
+    partner: str
+    timezone: str
+    phone: str | None
+    mode: Mode | None
+
+
+async def store_of_order(database: Database, cell: int, store_no: int) -> StoreOfOrder:
+    """The store that an order is at, as it is now, or as it was when it was taken out of service."""
+    async with database.connection() as connection:
+        row = await connection.fetchrow(sql("store_of_order"), cell, store_no)
+    assert row is not None, "rows of stores are never deleted"
+    mode = None if row["mode"] is None else Mode(row["mode"])
+    return StoreOfOrder(row["partner"], row["timezone"], row["phone"], mode)
+
+
 async def all_stores(database: Database) -> list[StoreKey]:
     """Every store in service."""
     async with database.connection() as connection:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 from typing import Any, Final
 from urllib.parse import quote
 
+from dispatch.web.documents import COLOURS, document, headers_of, row, table, time
 from dispatch.web.words import Words
 
-_STYLE: Final = """
-:root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --line: #d0d7de; --soft: #57606a; --late: #b3261e; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6edf3; --paper: #0d1117; --line: #30363d; --soft: #9198a1; --late: #ff8f85; }
-}
-body { margin: 0; background: var(--paper); color: var(--ink); font: 1rem/1.45 system-ui, sans-serif; }
-main { max-width: 80rem; margin: 0 auto; padding: 1rem; overflow-x: auto; }
+_STYLE: Final = (
+    COLOURS
+    + """main { max-width: 80rem; margin: 0 auto; padding: 1rem; overflow-x: auto; }
 h1 { font-size: 1.4rem; }
 a { color: inherit; }
 p { color: var(--soft); }
@@ -36,17 +31,10 @@ thead th { color: var(--soft); font-weight: 600; }
   tr > :last-child { border-bottom: 0; }
 }
 """
-_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+)
 
-HEADERS: Final = {
-    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none';"
-    " form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "Vary": "Accept-Language",
-}
-"""What a page is sent with: nothing but its own style is let in."""
+HEADERS: Final = headers_of(_STYLE, vary="Accept-Language")
+"""What a page is sent with."""
 
 type Told = Mapping[str, Any]
 """An entry as GET /v1/uploads tells it."""
@@ -59,13 +47,13 @@ _DAY_S: Final = 86_400
 def partners_page(uploads: Sequence[Told], now: datetime, next_cursor: str | None, words: Words) -> str:
     """Every partner, in the order given, which is late ones first."""
     if not uploads:
-        return _document(words.title, [_told_at(now, words), f"<p>{escape(words.no_partners)}</p>"], words)
+        return _page(words.title, [_told_at(now, words), f"<p>{escape(words.no_partners)}</p>"], words)
     columns = (
         words.partner, words.state, words.due, words.stores, words.never_counted, words.newest, words.oldest,
         words.last_stock, words.last_stores,
     )  # fmt: skip
     rows = [_partner_row(told, columns, now, words) for told in uploads]
-    return _document(words.title, [_told_at(now, words), _table(columns, rows), _next(next_cursor, words)], words)
+    return _page(words.title, [_told_at(now, words), table(columns, rows), _next(next_cursor, words)], words)
 
 
 def stores_page(
@@ -74,10 +62,10 @@ def stores_page(
     """A partner's late stores, in the order given, which is worst first."""
     back = f'<p><a href="/uploads">{escape(words.all_partners)}</a></p>'
     columns = (words.store, words.name, words.due, words.counted)
-    rows = [_row("", columns, _store_cells(told, words)) for told in stores]
+    rows = [row("", columns, _store_cells(told, words)) for told in stores]
     said = words.nobody_late if due_at is not None else words.no_time
-    body = [_table(columns, rows), _next(next_cursor, words)] if rows else [f"<p>{escape(said)}</p>"]
-    return _document(words.late_stores_of.format(partner=partner), [back, _told_at(now, words), *body], words)
+    body = [table(columns, rows), _next(next_cursor, words)] if rows else [f"<p>{escape(said)}</p>"]
+    return _page(words.late_stores_of.format(partner=partner), [back, _told_at(now, words), *body], words)
 
 
 def _partner_row(told: Told, columns: Sequence[str], now: datetime, words: Words) -> str:
@@ -92,7 +80,7 @@ def _partner_row(told: Told, columns: Sequence[str], now: datetime, words: Words
         _import(told["last_stock_import"], now, words),
         _import(told["last_stores_import"], now, words),
     ]
-    return _row("late" if told["late"] else "", columns, cells)
+    return row("late" if told["late"] else "", columns, cells)
 
 
 def _state(told: Told, words: Words) -> str:
@@ -112,14 +100,14 @@ def _store_cells(told: Told, words: Words) -> list[str]:
         escape(told["store_id"]),
         escape(told["name"] or ""),
         escape(f"{told['due_at'][:10]} {told['due_at'][11:16]}"),
-        _time(told["counted_at"], counted),
+        time(told["counted_at"], counted),
     ]
 
 
 def _count(told: Told | None, words: Words) -> str:
     if told is None:
         return escape(words.never)
-    return _time(told["counted_at"], words.ago.format(age=_age(told["age_s"], words)))
+    return time(told["counted_at"], words.ago.format(age=_age(told["age_s"], words)))
 
 
 def _import(told: Told | None, now: datetime, words: Words) -> str:
@@ -131,11 +119,7 @@ def _import(told: Told | None, now: datetime, words: Words) -> str:
     rows = words.rows_failed.format(rows=f"{told['rows']:,}", failed=f"{told['failed']:,}")
     status = {"running": words.running, "failed": words.failed, "undone": words.undone}.get(told["status"], words.done)
     link = f"/v1/imports/{quote(told['import_id'], safe='')}"
-    return f'<span><a href="{link}">{escape(status)}</a>, {_time(at, age)}; {escape(rows)}</span>'
-
-
-def _time(at: str | None, text: str) -> str:
-    return escape(text) if at is None else f'<time datetime="{escape(at)}">{escape(text)}</time>'
+    return f'<span><a href="{link}">{escape(status)}</a>, {time(at, age)}; {escape(rows)}</span>'
 
 
 def _age(seconds: int, words: Words) -> str:
@@ -159,21 +143,5 @@ def _next(cursor: str | None, words: Words) -> str:
     return f'<p><a rel="next" href="?cursor={quote(cursor, safe="")}">{escape(words.next_page)}</a></p>'
 
 
-def _row(kind: str, columns: Sequence[str], cells: Iterable[str]) -> str:
-    told = "".join(f'<td data-label="{escape(label)}">{cell}</td>' for label, cell in zip(columns, cells, strict=True))
-    return f'<tr class="{kind}">{told}</tr>' if kind else f"<tr>{told}</tr>"
-
-
-def _table(columns: Sequence[str], rows: Sequence[str]) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>\n" + "\n".join(rows) + "\n</tbody></table>"
-
-
-def _document(title: str, parts: Iterable[str], words: Words) -> str:
-    return (
-        f'<!doctype html>\n<html lang="{words.language}"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(title)}</title>'
-        f"<style>{_STYLE}</style></head>\n<body><main><h1>{escape(title)}</h1>\n"
-        + "\n".join(filter(None, parts))
-        + "\n</main></body></html>\n"
-    )
+def _page(title: str, parts: Iterable[str], words: Words) -> str:
+    return document(title, parts, language=words.language, style=_STYLE)

@@ -122,16 +122,21 @@ CHINESE: Final = Words(
 
 
 def words_of(accept_language: str) -> Words:
-    """The language that a reader prefers of those there are, by their Accept-Language; English if none is named."""
-    best, weight = ENGLISH, 0.0
+    """The words of the language that a reader prefers."""
+    return CHINESE if prefers_chinese(accept_language) else ENGLISH
+
+
+def prefers_chinese(accept_language: str) -> bool:
+    """Whether a reader prefers Chinese to English, by their Accept-Language; English if neither is named."""
+    best, weight = "en", 0.0
     for item in accept_language.split(","):
         tag, _, parameter = item.partition(";")
         language = tag.strip().lower().split("-")[0]
         q = _weight(parameter)
         # Of two with the same weight the one named first.
         if language in ("en", "zh") and q > weight:
-            best, weight = CHINESE if language == "zh" else ENGLISH, q
-    return best
+            best, weight = language, q
+    return best == "zh"
 
 
 def _weight(parameter: str) -> float:

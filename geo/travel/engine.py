@@ -13,7 +13,7 @@ from geo.coordinates import LatLon
 from geo.geodesy import FloatArray
 from geo.travel import Mode
 
-__all__ = ["Approach", "EngineUnavailable", "RoadEngine", "Roadway", "joined"]
+__all__ = ["Approach", "EngineUnavailable", "RoadEngine", "RoadLine", "Roadway", "joined"]
 
 
 class EngineUnavailable(Exception):
@@ -33,6 +33,17 @@ class Roadway:
     seconds: FloatArray
     place_leg_m: FloatArray
     door_leg_m: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class RoadLine:
+    """The shape of one way along the road, without the ways to the road and from it.
+
+    ``points`` are lon, lat in WGS84 degrees, shape (n, 2), n at least 1; ``seconds`` what it takes on the road.
+    """
+
+    points: FloatArray
+    seconds: float
 
 
 def joined(parts: Sequence[Roadway]) -> Roadway:
@@ -81,6 +92,9 @@ class RoadEngine(Protocol):
     has_areas: bool
     """Whether it tells areas at all; one that does not leaves them to the estimate."""
 
+    has_lines: bool = False
+    """Whether it tells the shapes of ways; those of one that does not are not shown."""
+
     is_quick: bool = False
     """Whether a call takes no longer than a hop to a thread is worth, or could not work beside others there."""
 
@@ -105,6 +119,10 @@ class RoadEngine(Protocol):
         The answer for a place does not depend on which others are asked with it. Raises EngineUnavailable.
         """
         ...
+
+    def line(self, start: LatLon, destination: LatLon, mode: Mode) -> RoadLine | None:
+        """The shape of the way whose seconds ``ways`` tells; None where it tells of none. Raises EngineUnavailable."""
+        raise EngineUnavailable(f"{self.name} tells no shapes of ways")
 
     def approach(self, destination: LatLon, mode: Mode, after: Approach | None = None) -> Approach:
         """What is known of the ways there beforehand; more of it than ``after``, which was cut short.

@@ -1,4 +1,4 @@
-"""OSRM as a server: travel times by its table service.
+"""OSRM as a server: travel times by its table service, shapes of ways by its route service.
 
 Source: https://github.com/Project-OSRM/osrm-backend/blob/master/docs/http.md. A process of ``osrm-routed`` serves one
 profile, whatever the address says, so each mode may have a server of its own. A place in a network of its own (fewer
@@ -18,7 +18,7 @@ import numpy as np
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray, distances_between_m
 from geo.travel import Mode
-from geo.travel.engine import EngineUnavailable, RoadEngine, Roadway
+from geo.travel.engine import EngineUnavailable, RoadEngine, RoadLine, Roadway
 from geo.travel.roads import LONGEST_LEG_M
 from geo.travel.servers import RoutingServer, ways_by_parts
 
@@ -44,6 +44,7 @@ class Osrm(RoadEngine):
     name = "osrm"
     ways_a_call = 32
     has_areas = False
+    has_lines = True
 
     def __init__(self, modes: Mapping[Mode, OsrmMode], *, patience_s: float) -> None:
         self._modes = dict(modes)
@@ -58,6 +59,19 @@ class Osrm(RoadEngine):
         server = self._servers[self._modes[mode].url]
         ask = partial(self._ask, server, self._modes[mode].profile, destination, server.deadline())
         return ways_by_parts(ask, lats, lons, destination)
+
+    def line(self, start: LatLon, destination: LatLon, mode: Mode) -> RoadLine | None:
+        """The shape of the way between the two, asked for by themselves. Raises EngineUnavailable."""
+        server = self._servers[self._modes[mode].url]
+        status, answer = server.ask(_route(self._modes[mode].profile, start, destination), until=server.deadline())
+        if not isinstance(answer, dict):
+            raise EngineUnavailable("osrm's answer is not what was asked for")
+        code = answer.get("code")
+        if code == "Ok":
+            return _line_of(answer, start, destination)
+        if code in _NO_WAY:
+            return None
+        raise _failure(answer, status)
 
     def _ask(
         self,
@@ -77,8 +91,33 @@ class Osrm(RoadEngine):
             return _ways_of(answer, lats, lons, destination)
         if code in _NO_WAY or (code == _TOO_MANY and len(lats) > 1):
             return None
-        said = " ".join(str(answer.get("message") or "nothing more").split())[:200]
-        raise EngineUnavailable(f"osrm answers {code or 'no code'} (status {status}): {said}")
+        raise _failure(answer, status)
+
+
+def _failure(answer: Mapping[str, Any], status: int) -> EngineUnavailable:
+    said = " ".join(str(answer.get("message") or "nothing more").split())[:200]
+    return EngineUnavailable(f"osrm answers {answer.get('code') or 'no code'} (status {status}): {said}")
+
+
+def _route(profile: str, start: LatLon, destination: LatLon) -> str:
+    places = ";".join(f"{place.lon:.7f},{place.lat:.7f}" for place in (start, destination))
+    return f"/route/v1/{profile}/{places}?overview=full&geometries=geojson&generate_hints=false"
+
+
+def _line_of(answer: Mapping[str, Any], start: LatLon, destination: LatLon) -> RoadLine | None:
+    """The way of a route; None where one of its ends is too far from the road."""
+    try:
+        route = answer["routes"][0]
+        points = np.array(route["geometry"]["coordinates"], dtype=np.float64).reshape(-1, 2)
+        seconds = float(route["duration"])
+        met = np.array([place["location"] for place in answer["waypoints"]], dtype=np.float64)
+        ends = np.array([start.lon_lat(), destination.lon_lat()])
+        legs_m = distances_between_m(ends[:, 1], ends[:, 0], met[:, 1], met[:, 0])
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise EngineUnavailable("osrm's answer is not what was asked for") from error
+    if not len(points):
+        raise EngineUnavailable("osrm's answer is a way without a shape")
+    return None if (legs_m > LONGEST_LEG_M).any() else RoadLine(points, seconds)
 
 
 def _table(profile: str, lats: FloatArray, lons: FloatArray, destination: LatLon) -> str:

@@ -1,4 +1,4 @@
-"""OSRM in this process, on networks that were built from an OpenStreetMap extract: travel times alone.
+"""OSRM in this process, on networks that were built from an OpenStreetMap extract: travel times, and shapes of ways.
 
 OSRM holds the interpreter's lock while it works, so that a thread of its own would win nothing: it is called where it
 is needed, for few ways at a time. Areas are asked of another engine, for OSRM has none.
@@ -21,7 +21,7 @@ import numpy as np
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray, distances_between_m
 from geo.travel import Mode
-from geo.travel.engine import Approach, EngineUnavailable, RoadEngine, Roadway, joined
+from geo.travel.engine import Approach, EngineUnavailable, RoadEngine, RoadLine, Roadway, joined
 from geo.travel.osrm_network import SLOWLY, OsrmNetwork
 from geo.travel.roads import LONGEST_LEG_M
 
@@ -30,6 +30,7 @@ __all__ = ["OsrmInside"]
 # OSRM's metres were seen up to 0.0004 % shorter than geodesics (tests/geo/test_osrm_inside.py); places come rounded to
 # a millionth of a degree, which is part of the second that bounds leave.
 _SHORT: Final = 1.001
+_NO_ROUTE: Final = "NoRoute"
 # By mode, some 230 bytes each.
 _MOST_PLACES: Final = 100_000
 _MOST_DOORS: Final = 4_096
@@ -45,6 +46,7 @@ class OsrmInside(RoadEngine):
     ways_a_call = 64
     first_ways = 6
     has_areas = False
+    has_lines = True
     is_quick = True
     has_approaches = True
 
@@ -83,6 +85,15 @@ class OsrmInside(RoadEngine):
         door_leg_m = self._doors[mode].legs_m([door], partial(network.met, answer, "destinations")).repeat(len(places))
         seconds[np.isinf(place_leg_m + door_leg_m)] = np.nan
         return Roadway(seconds / SLOWLY, place_leg_m, door_leg_m)
+
+    def line(self, start: LatLon, destination: LatLon, mode: Mode) -> RoadLine | None:
+        """The shape of the way that ``ways`` tells of. Raises EngineUnavailable."""
+        ways = self.ways(lats=np.array([start.lat]), lons=np.array([start.lon]), destination=destination, mode=mode)
+        network = self._networks[mode]
+        if network is None or np.isnan(ways.seconds[0]):
+            return None
+        points = network.points((start.lat, start.lon), (destination.lat, destination.lon))
+        return None if points is None else RoadLine(points, float(ways.seconds[0]))
 
     def approach(self, destination: LatLon, mode: Mode, after: Approach | None = None) -> Approach:
         """What is known of the ways there beforehand: how far the ends are off the road. Raises EngineUnavailable."""
@@ -147,15 +158,15 @@ class _LegsKnown(Approach):
 class _Network:
     """One mode's network, opened, with a place of the large one."""
 
-    def __init__(self, engine: Any, tables: Any) -> None:
-        self._engine, self._tables = engine, tables
+    def __init__(self, engine: Any, tables: Any, routes: Any) -> None:
+        self._engine, self._tables, self._routes = engine, tables, routes
         self._anchor = (0.0, 0.0)
         around = tables(coordinates=_AROUND_THE_EARTH, sources=[0], destinations=[0], annotations=["duration"])
         lat, lon = next(self.met(self._ask(around), "sources"))
         self._anchor = (lon, lat)
 
-    def table(self, places: list[_At], door: _At) -> Any:
-        """OSRM's answer for the ways from these places to the door."""
+    def table(self, places: list[_At], door: _At, *, hints: bool = False) -> Any:
+        """OSRM's answer for the ways from these places to the door; with ``hints``, where on the roads each is."""
         count = len(places)
         coordinates = [(lon, lat) for lat, lon in (*places, door)]
         coordinates.append(self._anchor)
@@ -164,9 +175,39 @@ class _Network:
             sources=list(range(count)),
             destinations=[count],
             annotations=["duration"],
-            generate_hints=False,
+            generate_hints=hints,
         )
         return self._ask(asked)
+
+    def points(self, place: _At, door: _At) -> FloatArray | None:
+        """The way from the place to the door, lon, lat, on the roads that a table meets; None where there is none."""
+        met = self.table([place], door, hints=True)
+        ends = (met["sources"][0], met["destinations"][0])
+        route = self._route((place, door), hints=[str(end["hint"]) for end in ends])
+        met_at = [*self.met(met, "sources"), *self.met(met, "destinations")]
+        if route is None or [*self.met(route, "waypoints")] != met_at:
+            # Asked for by themselves, both are on a small network; where the large one was met there is no other.
+            route = self._route(met_at)
+        if route is None:
+            return None
+        line = route["routes"][0]["geometry"]["coordinates"]
+        return np.array([(point[0], point[1]) for point in line], dtype=np.float64)
+
+    def _route(self, places: Sequence[_At], **how: Any) -> Any:
+        """OSRM's answer for the route between two places; None where there is none."""
+        asked = self._routes(
+            coordinates=[(lon, lat) for lat, lon in places],
+            overview="full",
+            geometries="geojson",
+            generate_hints=False,
+            **how,
+        )
+        try:
+            return self._engine.Route(asked)
+        except RuntimeError as error:
+            if str(error).startswith(_NO_ROUTE):
+                return None
+            raise EngineUnavailable(f"osrm cannot answer: {' '.join(str(error).split())[:200]}") from error
 
     def _ask(self, asked: Any) -> Any:
         try:
@@ -200,7 +241,7 @@ def _opened(network: OsrmNetwork) -> _Network | None:
             return None
         # Mapped, so that all workers read the same memory.
         engine = osrm.OSRM(algorithm="MLD", storage_config=str(base), use_shared_memory=False, use_mmap=True)
-        return _Network(engine, osrm.TableParameters)
+        return _Network(engine, osrm.TableParameters, osrm.RouteParameters)
     except (ImportError, OSError, RuntimeError, ValueError, KeyError) as error:
         said = " ".join(str(error).split())[:200]
         raise EngineUnavailable(f"osrm cannot open {directory.name}: {said}; remove {directory}") from error

@@ -26,7 +26,7 @@ from geo.geodesy import FloatArray, IntArray, distances_between_m
 from geo.polygons import polygons_of, widened
 from geo.travel import Mode
 from geo.travel.approach import MetApproach
-from geo.travel.engine import Approach, EngineUnavailable, RoadEngine, Roadway, joined
+from geo.travel.engine import Approach, EngineUnavailable, RoadEngine, RoadLine, Roadway, joined
 from geo.travel.meeting import LEADING, Meeting, MeetingPoints, meetings_of
 from geo.travel.network import Ends
 from geo.travel.roads import WALKING_MPS
@@ -92,6 +92,7 @@ class ValhallaEngine(RoadEngine):
     name = "valhalla"
     ways_a_call = 4
     has_areas = True
+    has_lines = True
     has_approaches = True
 
     def __init__(self, modes: Mapping[Mode, ModeOnRoads]) -> None:
@@ -116,6 +117,21 @@ class ValhallaEngine(RoadEngine):
                 for at, place, way_s in zip(places_at, places, least_s, strict=True)
             ]
         )
+
+    def line(self, start: LatLon, destination: LatLon, mode: Mode) -> RoadLine | None:
+        """The shape of the route by which ``ways`` tells the time; None also where that is not believed, for it jumps.
+
+        Raises EngineUnavailable.
+        """
+        ask, ends_at = self._asker(), ((start.lat, start.lon), (destination.lat, destination.lon))
+        place, door = self._meetings(ask, ends_at, mode)
+        if not (place.leads_on and door.leads_here):
+            return None
+        routed = self._routed(ask, ends_at, (place, door), mode, shown=True)
+        if routed is None or routed[0] < self._least_s([place], destination, door, mode)[0] - _ROUNDED_S:
+            return None
+        seconds, points = routed
+        return RoadLine(np.array(points, dtype=np.float64), seconds)
 
     def approach(self, destination: LatLon, mode: Mode, after: Approach | None = None) -> Approach:
         """What is known of the ways there beforehand: legs. Raises EngineUnavailable."""
@@ -176,23 +192,41 @@ class ValhallaEngine(RoadEngine):
         if np.isinf(legs_m).any():
             return _way_of(np.nan, legs_m)
         shown = not all(end.is_single for end in ends)
-        answer = ask("route", _route_request(ends_at, ends, self._costing[mode], shown=shown))
-        if answer is None:
+        routed = self._routed(ask, ends_at, ends, mode, shown=shown)
+        if routed is None:
             return _way_of(np.nan, legs_m)
-        try:
-            seconds = float(answer["trip"]["summary"]["time"])
-            if shown:
-                line = decode_polyline(answer["trip"]["legs"][0]["shape"])
-                # A line is cut to within decimetres of where its way begins and ends.
-                legs_m = [
-                    max(end.leg_m, float(distances_between_m(*np.array([[*at, lat, lon]]).T)[0]))
-                    for at, end, (lon, lat) in zip(ends_at, ends, (line[0], line[-1]), strict=True)
-                ]
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise EngineUnavailable("valhalla's answer is not what was asked for") from error
+        seconds, points = routed
+        if shown:
+            # A line is cut to within decimetres of where its way begins and ends.
+            legs_m = [
+                max(end.leg_m, float(distances_between_m(*np.array([[*at, lat, lon]]).T)[0]))
+                for at, end, (lon, lat) in zip(ends_at, ends, (points[0], points[-1]), strict=True)
+            ]
         if seconds < least_s - _ROUNDED_S:
             seconds = self._otherwise(ask, ends_at, ends, mode)
         return _way_of(seconds, legs_m)
+
+    def _routed(
+        self,
+        ask: Ask,
+        ends_at: tuple[tuple[float, float], ...],
+        ends: tuple[Meeting, ...],
+        mode: Mode,
+        *,
+        shown: bool,
+    ) -> tuple[float, Sequence[tuple[float, float]]] | None:
+        """The seconds of the route, and its points (lon, lat) where it is to be ``shown``; None where there is none."""
+        answer = ask("route", _route_request(ends_at, ends, self._costing[mode], shown=shown))
+        if answer is None:
+            return None
+        try:
+            seconds = float(answer["trip"]["summary"]["time"])
+            points = decode_polyline(answer["trip"]["legs"][0]["shape"]) if shown else []
+            if shown and not points:
+                raise ValueError("a way without a shape")
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise EngineUnavailable("valhalla's answer is not what was asked for") from error
+        return seconds, points
 
     def _otherwise(
         self, ask: Ask, ends_at: tuple[tuple[float, float], ...], ends: tuple[Meeting, ...], mode: Mode

@@ -37,6 +37,8 @@ ROUTES: dict[tuple[str, str], set[str]] = {
     ("put", ORDER): set(),
     ("get", ORDER): {"datum"},
     ("get", f"{ORDER}/events"): set(),
+    ("get", f"{ORDER}/delivery-note"): {"datum"},
+    ("get", "/v1/route"): {"from_lat", "from_lon", "to_lat", "to_lon", "mode", "datum"},
     ("post", f"{ORDER}/{{action}}"): set(),
     ("get", "/v1/orders"): {"store_id", "status", "since", "limit", "cursor", "datum"},
     ("get", "/v1/events"): {"after", "limit"},
@@ -153,7 +155,7 @@ def test_every_operation_says_what_it_does_and_which_problems_it_has(served: dic
 READ_ONES_OWN_WRITES = {
     ("post", "/v1/quotes"), ("get", "/v1/stores/nearby"), ("get", STORE), ("get", f"{STORE}/stock"), ("get", ORDER),
     ("get", "/v1/orders"), ("get", f"{ORDER}/events"), ("get", "/v1/events"), ("get", "/v1/life-circle"),
-    ("get", f"{STORE}/life-circle"), ("get", "/v1/coverage"),
+    ("get", f"{STORE}/life-circle"), ("get", "/v1/coverage"), ("get", "/v1/route"), ("get", f"{ORDER}/delivery-note"),
 }  # fmt: skip
 HEADERS = {
     ("put", ORDER, "201"): {"Dispatch-Version"},
@@ -328,10 +330,16 @@ async def test_real_answers_of_every_route_are_as_the_document_says(small: Api) 
     await send("POST", "/v1/orders/batch", json={"orders": batch, "assignment": "joint"})
     for url in (
         "/v1/orders/o-1", "/v1/orders/b-1?datum=gcj02", "/v1/orders/none", "/v1/orders/o-1?datum=x",
+        "/v1/orders/o-1/delivery-note", "/v1/orders/b-1/delivery-note?datum=bd09", "/v1/orders/none/delivery-note",
+        "/v1/orders/b-1/delivery-note?datum=x",
         "/v1/orders/o-1/events", "/v1/orders/none/events", "/v1/orders?limit=1", "/v1/orders?store_id=none",
         "/v1/orders?cursor=x", "/v1/orders?status=x", "/v1/events?limit=3", "/v1/events?after=x", "/v1/events?limit=0",
     ):  # fmt: skip
         await send("GET", url)
+    await send("GET", "/v1/orders/b-1/delivery-note", headers={"Accept": "text/html"})
+    for datum in ("wgs84", "gcj02"):
+        await send("GET", f"/v1/route?from_lat=39.9&from_lon=116.4&to_lat=39.91&to_lon=116.41&datum={datum}")
+    await send("GET", "/v1/route?from_lat=39.9&from_lon=116.4&to_lat=95&to_lon=116.41")
     nearby = "/v1/stores/nearby?lat=25.03&lon=121.56"
     etag = (await send("GET", f"{nearby}&sku=tea&limit=1")).headers["etag"]
     await send("GET", f"{nearby}&sku=tea&limit=1", headers={"If-None-Match": etag})

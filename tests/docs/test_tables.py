@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from dispatch.api import problems
+from dispatch.api.note_answers import NoteAnswer
+from dispatch.api.note_schemas import MOST_KM, RouteAsked
 from dispatch.api.reach_schemas import CoverageAsked, LifeCircleAsked, StoreCircleAsked
 from dispatch.api.schemas import (
     ActionIn,
@@ -192,6 +194,7 @@ def test_the_reasons_stand_in_the_order_of_the_tests() -> None:
         ("A shopper's life circle", LifeCircleAsked, REACH),
         ("A store's life circle", StoreCircleAsked, REACH),
         ("Coverage", CoverageAsked, REACH),
+        ("A route", RouteAsked, FIND),
     ],
 )
 def test_the_fields_of_requests_are_those_that_are_taken(heading: str, model: Any, document: Any) -> None:
@@ -209,6 +212,7 @@ def document_column(heading: str) -> str:
         "A shopper's life circle": "parameter",
         "A store's life circle": "parameter",
         "Coverage": "parameter",
+        "A route": "parameter",
         "Read orders": "parameter",
         "Count the whole shelf": "field of the request",
         "Movements": "field of the movement",
@@ -216,6 +220,17 @@ def document_column(heading: str) -> str:
         "Hours and closures": "field of the closure",
     }
     return others.get(heading, "field")
+
+
+def test_the_longest_route_is_the_one_that_is_told() -> None:
+    [told] = {row["limits"] for row in FIND.table("A route") if "to_lat" in row["parameter"]}
+    assert f"at most {MOST_KM} km" in told
+
+
+def test_the_members_of_a_note_are_members_of_its_answer() -> None:
+    named = set(names_of(ORDER.table("Delivery note"), "member"))
+    assert named <= set(NoteAnswer.model_fields)
+    assert {"accept_by", "route", "navigation"} <= named
 
 
 def test_the_results_of_movements_and_why_they_are_refused_are_those_that_are_answered() -> None:

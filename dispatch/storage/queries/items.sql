@@ -25,3 +25,9 @@ DELETE FROM partner_items WHERE partner = $1 AND partner_code = ANY ($2::text[])
 -- name: known_skus
 -- Every sku that a shelf has ever held, in one value: a million rows would take ten times as long to be read.
 SELECT array_agg(sku) FROM skus
+
+-- name: item_names
+-- What a partner calls single pieces of these skus; of several codes for one the first.
+SELECT DISTINCT ON (sku) sku, name FROM partner_items
+WHERE partner = $1 AND sku = ANY ($2::text[]) AND units_per_case = 1 AND name IS NOT NULL
+ORDER BY sku, partner_code

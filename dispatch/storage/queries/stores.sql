@@ -153,6 +153,10 @@ SELECT counted_whole_at, removed_at FROM stores WHERE cell = $1 AND store_no = $
 -- One store as its owner described it.
 SELECT s.* FROM stores s WHERE s.cell = $1 AND s.store_no = $2 AND s.removed_at IS NULL
 
+-- name: store_of_order
+-- What a delivery note tells of a store, in service or not.
+SELECT partner, timezone, phone, mode FROM stores WHERE cell = $1 AND store_no = $2
+
 -- name: read_all_stores
 -- The stores that a replica holds, in order of place and number.
 SELECT s.*, p.stock_stale_after_s
