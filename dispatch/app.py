@@ -24,6 +24,7 @@ from dispatch.api import (
     partners,
     reach,
     stores,
+    turned_places,
 )
 from dispatch.api.docs_page import serve_docs_page
 from dispatch.api.documents import DESCRIPTION, describe
@@ -295,6 +296,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, settle: Callable[[
     # A delivery note before the actions on orders, whose addresses look alike.
     for module in (finding, reach, notes, orders, stores, closures, movements, partners, imports, lateness, operating):
         app.include_router(module.router)
+    app.include_router(turned_places.router)
     app.add_middleware(Envelope)
     app.shorten(
         {
