@@ -20,7 +20,8 @@ from data.storefronts import STORE_COLUMNS, make_stores
 
 STORES: Final = 1_000
 STOCK_COLUMNS: Final = ("store_id", "sku", "on_hand", "price", "currency", "safety_stock")
-ITEM_COLUMNS: Final = ("sku", "name_zh", "name_en", "category")
+ITEM_COLUMNS: Final = ("partner_code", "sku", "name", "units_per_case", "category")
+BETWEEN_NAMES: Final = " · "
 CURRENCY: Final = "CNY"
 NOTE: Final = "Synthetic: every store, chain, product, price, count, street and bridge is invented."
 
@@ -42,8 +43,7 @@ def write_demo(out_dir: Path, *, seed: int = 1, stores: int = STORES) -> DemoFil
     """
     if seed < 0:
         raise ValueError(f"seed is {seed}; it cannot be negative")
-    # One stream of random numbers a part, so that a change to one leaves the others as they were.
-    store_rng, product_rng, shelf_rng = (np.random.default_rng(part) for part in np.random.SeedSequence(seed).spawn(3))
+    store_rng, product_rng, shelf_rng = _streams(seed)
     storefronts = make_stores(stores, store_rng)
     assortment = make_assortment(product_rng)
     out_dir.mkdir(parents=True, exist_ok=True)
@@ -73,6 +73,13 @@ def write_demo(out_dir: Path, *, seed: int = 1, stores: int = STORES) -> DemoFil
     return files
 
 
+def write_items(path: Path, *, seed: int = 1) -> None:
+    """The items of the demo alone, as ``write_demo`` has them; the directory is made if need be."""
+    _, product_rng, _ = _streams(seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write_items(path, make_assortment(product_rng))
+
+
 def main() -> None:
     """Read the command line, write the demo, print where it is."""
     parser = argparse.ArgumentParser(prog="python -m data.demo_city", description="Write the synthetic demo city.")
@@ -86,6 +93,11 @@ def main() -> None:
         parser.exit(1, f"{error}\n")
     for path in (files.stores_csv, files.stock_csv, files.items_csv, files.about):
         print(path)
+
+
+def _streams(seed: int) -> list[np.random.Generator]:
+    """One stream of random numbers a part, so that a change to one leaves the others as they were."""
+    return [np.random.default_rng(part) for part in np.random.SeedSequence(seed).spawn(3)]
 
 
 def _write_stock(
@@ -103,12 +115,12 @@ def _write_stock(
 
 
 def _write_items(path: Path, assortment: Assortment) -> None:
+    """As the service takes items: all chains go by the one code, and a name is Chinese, then English."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(ITEM_COLUMNS)
-        writer.writerows(
-            zip(assortment.skus, assortment.names_zh, assortment.names_en, assortment.categories, strict=True)
-        )
+        names = zip(assortment.skus, assortment.names_zh, assortment.names_en, assortment.categories, strict=True)
+        writer.writerows([sku, sku, f"{zh}{BETWEEN_NAMES}{en}", 1, category] for sku, zh, en, category in names)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,13 @@ from fastapi import FastAPI
 
 from dispatch.api import (
     closures,
+    events,
     finding,
+    import_changes,
     imports,
+    items,
     lateness,
+    maps,
     movements,
     notes,
     operating,
@@ -24,32 +28,40 @@ from dispatch.api import (
     partners,
     reach,
     stores,
+    tokens,
     turned_places,
 )
+from dispatch.api.cross_origin import answer_pages_of
 from dispatch.api.docs_page import serve_docs_page
 from dispatch.api.documents import DESCRIPTION, describe
 from dispatch.api.envelope import Envelope
+from dispatch.api.gate import Gate
 from dispatch.api.pages import serve_pages
 from dispatch.api.problems import answer_with_problems
 from dispatch.api.shortcuts import Shortcut, ShortcutApp
-from dispatch.api.state import Limits, Service
+from dispatch.api.state import Limits, MapTiles, Service
 from dispatch.cores import Cores
 from dispatch.domain.promise import PromiseDefaults
 from dispatch.logs import configure_logs
 from dispatch.replica.catalogue import StoreDefaults
 from dispatch.replica.follower import Follower
 from dispatch.replica.warming import warm_up
+from dispatch.secret_file import secret_in
 from dispatch.services.background import Background
 from dispatch.services.housekeeping import keep_house
 from dispatch.services.import_processes import ImportProcesses
 from dispatch.services.lateness import keep_lateness_told
+from dispatch.services.live import Hub
 from dispatch.services.metrics import Metrics, keep_metrics
 from dispatch.services.orders.ordering import Ordering
 from dispatch.services.orders.sweeping import keep_sweeping
+from dispatch.services.road_tiles import RoadTiles
 from dispatch.services.roads import Roads
+from dispatch.services.tokens import Tokens
 from dispatch.settings import Settings, load_settings
 from dispatch.storage.hot_writes import writers_on
 from dispatch.storage.pool import Database
+from geo.datums import Datum
 from geo.travel import Mode
 from geo.travel.engine import RoadEngine
 from geo.travel.estimate import EstimateTravel, ModeSpeed
@@ -74,6 +86,12 @@ _SERVER_THREADS = 8
 
 # Less than anybody's patience; a replica that takes longer is told of by /readyz.
 _SOON_S = 2.0
+
+# A delivery note and a courier's link stand before the actions on orders, whose addresses look alike.
+_MODULES = (
+    finding, reach, maps, items, tokens, notes, orders, events, stores, closures, movements, partners, imports,
+    import_changes, lateness, operating, turned_places,
+)  # fmt: skip
 
 type Clock = Callable[[], datetime]
 
@@ -177,6 +195,18 @@ def roads_dir(settings: Settings) -> Path:
     return settings.data_dir / "roads"
 
 
+def map_tiles(settings: Settings) -> MapTiles | None:
+    """The tiles of the settings for maps; none: maps show vectors alone."""
+    if settings.tiles_url is None or settings.tiles_attribution is None:
+        return None
+    return MapTiles(
+        url=settings.tiles_url,
+        attribution=settings.tiles_attribution,
+        datum=Datum(settings.tiles_datum),
+        max_zoom=settings.tiles_max_zoom,
+    )
+
+
 def store_defaults(settings: Settings) -> StoreDefaults:
     """What holds for a store that does not say."""
     promise = PromiseDefaults(
@@ -197,6 +227,9 @@ async def _serving(
     """All that answers need, from the start of the app to its end."""
     if settings.database_url is None:
         raise ValueError("create_app needs a database_url; dispatch serve starts the embedded database")
+    secret = settings.secret
+    if secret is None:
+        secret = await asyncio.to_thread(secret_in, settings.data_dir)
     url, pool_max = settings.database_url, settings.pool_max
     cores = Cores.of(settings.workers)
     helpers = ThreadPoolExecutor(thread_name_prefix="helper", initializer=cores.keep_to_background)
@@ -224,7 +257,8 @@ async def _serving(
     background = Background()
     writers = writers_on(writes, wait_s=settings.write_wait_s)
     roads = roads_of(settings)
-    metrics = Metrics(roads, follower)
+    live = Hub(database, every_s=settings.follow_every_s)
+    metrics = Metrics(roads, follower, live)
     ordering = Ordering(
         database=database,
         follower=follower,
@@ -239,12 +273,15 @@ async def _serving(
         follower=follower,
         ordering=ordering,
         roads=roads,
+        road_tiles=RoadTiles(roads),
+        map_tiles=map_tiles(settings),
         metrics=metrics,
         writers=writers,
         background=background,
         imports=ImportProcesses(
             url, prepare=partial(configure_logs, settings.log_level), lag_s=lambda: follower.lag_s, cores=cores
         ),
+        live=live,
         clock=clock,
         uploads=settings.data_dir / "uploads",
         limits=Limits(
@@ -252,6 +289,8 @@ async def _serving(
             max_file_bytes=settings.max_file_bytes,
             min_version_wait_s=settings.min_version_wait_s,
         ),
+        tokens=Tokens(secret),
+        public_url=settings.public_url,
     )
     follower.start()
     # A replica that is loaded soon is waited for: whoever comes then waits with it, rather than being refused.
@@ -260,9 +299,11 @@ async def _serving(
     background.start(keep_metrics(metrics), name="metrics")
     background.start(keep_lateness_told(metrics, database, clock), name="lateness")
     background.start(keep_sweeping(ordering), name="sweeper")
+    background.start(live.run(), name="live events")
     try:
         yield
     finally:
+        live.end()
         await background.stop()
         await follower.stop()
         await feed.close()
@@ -291,12 +332,10 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, settle: Callable[[
         strict_content_type=False,
     )
     serve_docs_page(app)
-    serve_pages(app, tiles_url=None)
+    serve_pages(app, tiles_url=settings.tiles_url)
     answer_with_problems(app)
-    # A delivery note before the actions on orders, whose addresses look alike.
-    for module in (finding, reach, notes, orders, stores, closures, movements, partners, imports, lateness, operating):
+    for module in _MODULES:
         app.include_router(module.router)
-    app.include_router(turned_places.router)
     app.add_middleware(Envelope)
     app.shorten(
         {
@@ -306,7 +345,10 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, settle: Callable[[
             ("PUT", "/v1/orders/"): Shortcut(orders.read_order_id, orders.order_put),
         }
     )
+    app.enter_by(lambda inner: Gate(inner, lambda: app.state.service))
     describe(app)
+    # Around everything: errors and the shortest answers, too, are for pages elsewhere.
+    answer_pages_of(app, settings.cors_origins)
     return app
 
 

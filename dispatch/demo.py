@@ -1,8 +1,8 @@
 """The demo city in the database: loaded once, through the ordinary imports, and dated anew at every start.
 
-<data_dir>/demo/stores.csv, stock.csv, …   as data/ made it; all of it is invented
-<data_dir>/demo/loaded                     the load came to its end
-<data_dir>/demo/demo-city.osm.pbf          its roads, invented too
+<data_dir>/demo/stores.csv, stock.csv, items.csv, …   as data/ made it; all of it is invented
+<data_dir>/demo/loaded                                the load came to its end
+<data_dir>/demo/demo-city.osm.pbf                     its roads, invented too
 """
 
 import asyncio
@@ -13,13 +13,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from data.demo_city import STORES, DemoFiles, write_demo
+from data.demo_city import STORES, DemoFiles, write_demo, write_items
 from data.roads import is_of_this_version, write_roads
 from dispatch.domain.errors import ImportRunning
 from dispatch.domain.stores import DEFAULT_PARTNER
 from dispatch.services.imports import ImportOutcome, ImportRequest, open_import, run_import
 from dispatch.storage.feed import current_heads
 from dispatch.storage.imports import DEAD_AFTER
+from dispatch.storage.items import items_of_partner
 from dispatch.storage.pool import Database
 from dispatch.storage.shelves import redate_shelves
 from dispatch.storage.stores import all_stores
@@ -27,6 +28,9 @@ from dispatch.storage.stores import all_stores
 # An import that was killed is taken for running until it is dead for sure.
 _WAIT_S: Final = DEAD_AFTER.total_seconds() + 15.0
 _RETRY_S: Final = 1.0
+
+ITEMS_PARTNER: Final = "demo"
+"""Whose items the demo's are: a partner with items can count nothing else, and that is not to hold for its stores."""
 
 type Progress = Callable[[float], None]
 type Say = Callable[[str], None]
@@ -51,14 +55,18 @@ async def prepare_demo(
 ) -> DemoState:
     """Load the demo if the database has never had a store; else count its own stock as of now.
 
-    A load that was cut short goes on. Among other stores the demo is never loaded, and stock of other stores is never
-    dated anew. ``progress`` gets shares from 0 to 1, ``say`` a remark. Raises DemoError.
+    A load that was cut short goes on, and a demo that was loaded before it had items gets them. Among other stores the
+    demo is never loaded, and stock of other stores is never dated anew. ``progress`` gets shares from 0 to 1, ``say`` a
+    remark. Raises DemoError.
     """
     folder = data_dir / "demo"
+    load = _Load(database, clock, progress, say)
     if await _is_wanted(database, folder):
-        await _Load(database, clock, progress, say).run(folder, stores)
+        await load.run(folder, stores)
         return DemoState(len(_store_ids(folder)), loaded=True)
     mine = await _found(database, folder)
+    if mine and not await items_of_partner(database, ITEMS_PARTNER):
+        await load.items(folder)
     await redate_shelves(database, mine, clock())
     return DemoState(len(mine), loaded=False, others=len(await all_stores(database)) - len(mine))
 
@@ -119,13 +127,26 @@ class _Load:
         (folder / "loaded").unlink(missing_ok=True)
         files: DemoFiles = await asyncio.to_thread(write_demo, folder, stores=stores)
         await self._import("stores", files.stores_csv, first=0.0, last=0.1)
-        await self._import("stock", files.stock_csv, first=0.1, last=1.0)
+        await self._import("items", files.items_csv, first=0.1, last=0.15)
+        await self._import("stock", files.stock_csv, first=0.15, last=1.0)
         (folder / "loaded").touch()
+
+    async def items(self, folder: Path) -> None:
+        """The items alone, where everything else is there already."""
+        path = folder / "items.csv"
+        await asyncio.to_thread(write_items, path)
+        await self._import("items", path, first=0.0, last=1.0)
 
     async def _import(self, kind: str, path: Path, *, first: float, last: float) -> None:
         now = self._clock()
-        as_of = now if kind == "stock" else None
-        request = ImportRequest(kind=kind, path=path, now=now, filename=path.name, as_of=as_of)
+        request = ImportRequest(
+            kind=kind,
+            path=path,
+            now=now,
+            filename=path.name,
+            partner=ITEMS_PARTNER if kind == "items" else DEFAULT_PARTNER,
+            as_of=now if kind == "stock" else None,
+        )
         import_id = await self._opened(request)
         outcome: ImportOutcome = await run_import(
             self._database, import_id, request, lambda share: self._progress(first + share * (last - first))

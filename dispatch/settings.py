@@ -4,17 +4,22 @@ Order of precedence: what the command line says, the environment, `.env`, the de
 """
 
 import difflib
+import json
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as _SourceError
 
 ENV_PREFIX = "DISPATCH_"
 MIB = 2**20
+LEAST_SECRET_CHARS: Final = 32
+# With a path and a query of two names behind it, it still goes into a QR code.
+_PLAIN_URL: Final = re.compile(r"[!-~]{1,200}")
 
 # Travel slows by the hour of departure in the store's time zone: 24 factors of 1 or more, the first for 00:00–00:59.
 Speed = Annotated[float, Field(gt=0, le=200)]
@@ -36,8 +41,29 @@ _ROAD_SPEEDS_KMH: Final = (
 )
 
 
+# Browsers leave them out of an origin.
+_USUAL_PORTS: Final = {"http": 80, "https": 443}
+_HOST: Final = re.compile(r"[A-Za-z0-9._\-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+
+
 class SettingsError(ValueError):
     """A setting is wrong. The text is one line that names the variable and never repeats a secret."""
+
+
+def _origin(text: str) -> str:
+    """An origin as browsers write it. Raises ValueError."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError(f"{text} is not an origin, such as https://shop.example") from None
+    if not parts.scheme or not _HOST.fullmatch(parts.hostname or "") or "@" in text:
+        raise ValueError(f"{text} is not an origin: scheme, host, and perhaps a port, such as https://shop.example")
+    if parts.path or parts.query or parts.fragment or text.endswith(("/", "?", "#")):
+        raise ValueError(f"{text} is more than an origin; write https://shop.example without a path or slash behind it")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    shown_port = "" if port is None or port == _USUAL_PORTS.get(parts.scheme) else f":{port}"
+    return f"{parts.scheme}://{host}{shown_port}"
 
 
 class Settings(BaseSettings):
@@ -134,12 +160,45 @@ class Settings(BaseSettings):
     replica_stale_after_s: float = Field(5.0, gt=0, le=3600, description="Seconds behind from which it is not ready")
     min_version_wait_s: float = Field(1.0, ge=0, le=60, description="Seconds a read waits for Dispatch-Min-Version")
 
+    # -- the pages
+
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins whose pages may use the API, with commas between (or a JSON list); *: all"
+    )
+    # What is in a QR code is printed: it must not be what some request has said of its Host.
+    public_url: str | None = Field(None, description="Address of this service in links; else that of the request")
+    secret: str | None = Field(None, repr=False, description="Signs tokens, 32 characters or more; else made once")
+    # Those of a map service are its property: it has to be named beside them, and says what else it wants.
+    tiles_url: str | None = Field(None, description="Address of map tiles, with {z}, {x} and {y}; else vectors alone")
+    tiles_attribution: str | None = Field(None, min_length=1, description="Whose tiles they are; shown on every map")
+    tiles_datum: Literal["wgs84", "gcj02", "bd09"] = Field("wgs84", description="Datum that the tiles are drawn in")
+    tiles_max_zoom: int = Field(19, ge=0, le=24, description="Zoom of the finest tiles that there are")
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if value.lstrip().startswith("["):
+            try:
+                return json.loads(value)
+            except ValueError:
+                raise ValueError("is neither origins with commas between nor a JSON list of them") from None
+        return [part.strip() for part in value.split(",") if part.strip()]
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if "*" in value and len(value) > 1:
+            raise ValueError("* stands for all origins; leave it away, or the others")
+        return tuple(dict.fromkeys(one if one == "*" else _origin(one) for one in value))
+
     @field_validator("data_dir", "roads")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().resolve()
 
-    @field_validator("log_level", "mode", "roads_engine", "roads_times", mode="before")
+    @field_validator("log_level", "mode", "roads_engine", "roads_times", "tiles_datum", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
@@ -164,6 +223,51 @@ class Settings(BaseSettings):
         if not known or parts.query or parts.fragment:
             raise ValueError("is not the address of a server, such as http://127.0.0.1:8002")
         return value.rstrip("/")
+
+    @field_validator("public_url")
+    @classmethod
+    def _public(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+            known = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        except ValueError:
+            known = False
+        # It stands in links and codes for everybody to read, and what follows it is a path.
+        if not known or "@" in value or "?" in value or "#" in value or not _PLAIN_URL.fullmatch(value):
+            raise ValueError("is not an address that others may open, such as https://shop.example")
+        return value.rstrip("/")
+
+    @field_validator("secret")
+    @classmethod
+    def _long_enough(cls, value: str | None) -> str | None:
+        if value is not None and len(value) < LEAST_SECRET_CHARS:
+            raise ValueError(
+                f"has {len(value)} characters, and less than {LEAST_SECRET_CHARS} can be guessed; make one with:"
+                " openssl rand -base64 32"
+            )
+        return value
+
+    @field_validator("tiles_url")
+    @classmethod
+    def _tiles(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if not value.startswith(("https://", "http://", "/")) or value.startswith("//") or not value.isprintable():
+            raise ValueError("is not an address such as https://tiles.example.org/{z}/{x}/{y}.png")
+        if missing := [part for part in ("{z}", "{x}", "{y}") if part not in value]:
+            raise ValueError(f"has no {missing[0]} in it, as in https://tiles.example.org/{{z}}/{{x}}/{{y}}.png")
+        return value
+
+    @model_validator(mode="after")
+    def _tiles_with_their_source(self) -> "Settings":
+        if self.tiles_url is not None and self.tiles_attribution is None:
+            raise ValueError(
+                f"{ENV_PREFIX}TILES_URL is set without {ENV_PREFIX}TILES_ATTRIBUTION;"
+                " say whose tiles they are, as their licence asks"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_kind_of_roads(self) -> "Settings":
@@ -227,6 +331,11 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsError(f"the file .env cannot be read: {type(error).__name__}") from None
 
 
+def is_kept_quiet(field: str) -> bool:
+    """Whether a setting's value is never shown: it may hold a password, or is one."""
+    return not Settings.model_fields[field].repr
+
+
 def unknown_variables() -> dict[str, str | None]:
     """`DISPATCH_…` variables of the environment that no setting has, each with the nearest name or None."""
     known = {_variable(name) for name in Settings.model_fields}
@@ -245,7 +354,7 @@ def _line(error: ValidationError) -> str:
         return message
     name, *inside = first["loc"]
     where = _variable(str(name)) + "".join(f"[{part}]" for part in inside)
-    if name == "database_url" or str(name).endswith("roads_url"):
+    if is_kept_quiet(str(name)):
         return f"{where} {message}"
     given = " ".join(repr(first["input"]).split())
     shown = given if len(given) <= 60 else given[:57] + "…"

@@ -6,16 +6,25 @@ from functools import lru_cache
 from math import inf, isnan, sqrt
 from typing import Final, NamedTuple
 
+import numpy as np
 from h3.api import basic_int as h3
 
 from geo.coordinates import LatLon
-from geo.geodesy import CHORD_SLACK_M, distance_m, earth_centred_place
+from geo.geodesy import CHORD_SLACK_M, FloatArray, IntArray, distance_m, earth_centred_place
 
 HOME_RESOLUTION: Final = 3
 """The resolution of the cell that everything about a place carries; such a cell is about as large as a metropolis."""
 
 AT_M: Final = 1.0
 """What lies within it of a place is taken to be at the place."""
+
+FINEST_RESOLUTION: Final = 15
+
+# Where a cell's number holds its resolution, and three bits for each step from its base cell down; all ones where it
+# takes no such step. Source: https://h3geo.org/docs/core-library/h3Indexing/
+_RESOLUTION_AT: Final = 52
+_RESOLUTION_MASK: Final = 0xF << _RESOLUTION_AT
+_STEP_BITS: Final = 3
 
 # A home cell is less than 100 km across its circle's radius; over so long a chord the geodesic is longer by c³ / 24 r².
 _ARC_OVER_CHORD_M: Final = 2.0
@@ -28,6 +37,21 @@ _ROUNDNESS: Final = 1.01
 def cell_of(place: LatLon, resolution: int = HOME_RESOLUTION) -> int:
     """The cell that holds the place."""
     return int(h3.latlng_to_cell(place.lat, place.lon, resolution))
+
+
+def cells_of(lats: FloatArray, lons: FloatArray, resolution: int) -> IntArray:
+    """The cell of each place (degrees), one for one; some half a microsecond each, for they are found one by one."""
+    found = [h3.latlng_to_cell(lat, lon, resolution) for lat, lon in zip(lats.tolist(), lons.tolist(), strict=True)]
+    return np.array(found, dtype=np.int64)
+
+
+def parents_of(cells: IntArray, resolution: int) -> IntArray:
+    """The cell of this resolution, no finer than theirs, that each cell is part of; pentagons as well.
+
+    By H3's own hierarchy: a place near the edge of a cell may lie in another one than that cell's parent.
+    """
+    unused = (1 << _STEP_BITS * (FINEST_RESOLUTION - resolution)) - 1
+    return (cells & ~_RESOLUTION_MASK) | (resolution << _RESOLUTION_AT) | unused
 
 
 def cells_within(origin: LatLon, radius_m: float, resolution: int = HOME_RESOLUTION) -> list[int]:

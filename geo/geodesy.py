@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import asin, cos, radians, sin, sqrt
+from math import asin, atan2, cos, degrees, hypot, inf, radians, sin, sqrt
 from typing import Final
 
 import numpy as np
@@ -76,6 +76,18 @@ def earth_centred_at(lat: float, lon: float) -> tuple[float, float, float]:
     normal_m = _A_M / sqrt(1 - _E2 * sin_phi * sin_phi)
     across_m = normal_m * cos(phi)
     return (across_m * cos(lam), across_m * sin(lam), normal_m * (1 - _E2) * sin_phi)
+
+
+def place_towards(x: float, y: float, z: float) -> LatLon:
+    """The place on the ellipsoid in this direction from the earth's centre.
+
+    Of the sum of places it is their middle, at the poles and the antimeridian, too. Raises ValueError for no direction
+    at all, which is not finite or, as near as doubles tell, the centre itself.
+    """
+    across_m = hypot(x, y)
+    if not 1.0 < hypot(across_m, z) < inf:
+        raise ValueError(f"({x}, {y}, {z}) is no direction from the earth's centre")
+    return LatLon(lat=degrees(atan2(z, across_m * (1 - _E2))), lon=degrees(atan2(y, x)))
 
 
 def geodesic_floor_m(chord_m: float) -> float:

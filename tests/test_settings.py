@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from dispatch.commands import listing
 from dispatch.settings import Settings, SettingsError, load_settings, unknown_variables
 from geo.travel import Mode
 from geo.travel.estimate import DEFAULT_SPEEDS
@@ -55,6 +56,24 @@ def test_hour_factors_are_a_json_list(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().foot_hour_factors == (1.5,) * 24
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("*", ("*",)),
+        ("https://shop.example", ("https://shop.example",)),
+        (" https://Shop.Example:443 ,http://localhost:3000,, ", ("https://shop.example", "http://localhost:3000")),
+        ('["https://shop.example", "capacitor://localhost"]', ("https://shop.example", "capacitor://localhost")),
+        ("http://[::1]:80,http://[::1]", ("http://[::1]",)),
+    ],
+)
+def test_origins_are_told_with_commas_or_as_a_json_list_and_kept_as_browsers_write_them(
+    monkeypatch: pytest.MonkeyPatch, said: str, meant: tuple[str, ...]
+) -> None:
+    assert load_settings().cors_origins == ()
+    monkeypatch.setenv("DISPATCH_CORS_ORIGINS", said)
+    assert load_settings().cors_origins == meant
+
+
 def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPATCH_DATABASE_URL", "")
     assert load_settings().database_url is None
@@ -85,6 +104,32 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
         ("DISPATCH_ROADS_ENGINE", "graphhopper"),
         ("DISPATCH_CAR_ROADS_PROFILE", "car/v2"),
         ("DISPATCH_CAR_ROADS_TOP_KMH", "3"),
+        ("DISPATCH_CORS_ORIGINS", "shop.example"),
+        ("DISPATCH_CORS_ORIGINS", "https://shop.example, localhost:3000"),
+        ("DISPATCH_CORS_ORIGINS", "https://shop.example/"),
+        ("DISPATCH_CORS_ORIGINS", "https://shop.example/map"),
+        ("DISPATCH_CORS_ORIGINS", "https://shop.example?x=1"),
+        ("DISPATCH_CORS_ORIGINS", "https://shop.example#"),
+        ("DISPATCH_CORS_ORIGINS", "https://me@shop.example"),
+        ("DISPATCH_CORS_ORIGINS", "https://shop.example:99999"),
+        ("DISPATCH_CORS_ORIGINS", "https://shop.example *.example"),
+        ("DISPATCH_CORS_ORIGINS", "https://"),
+        ("DISPATCH_CORS_ORIGINS", "https://店.example"),
+        ("DISPATCH_CORS_ORIGINS", "*, https://shop.example"),
+        ("DISPATCH_CORS_ORIGINS", '["https://shop.example"'),
+        ("DISPATCH_CORS_ORIGINS", "[1]"),
+        ("DISPATCH_PUBLIC_URL", "shop.example"),
+        ("DISPATCH_PUBLIC_URL", "ftp://shop.example"),
+        ("DISPATCH_PUBLIC_URL", "https://"),
+        ("DISPATCH_PUBLIC_URL", "https://shop.example:99999"),
+        ("DISPATCH_PUBLIC_URL", "https://shop.example/?a=1"),
+        ("DISPATCH_PUBLIC_URL", "https://shop.example/?"),
+        ("DISPATCH_PUBLIC_URL", "https://shop.example/#a"),
+        ("DISPATCH_PUBLIC_URL", "https://me:password@shop.example"),
+        ("DISPATCH_PUBLIC_URL", "https://shop.example/a b"),
+        ("DISPATCH_PUBLIC_URL", "https://商店.example"),
+        ("DISPATCH_PUBLIC_URL", "https://shop.example/" + "x" * 180),
+        ("DISPATCH_SECRET", "x" * 31),
     ],
 )
 def test_a_bad_value_gets_one_line_that_names_its_variable(
@@ -102,6 +147,37 @@ def test_no_message_and_no_repr_tells_the_password() -> None:
         load_settings(database_url="mysql://me:hunter2@localhost/x")
     assert "hunter2" not in str(caught.value)
     assert "hunter2" not in repr(load_settings(database_url="postgresql://me:hunter2@localhost/x"))
+
+
+def test_no_message_and_no_repr_tells_the_secret() -> None:
+    with pytest.raises(SettingsError, match=r"DISPATCH_SECRET has 14 characters.*openssl rand") as caught:
+        load_settings(secret="hunter2hunter2")
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    settings = load_settings(secret="hunter2-" * 4)
+    assert settings.secret == "hunter2-" * 4
+    assert "hunter2" not in repr(settings)
+    assert "hunter2" not in str(settings)
+
+
+def test_the_list_of_settings_shows_no_secret_and_no_password(capsys: pytest.CaptureFixture[str]) -> None:
+    listing.run(
+        load_settings(
+            secret="hunter2-" * 4,
+            database_url="postgresql://me:hunter2@localhost/x",
+            roads_url="http://me:hunter2@roads",
+            public_url="https://shop.example",
+        )
+    )
+    said = capsys.readouterr().out
+    assert "hunter2" not in said
+    assert "DISPATCH_SECRET=    (now set (not shown))" in said
+    assert "DISPATCH_PUBLIC_URL=    (now https://shop.example)" in said
+
+
+@pytest.mark.parametrize("given", ["https://shop.example/life", "https://shop.example/life/", "http://127.0.0.1:8000/"])
+def test_the_public_address_has_no_slash_at_its_end(given: str) -> None:
+    assert load_settings(public_url=given).public_url == given.rstrip("/")
 
 
 def test_settings_are_frozen() -> None:
@@ -169,3 +245,27 @@ def test_a_routing_server_may_lie_below_a_path_and_each_mode_may_have_its_own(mo
     assert (settings.roads_url, settings.roads_engine) == ("https://roads.example/osrm", "osrm")
     assert (settings.foot_roads_url, settings.car_roads_url) == (None, "http://127.0.0.1:5001")
     assert "roads.example" not in repr(settings)
+
+
+def test_tiles_are_named_with_whose_they_are() -> None:
+    url = "https://tiles.example.org/{z}/{x}/{y}.png"
+    settings = load_settings(tiles_url=url, tiles_attribution="© somebody", tiles_datum="GCJ02")
+    assert (settings.tiles_url, settings.tiles_datum, settings.tiles_max_zoom) == (url, "gcj02", 19)
+    assert load_settings(tiles_url="/tiles/{z}/{x}/{y}", tiles_attribution="us").tiles_url == "/tiles/{z}/{x}/{y}"
+    with pytest.raises(SettingsError, match=r"DISPATCH_TILES_URL is set without DISPATCH_TILES_ATTRIBUTION"):
+        load_settings(tiles_url=url)
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        ("https://tiles.example.org/{z}/{x}.png", r"has no \{y\} in it"),
+        ("tiles.example.org/{z}/{x}/{y}.png", "is not an address"),
+        ("javascript:{z}{x}{y}", "is not an address"),
+        ("//tiles.example.org/{z}/{x}/{y}.png", "is not an address"),
+        ("https://tiles.example.org/{z}/{x}/{y}\n.png", "is not an address"),
+    ],
+)
+def test_an_address_of_tiles_that_cannot_be_one_is_told(bad: str, why: str) -> None:
+    with pytest.raises(SettingsError, match=f"DISPATCH_TILES_URL.*{why}"):
+        load_settings(tiles_url=bad, tiles_attribution="x")

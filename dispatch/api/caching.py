@@ -1,6 +1,7 @@
 """Answers that clients may keep: tagged, and for how long."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Final
 
 from fastapi import Request
@@ -27,14 +28,37 @@ def cached_answer(
     body: bytes, *, media_type: str, steady_for_s: int | None, with_stock: bool, if_none_match: str | None
 ) -> Response:
     """The body, or 304 to whoever has it; kept for at most 30 s, and no longer than it is steady; stock not at all."""
-    headers = {
-        "ETag": f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"',
-        "Cache-Control": _cache_control(steady_for_s, with_stock=with_stock),
-        "Vary": "Accept, Authorization",
-    }
-    if if_none_match is not None and _matches(if_none_match, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    return Response(body, media_type=media_type, headers=headers)
+    return tagged_answer(
+        body,
+        media_type=media_type,
+        cache_control=_cache_control(steady_for_s, with_stock=with_stock),
+        vary="Accept, Authorization",
+        if_none_match=if_none_match,
+    )
+
+
+def tag_of(body: bytes) -> str:
+    """An ETag that changes with the body."""
+    return f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+
+
+def tagged_answer(
+    body: bytes,
+    *,
+    media_type: str,
+    cache_control: str,
+    vary: str,
+    if_none_match: str | None,
+    tag: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The body with its tag, or 304 to whoever has it; 204 where it is empty. ``tag``: none is that of the body."""
+    told = {"ETag": tag or tag_of(body), "Cache-Control": cache_control, "Vary": vary}
+    if if_none_match is not None and _matches(if_none_match, told["ETag"]):
+        return Response(status_code=304, headers=told)
+    if not body:
+        return Response(status_code=204, headers=told)
+    return Response(body, media_type=media_type, headers=told | dict(headers or {}))
 
 
 def _matches(if_none_match: str, etag: str) -> bool:

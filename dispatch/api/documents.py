@@ -7,7 +7,17 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from dispatch.api import answers, import_answers, note_answers, order_answers, reach_answers, stock_answers
+from dispatch.api import (
+    answers,
+    import_answers,
+    item_answers,
+    map_answers,
+    note_answers,
+    order_answers,
+    reach_answers,
+    stock_answers,
+    token_answers,
+)
 from dispatch.api.files_sent import XLSX
 from dispatch.api.schemas import (
     AttemptIn,
@@ -20,8 +30,10 @@ from dispatch.api.schemas import (
     ReassignIn,
     ShelfIn,
     StoreIn,
+    TicketIn,
 )
 from dispatch.api.stock_schemas import ClosureIn, MovementsIn, PartnerIn, ReleaseIn
+from dispatch.api.token_schemas import CourierLinkIn, ShopperTokenIn
 
 DESCRIPTION = """
 Finds the nearest partner store that can really fulfil an order within its promise, and proves it.
@@ -31,9 +43,13 @@ seconds (`_s`), distances metres (`_m`), money integer minor units. Errors are R
 `Dispatch-Version`; a read that sends it back as `Dispatch-Min-Version` sees that write.
 """
 
+MVT: Final = "application/vnd.mapbox-vector-tile"
+SVG: Final = "image/svg+xml"
 _PROBLEM: Final = "application/problem+json"
 _MEANINGS: Final = {
     400: "Malformed: not JSON, not UTF-8, or a damaged cursor or version",
+    401: "A ticket or token that does not hold",
+    403: "The token does not allow it, or its order has gone another way",
     404: "There is none",
     409: "A conflict of state",
     413: "Larger than the limit",
@@ -42,9 +58,19 @@ _MEANINGS: Final = {
     503: "Not now; `Retry-After` says when",
 }
 
+_TOKEN: Final = (
+    "A shopper's token, from POST /v1/shopper-tokens, or a courier's, from POST /v1/orders/{order_id}/courier-link."
+    " Who sends none is not asked who they are"
+)
+
 _SENT: Final = (
     QuoteIn, QuotesIn, OrderIn, OrdersIn, AttemptIn, DeclineIn, ReassignIn, NothingIn, StoreIn, ShelfIn,
-    MovementsIn, ReleaseIn, ClosureIn, PartnerIn,
+    MovementsIn, ReleaseIn, ClosureIn, PartnerIn, TicketIn, ShopperTokenIn, CourierLinkIn,
+)  # fmt: skip
+
+_ANSWERED: Final = (
+    answers, order_answers, note_answers, import_answers, reach_answers, stock_answers, map_answers, item_answers,
+    token_answers,
 )  # fmt: skip
 
 type Responses = dict[int | str, dict[str, Any]]
@@ -64,10 +90,13 @@ CACHING: Final[Headers] = {
     "Cache-Control": _header("How long the answer may be kept"),
     "Vary": _header("Accept, Authorization"),
 }
+TILE_CACHING: Final[Headers] = CACHING | {"Vary": _header("Accept-Encoding")}
+ITEM_CACHING: Final[Headers] = CACHING | {"Vary": _header("Authorization")}
 REPLAY: Final[Headers] = {"Idempotent-Replay": _header("true: nothing was changed by this request")}
 LOCATION: Final[Headers] = {"Location": _header("Where what was begun is told")}
 ATTACHMENT: Final[Headers] = {"Content-Disposition": _header("A name to keep the file under")}
 _REQUEST_ID: Final[Headers] = {"X-Request-Id": _header("The request's id, as sent or made")}
+_AUTHENTICATE: Final[Headers] = {"WWW-Authenticate": _header("Bearer, and that the token is what is wrong (RFC 6750)")}
 _RETRY_AFTER: Final[Headers] = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}}
 
 
@@ -83,23 +112,24 @@ def answer(description: str, content: Content | None = None, *, headers: Headers
 
 
 def responses_of(told: dict[int, dict[str, Any]], *problems: int) -> Responses:
-    """What a route answers, and with which statuses its problems come; 503 is one of every route."""
-    by_status = told | {status: _problem(status) for status in (*problems, 503)}
+    """What a route answers, and with which statuses its problems come; 401, 403 and 503 are some of every route."""
+    by_status = told | {status: _problem(status) for status in (*problems, 401, 403, 503)}
     return dict(by_status.items())
 
 
 def _problem(status: int) -> dict[str, Any]:
     told = {"description": _MEANINGS[status], "content": {_PROBLEM: {"schema": _ref(answers.ProblemAnswer)}}}
-    return told | ({"headers": _RETRY_AFTER} if status == 503 else {})
+    headers = {401: _AUTHENTICATE, 503: _RETRY_AFTER}.get(status)
+    return told if headers is None else told | {"headers": headers}
 
 
 def _ref(model: type[BaseModel]) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{model.__name__}"}
 
 
-def json_request(model: type[BaseModel]) -> dict[str, Any]:
+def json_request(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
     """The body of a route that reads it itself; its schema is added by ``describe``."""
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": _ref(model)}}}}
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": _ref(model)}}}}
 
 
 def action_request() -> dict[str, Any]:
@@ -126,6 +156,21 @@ def workbook_content() -> dict[str, Any]:
     return {"content": {XLSX: {"schema": {"type": "string", "format": "binary"}}}}
 
 
+def event_stream_content() -> dict[str, Any]:
+    """Server-sent events."""
+    return {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+
+
+def svg_content() -> dict[str, Any]:
+    """An image."""
+    return {"content": {SVG: {"schema": {"type": "string"}}}}
+
+
+def tile_content() -> dict[str, Any]:
+    """A vector tile."""
+    return {"content": {MVT: {"schema": {"type": "string", "format": "binary"}}}}
+
+
 def describe(app: FastAPI) -> None:
     """Complete the app's OpenAPI document: the schemas that routes only name, and what every answer has."""
     original = app.openapi
@@ -134,7 +179,11 @@ def describe(app: FastAPI) -> None:
         if app.openapi_schema is None:
             document = original()
             schemas = document.get("components", {}).get("schemas", {}) | _schemas()
-            document["components"] = {"schemas": dict(sorted(schemas.items()))}
+            document["components"] = {
+                "schemas": dict(sorted(schemas.items())),
+                "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": _TOKEN}},
+            }
+            document["security"] = [{}, {"token": []}]
             for operations in document["paths"].values():
                 for operation in operations.values():
                     for told in operation["responses"].values():
@@ -147,7 +196,7 @@ def describe(app: FastAPI) -> None:
 
 def _schemas() -> dict[str, Any]:
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in _SENT]
-    for module in (answers, order_answers, note_answers, import_answers, reach_answers, stock_answers):
+    for module in _ANSWERED:
         for _, model in inspect.getmembers(module, inspect.isclass):
             if issubclass(model, BaseModel) and model.__module__ == module.__name__ and model is not answers.Told:
                 models.append((model, "serialization"))

@@ -16,6 +16,8 @@ _log = structlog.get_logger(__name__)
 
 _HEADER: Final = b"x-request-id"
 _GOOD_ID: Final = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
+# A courier's link has its token in the address; what is logged may be read by others.
+_TOKEN: Final = re.compile(r"lct_[^/]*")
 _BROKEN_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
@@ -49,7 +51,7 @@ class Envelope:
                 problem = Problem(400, "malformed", "the address holds bytes or escapes that are not UTF-8 text")
                 await problem.response()(scope, receive, send_with_id)
         except Exception as error:
-            _log.error("request_failed", path=scope["path"], exc_info=error)
+            _log.error("request_failed", path=_TOKEN.sub("lct_…", scope["path"]), exc_info=error)
             if started:
                 raise  # the server ends the connection, so that half an answer is not taken for a whole one
             await fault().response()(scope, receive, send_with_id)

@@ -1,11 +1,14 @@
 """What is answered of imports; for the OpenAPI document alone."""
 
-from typing import Annotated, Any, Literal, Required
+from typing import Annotated, Any, Literal, NotRequired, Required
 
-from pydantic import Field
+from pydantic import Field, RootModel
 from typing_extensions import TypedDict
 
-from dispatch.api.answers import CLOSED, Count, Instant, Told
+from dispatch.api.answers import CLOSED, Count, Instant, Metres, Point, Told
+from dispatch.api.reach_answers import Position
+from dispatch.services.import_changes import MOST_CHANGES
+from geo.datums import Datum
 
 
 class RowNote(Told):
@@ -89,3 +92,48 @@ class ImportAnswer(Told):
 class ImportsAnswer(Told):
     imports: list[ImportAnswer]
     next_cursor: str | None
+
+
+ChangeProperties = TypedDict(
+    "ChangeProperties",
+    {
+        "store_id": str,
+        "name": str | None,
+        "change": Literal["created", "updated", "removed", "counted"],
+        "fields": Annotated[list[str], Field(description="Of an updated store: those that are others")],
+        "from": Annotated[Position | None, Field(description="Where it was, if it moved")],
+        "moved_m": Metres | None,
+        "rows": Annotated[Count | None, Field(description="Of stock: how many shelf rows are counted")],
+    },
+)
+ChangeProperties.__pydantic_config__ = CLOSED  # type: ignore[attr-defined]  # as above; `from` is a word of the language
+
+
+class ChangeFeature(Told):
+    type: Literal["Feature"]
+    id: str
+    geometry: Point
+    properties: ChangeProperties
+
+
+class ChangesByKind(Told):
+    created: Count
+    updated: Count
+    removed: Count
+    counted: Count
+
+
+class ImportChangeFeatures(TypedDict):
+    """RFC 7946; with another datum than WGS84 it says so."""
+
+    __pydantic_config__ = CLOSED  # type: ignore[misc]  # pydantic's documented way to configure a TypedDict
+
+    type: Literal["FeatureCollection"]
+    features: Annotated[list[ChangeFeature], Field(max_length=MOST_CHANGES, description="By store id")]
+    total: Annotated[Count, Field(description="Of all stores, also those that are not told")]
+    by_change: ChangesByKind
+    datum: NotRequired[Datum]
+
+
+class ImportChangesAnswer(RootModel[ImportChangeFeatures]):
+    """The stores that an import changes, or would."""

@@ -10,11 +10,14 @@ from starlette.responses import Response
 from dispatch.api import note_answers
 from dispatch.api.caching import GEOJSON, GeoJsonResponse
 from dispatch.api.documents import answer, responses_of
+from dispatch.api.gate import check_order
 from dispatch.api.headers import header
 from dispatch.api.note_schemas import MOST_KM, NoteAsked, RouteAsked
 from dispatch.api.places import place_of, told, with_datum
 from dispatch.api.schemas import OrderId
-from dispatch.api.state import TheMinVersion, TheReplica, TheService
+from dispatch.api.state import Service, TheMinVersion, TheReplica, TheService
+from dispatch.api.tokens import courier_link
+from dispatch.domain.callers import CARRIED
 from dispatch.domain.errors import InvalidInput
 from dispatch.domain.moments import local_hour
 from dispatch.services.notes import DeliveryNote, delivery_note
@@ -22,6 +25,7 @@ from dispatch.services.routes import Route, Trip, route
 from dispatch.storage.orders import DEFAULT_CLIENT
 from dispatch.web.note_pages import HEADERS, note_page
 from dispatch.web.note_words import note_words_of
+from dispatch.web.qr_codes import data_url_of
 from geo.coordinates import timezone_of
 from geo.datums import Datum, from_wgs84, turned
 from geo.geodesy import distance_m
@@ -112,11 +116,20 @@ async def get_delivery_note(
     In any status, as long as a store has the order. The page speaks English or Chinese, by `Accept-Language`.
     """
     note = await delivery_note(service.ordering, DEFAULT_CLIENT, order_id)
+    check_order(request, note.order)
     body = await _note_told(note, asked.datum)
     if _HTML in (header(request.scope, b"accept") or "").lower():
-        page = note_page(body, note_words_of(accept_language), qr_data_uri=None)
+        page = note_page(body, note_words_of(accept_language), qr_data_uri=await _qr_of(request, service, note))
         return Response(page, media_type=_HTML, headers=HEADERS)
     return Response(_json(body), media_type="application/json", headers=_PRIVATE)
+
+
+async def _qr_of(request: Request, service: Service, note: DeliveryNote) -> str | None:
+    """The code by which a courier opens the order; None once nobody carries it any more."""
+    if note.order.status not in CARRIED:
+        return None
+    link = courier_link(request, service, note.order)
+    return await asyncio.to_thread(data_url_of, link.url)
 
 
 async def _note_told(note: DeliveryNote, datum: Datum) -> dict[str, Any]:

@@ -101,3 +101,8 @@ class OrderEventsAnswer(Told):
 class EventsAnswer(Told):
     events: list[OrderEvent]
     after: Annotated[str, Field(description="Send it to get what comes behind these")]
+
+
+class TicketAnswer(Told):
+    ticket: Annotated[str, Field(description="Good for one stream, with any worker")]
+    expires_at: Instant

@@ -1,4 +1,4 @@
-"""PUT and GET /v1/orders/{order_id}, its actions and events; GET /v1/orders, /v1/events; POST /v1/orders/batch."""
+"""PUT and GET /v1/orders/{order_id}, its actions and events; GET /v1/orders; POST /v1/orders/batch."""
 
 import asyncio
 import hashlib
@@ -24,6 +24,7 @@ from dispatch.api.cursors import (
     us_of,
 )
 from dispatch.api.documents import REPLAY, VERSION, action_request, answer, json_request, responses_of
+from dispatch.api.gate import check_attempt, check_order
 from dispatch.api.orders_told import event_told, order_told, refusal_told
 from dispatch.api.places import place_of
 from dispatch.api.plain_orders import PlainOrder, content_of, customer_of, read_order
@@ -33,7 +34,6 @@ from dispatch.api.schemas import (
     ActionIn,
     AttemptIn,
     DeclineIn,
-    EventsAsked,
     NothingAsked,
     NothingIn,
     OrderAsked,
@@ -47,12 +47,12 @@ from dispatch.api.schemas import (
 from dispatch.api.state import VERSION_HEADER, Service, TheMinVersion, TheService
 from dispatch.domain.errors import DispatchError, InvalidInput, NoStoreCanFulfil
 from dispatch.domain.orders import ASKED, Action
-from dispatch.domain.versions import Version, VersionError
+from dispatch.domain.versions import Version
 from dispatch.services.orders.acting import Asked, act
 from dispatch.services.orders.ordering import Ordering
 from dispatch.services.orders.placing import OrderRequest, Refusal, place_order
 from dispatch.services.orders.wishes import Wish, WishedLine
-from dispatch.storage.order_events import events_after, events_of_order
+from dispatch.storage.order_events import events_of_order
 from dispatch.storage.orders import DEFAULT_CLIENT, StoredOrder, list_orders
 from dispatch.storage.stores import find_store
 from geo.datums import Datum
@@ -222,9 +222,11 @@ async def post_action(
         raise Problem(404, "not_found", f"there is no action {action[:64]}; there are {', '.join(ASKED)}")
     kind = _BODIES.get(Action(action), AttemptIn)
     sent = parsed(kind, await read_json(request) or (b"{}" if kind is NothingIn else b""))
+    attempt = getattr(sent, "attempt", None)
+    check_attempt(request, attempt)
     asked = Asked(
         action=Action(action),
-        attempt=getattr(sent, "attempt", None),
+        attempt=attempt,
         reason=getattr(sent, "reason", None),
         skus=tuple(getattr(sent, "skus", ())),
         store_id=getattr(sent, "store_id", None),
@@ -233,6 +235,7 @@ async def post_action(
         acted = await act(service.ordering, DEFAULT_CLIENT, order_id, asked)
     except NoStoreCanFulfil as error:
         raise _refused(error, sent.datum) from error
+    check_order(request, acted.order)
     return _answer(acted.order, acted.version, sent.datum, changed=acted.changed)
 
 
@@ -277,24 +280,6 @@ def _before(position: tuple[int, str, str] | None) -> tuple[datetime, str, str]:
     if "\0" in client + order_id:
         raise damaged_cursor()
     return moment_of_us(us), client, order_id
-
-
-@router.get(
-    "/events",
-    summary="What has happened to all orders",
-    responses=responses_of({200: answer("Events, and where to go on", order_answers.EventsAnswer)}, 400, 422),
-)
-async def get_events(
-    asked: Annotated[EventsAsked, Query()], service: TheService, _min_version: TheMinVersion
-) -> Response:
-    """In an order that never skips a late commit: send ``after`` back, and nothing is missed, nothing told twice."""
-    try:
-        after = Version() if asked.after is None else Version.decode(asked.after)
-    except VersionError as error:
-        raise Problem(400, "invalid_cursor", f"after: {error}") from error
-    events, position = await events_after(service.database, after, asked.limit)
-    body = {"events": [event_told(event) for event in events], "after": position.encode()}
-    return Response(_json(body), media_type="application/json")
 
 
 @router.post(

@@ -21,6 +21,10 @@ UNKNOWN: Final = "this field is not known"
 
 _STATUS: dict[type[errors.DispatchError], int] = {
     errors.InvalidInput: 422,
+    errors.UnknownToken: 401,
+    errors.TokenExpired: 401,
+    errors.NotForThisToken: 403,
+    errors.LinkLeft: 403,
     errors.StoreNotFound: 404,
     errors.PartnerNotFound: 404,
     errors.ImportNotFound: 404,
@@ -39,6 +43,8 @@ _STATUS: dict[type[errors.DispatchError], int] = {
     errors.ImportRunning: 409,
     errors.CannotBeUndone: 409,
     errors.CannotBeApplied: 409,
+    errors.ImportStillRuns: 409,
+    errors.ChangesNotKept: 409,
     errors.ReplicaBehind: 503,
     errors.ReplicaNotReady: 503,
     errors.Busy: 503,
@@ -118,6 +124,8 @@ def problem_of(error: errors.DispatchError) -> Problem:
     status = next(status for kind, status in _STATUS.items() if isinstance(error, kind))
     retry_after_s = next((s for kind, s in _RETRY_AFTER_S.items() if isinstance(error, kind)), None)
     headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'  # RFC 6750, 3
     if isinstance(error, errors.InvalidInput):
         detail = error.errors[0][1] if len(error.errors) == 1 else f"{len(error.errors)} values are not valid"
         return Problem(status, error.specific_code or error.code, detail, errors=error.errors)

@@ -194,6 +194,13 @@ class NothingIn(ActionIn):
     """Nothing that must be said: an empty object, or no body at all, will do."""
 
 
+class TicketIn(Sent):
+    """Whose events the ticket is for: a store's, an order's, or all."""
+
+    store_id: StoreId | None = None
+    order_id: OrderId | None = None
+
+
 class AttemptIn(ActionIn):
     """Which attempt is meant: with each store that an order goes to, it is one more."""
 
@@ -319,9 +326,20 @@ class OrdersAsked(Asked):
 
 class EventsAsked(Asked):
     after: str | None = Field(
-        None, max_length=65_536, description="What the last answer said; none: from the beginning"
+        None, max_length=65_536, description="What the last answer said; latest: none but what comes; none: all"
     )
     limit: int = Field(500, ge=1, le=5_000, description="About so many: what one commit wrote stays together")
+    store_id: StoreId | None = Field(None, description="Only what concerns this store")
+    order_id: OrderId | None = Field(None, description="Only of this order")
+
+
+class StreamAsked(Asked):
+    after: str | None = Field(
+        None, max_length=65_536, description="Where to go on, unless Last-Event-ID says so; none or latest: from now on"
+    )
+    ticket: str | None = Field(None, max_length=64, description="Of POST /v1/events/tickets, instead of a key")
+    store_id: StoreId | None = Field(None, description="Only what concerns this store")
+    order_id: OrderId | None = Field(None, description="Only of this order")
 
 
 class ImportAsked(Asked):
@@ -351,6 +369,10 @@ class ImportsAsked(Asked):
     since: Annotated[AwareDatetime, BeforeValidator(_rfc3339)] | None = Field(None, description="Begun then or later")
     limit: int = Field(20, ge=1, le=200)
     cursor: str | None = Field(None, max_length=512)
+
+
+class ImportChangesAsked(Asked):
+    datum: Datum = Datum.WGS84
 
 
 class UploadsAsked(Asked):

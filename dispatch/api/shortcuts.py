@@ -37,6 +37,11 @@ class ShortcutApp(FastAPI):
     """
 
     _ways: Mapping[tuple[str, str], _Way] = {}
+    _entrance: ASGIApp | None = None
+
+    def enter_by(self, outer: Callable[[ASGIApp], ASGIApp]) -> None:
+        """Put an ASGI app before everything, the shortcuts too; what is put there later stands before it."""
+        self._entrance = outer(self._entrance or self._enter)
 
     def shorten(self, handlers: Mapping[tuple[str, str], Handler | Shortcut[Any]]) -> None:
         """Have these handlers, by method and path, answer without the rest of the app.
@@ -46,6 +51,9 @@ class ShortcutApp(FastAPI):
         self._ways = {place: _made(handler) for place, handler in handlers.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self._entrance or self._enter)(scope, receive, send)
+
+    async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
         way = self._way_of(scope) if scope["type"] == "http" else None
         asked = None if way is None else way.read(scope)
         if way is None or asked is None:
@@ -65,12 +73,12 @@ _ASKED = "dispatch.asked"
 
 def _made(handler: Handler | Shortcut[Any]) -> _Way:
     if not isinstance(handler, Shortcut):
-        return _Way(lambda _scope: True, Envelope(_answered_by(handler)))
+        return _Way(lambda _scope: True, Envelope(answered_by(handler)))
     answer = handler.answer
-    return _Way(handler.read, Envelope(_answered_by(lambda request: answer(request, request.scope[_ASKED]))))
+    return _Way(handler.read, Envelope(answered_by(lambda request: answer(request, request.scope[_ASKED]))))
 
 
-def _answered_by(handler: Handler) -> ASGIApp:
+def answered_by(handler: Handler) -> ASGIApp:
     """An ASGI app of one handler, whose errors are answered as problems."""
 
     async def answered(scope: Scope, receive: Receive, send: Send) -> None:

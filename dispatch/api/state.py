@@ -14,11 +14,15 @@ from dispatch.replica.follower import Follower
 from dispatch.replica.replica import Replica
 from dispatch.services.background import Background
 from dispatch.services.import_processes import ImportProcesses
+from dispatch.services.live import Hub
 from dispatch.services.metrics import Metrics
 from dispatch.services.orders.ordering import Ordering
+from dispatch.services.road_tiles import RoadTiles
 from dispatch.services.roads import Roads
+from dispatch.services.tokens import Tokens
 from dispatch.storage.hot_writes import Writers
 from dispatch.storage.pool import Database
+from geo.datums import Datum
 
 VERSION_HEADER: Final = "Dispatch-Version"
 MIN_VERSION_HEADER: Final = "Dispatch-Min-Version"
@@ -33,21 +37,39 @@ class Limits:
     min_version_wait_s: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapTiles:
+    """The tiles that the operator has chosen for maps, told as they are; ``url`` has {z}, {x} and {y} in it."""
+
+    url: str
+    attribution: str
+    datum: Datum
+    max_zoom: int
+
+
 @dataclass(slots=True, kw_only=True)
 class Service:
-    """The running service, as routes see it. ``clock`` tells the time with an offset."""
+    """The running service, as routes see it. ``clock`` tells the time with an offset.
+
+    ``public_url``: where it is found by others, without a slash at the end; None: where a request has found it.
+    """
 
     database: Database
     follower: Follower
     ordering: Ordering
     roads: Roads
+    road_tiles: RoadTiles
+    map_tiles: MapTiles | None
     metrics: Metrics
     writers: Writers
     background: Background
     imports: ImportProcesses
+    live: Hub
     clock: Callable[[], datetime]
     uploads: Path
     limits: Limits
+    tokens: Tokens
+    public_url: str | None
     notices: list[str] = field(default_factory=list)
 
     def now_s(self) -> int:

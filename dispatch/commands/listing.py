@@ -6,11 +6,11 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from dispatch.commands.session import out
-from dispatch.settings import ENV_PREFIX, Settings
+from dispatch.settings import ENV_PREFIX, Settings, is_kept_quiet
 
 
 def run(settings: Settings) -> int:
-    """Print the list; addresses only as set or not, for they may hold a password."""
+    """Print the list; secrets, and addresses that may hold one, only as set or not."""
     console = out()
     for name, field in Settings.model_fields.items():
         default, now = _default(name, field), _shown(name, getattr(settings, name))
@@ -27,7 +27,7 @@ def _default(name: str, field: FieldInfo) -> str:
 def _shown(name: str, value: Any) -> str:
     if value is None:
         return ""
-    if name == "database_url" or name.endswith("roads_url"):
+    if is_kept_quiet(name):
         return "set (not shown)"
     if isinstance(value, tuple):
         return f"{value[0]:g} × {len(value)}" if len(set(value)) == 1 else json.dumps(value)

@@ -1,10 +1,13 @@
-"""HTTP whose answers leave in one packet."""
+"""HTTP whose answers leave in one packet, to clients that take them."""
 
 import asyncio
 from collections.abc import Iterable
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+# A phone in a tunnel takes nothing of a stream and does not say that it is gone: it must not be kept in mind for hours.
+STALLED_S = 60.0
 
 
 class OnePacketProtocol(HttpToolsProtocol):
@@ -14,8 +17,27 @@ class OnePacketProtocol(HttpToolsProtocol):
     client takes the core from the service for it. Of a quote's time, the head's own packet was a tenth.
     """
 
+    _cutting: asyncio.TimerHandle | None = None
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(cast(asyncio.Transport, JoinedWrites(transport, self.loop)))
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._cutting = self.loop.call_later(STALLED_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._is_taken()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._is_taken()
+
+    def _is_taken(self) -> None:
+        if self._cutting is not None:
+            self._cutting.cancel()
+            self._cutting = None
 
 
 class JoinedWrites:

@@ -89,6 +89,9 @@ class ReadyServer(uvicorn.Server):
         if self._telling is not None:
             self._telling.cancel()
             await asyncio.gather(self._telling, return_exceptions=True)
+        # uvicorn waits for open answers before it has the app end, and streams end only if they are told to.
+        if (service := getattr(self._app.state, "service", None)) is not None:
+            service.live.end()
         await super().shutdown(sockets)
 
     async def _tell(self) -> None:

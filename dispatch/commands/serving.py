@@ -21,6 +21,7 @@ from dispatch.commands.workers import Workers, worker_environment
 from dispatch.cores import Cores
 from dispatch.demo import DemoState, demo_roads, demo_stores, prepare_demo
 from dispatch.logs import configure_logs
+from dispatch.secret_file import secret_in
 from dispatch.serve_lock import acquire_serve_lock
 from dispatch.settings import Settings
 from dispatch.storage.migrate import migrate
@@ -45,6 +46,8 @@ def run(settings: Settings, *, demo: bool) -> int:
         ):
             address = _address(settings.host, listener.getsockname()[1])
             lock.tell(address)
+            if settings.secret is None:
+                secret_in(settings.data_dir)  # told here in one line if it is none; the workers read it
             _prepare_roads(settings, stop)
             say(_what_database(settings))
             with Cores.of(settings.workers).in_background():

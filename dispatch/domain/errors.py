@@ -61,6 +61,18 @@ class CannotBeApplied(DispatchError):
     code = "cannot_be_applied"
 
 
+class ImportStillRuns(DispatchError):
+    """Asked for what comes of an import that has not come to its end."""
+
+    code = "still_running"
+
+
+class ChangesNotKept(DispatchError):
+    """What an import has changed is not known any more."""
+
+    code = "changes_not_kept"
+
+
 class ReplicaBehind(DispatchError):
     """The replica has not seen the asked version in time."""
 
@@ -83,6 +95,28 @@ class OutcomeUnknown(DispatchError):
     """A write was sent, and nobody has said what became of it; the same write again tells."""
 
     code = "outcome_unknown"
+
+
+class UnknownToken(DispatchError):
+    """A token that was never given out, or not with this secret."""
+
+    code = "unknown_token"
+
+
+class TokenExpired(DispatchError):
+    code = "token_expired"
+
+
+class NotForThisToken(DispatchError):
+    """Whoever sends this token may not do that."""
+
+    code = "not_for_this_token"
+
+
+class LinkLeft(DispatchError):
+    """The order is no longer at the attempt that the courier's link is for, or was called off."""
+
+    code = "link_left"
 
 
 class DatabaseUnavailable(DispatchError):

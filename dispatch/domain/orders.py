@@ -132,11 +132,11 @@ class InvalidTransition(DispatchError):
 
     code = "invalid_transition"
 
-    def __init__(self, action: Action, status: Status) -> None:
+    def __init__(self, what: str, status: Status) -> None:
         self.status = status
         self.allowed = allowed_in(status)
         can = ", ".join(self.allowed) or "nothing more"
-        super().__init__(f"an order that is {status} cannot {action}; it can {can}")
+        super().__init__(f"an order that is {status} cannot {what}; it can {can}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,10 @@ class VersionError(ValueError):
     """The text is not a version that this service has given out."""
 
 
+class VersionAhead(VersionError):
+    """The version lies beyond all that there is: it is of another database, or of this one before it was restored."""
+
+
 class Version(dict[int, int]):
     """Sequence number by cell."""
 

@@ -19,6 +19,7 @@ from dispatch.domain.stores import Store
 from dispatch.replica.columns import TIMES, Columns
 from dispatch.replica.numbering import MISSING, Numbering
 from dispatch.replica.patches import Patches
+from dispatch.replica.place_map import PlaceMap
 from dispatch.replica.regions import Regions, edges_around
 from dispatch.replica.sku_rows import SlotRanges
 from dispatch.storage.feed import StoreRow
@@ -86,6 +87,7 @@ class Catalogue:
         self._extreme_times: tuple[list[int], list[int], int] | None = None
         self.regions = Regions()
         self.patches = Patches()
+        self.map = PlaceMap()
         self._waiting: list[tuple[float, float]] = []
         self.index = _no_points()
         self.fill(rows)
@@ -100,6 +102,7 @@ class Catalogue:
     def filled(self) -> None:
         """Index the stores taken in, all at once: one by one costs many times as much."""
         self.changes += 1
+        self.map = PlaceMap()
         slots = np.arange(len(self._waiting), dtype=np.int64)
         places = np.array(self._waiting, dtype=np.float64).reshape(-1, 2)
         self.index = PointIndex(slots, places[:, 0].copy(), places[:, 1].copy())
@@ -210,6 +213,7 @@ class Catalogue:
     def put_all(self, rows: Sequence[StoreRow]) -> list[int]:
         """As ``put`` with each of these rows of different stores, in less time than one by one; their slots."""
         self.changes += 1
+        self.map.changed()
         slots = []
         for row in rows:
             known = self.slot_of_number(row.store_no)
@@ -225,6 +229,7 @@ class Catalogue:
                 return
             self.index.delete(slot)
         self.index.insert(slot, place)
+        self.map.moved(slot)
         self.patches.cover(slot, self.index.xyz[slot].tolist())
 
     def set_open_orders(self, slot: int, open_orders: int) -> None:
@@ -244,6 +249,7 @@ class Catalogue:
         if slot is None or slot not in self.index or self.columns.cell[slot] != from_cell:
             return
         self.changes += 1
+        self.map.changed()
         self.index.delete(slot)
         if self.columns.has_zone[slot]:
             self.zones.delete(slot)

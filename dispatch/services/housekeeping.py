@@ -10,6 +10,7 @@ import structlog
 
 from dispatch.domain.errors import DatabaseUnavailable
 from dispatch.storage.closures import forget_closures
+from dispatch.storage.event_tickets import forget_tickets
 from dispatch.storage.feed import current_heads, forget_changes
 from dispatch.storage.import_images import forget_images
 from dispatch.storage.movements import forget_movements
@@ -30,7 +31,8 @@ _KEEP_FILES_S: Final = 86_400.0
 
 async def keep_house(database: Database, uploads: Path) -> None:
     """Forget changes that every follower has long read, movements that no count needs any more, closures that are over,
-    what was before imports that are long ago, and files in ``uploads`` older than a day; until cancelled.
+    tickets that have run out, what was before imports that are long ago, and files in ``uploads`` older than a day;
+    until cancelled.
 
     Every worker does it; it does no harm twice.
     """
@@ -38,6 +40,7 @@ async def keep_house(database: Database, uploads: Path) -> None:
         await asyncio.sleep(_EVERY_S)
         try:
             await clear_away(database)
+            await forget_tickets(database)
             await forget_images(database)
             await asyncio.to_thread(clear_uploads, uploads, older_than=time.time() - _KEEP_FILES_S)
         except Exception as error:

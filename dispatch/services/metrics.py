@@ -22,6 +22,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from dispatch.replica.follower import Follower
+from dispatch.services.live import Hub
 from dispatch.services.roads import RoadCounts, Roads
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
@@ -44,10 +45,10 @@ _OF_ROADS: Final = {
 class Metrics:
     """The metrics of one process. Belongs to its event loop."""
 
-    def __init__(self, roads: Roads, follower: Follower) -> None:
+    def __init__(self, roads: Roads, follower: Follower, live: Hub) -> None:
         # A gauge more for each counter, which several workers do not have.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no types
-        self._roads, self._follower = roads, follower
+        self._roads, self._follower, self._live = roads, follower, live
         self._registry = registry = CollectorRegistry()
         quotes = Counter("lifecircle_quotes", "Quotes answered", ["outcome"], registry=registry)
         self._quotes = {outcome: quotes.labels(outcome) for outcome in ("fulfillable", "unfulfillable")}
@@ -56,6 +57,12 @@ class Metrics:
             "Age of the copy of stores and stock that answers come from; of several workers the oldest",
             registry=registry,
             multiprocess_mode="livemax",
+        )
+        self._streams = Gauge(
+            "lifecircle_event_streams",
+            "Streams of events that are open; of several workers the sum",
+            registry=registry,
+            multiprocess_mode="livesum",
         )
         self._of_roads = {
             name: Counter(f"lifecircle_roads_{name}", text, registry=registry) for name, text in _OF_ROADS.items()
@@ -100,12 +107,13 @@ class Metrics:
         self._oldest_s.labels(partner).set(oldest_s)
 
     def update(self) -> None:
-        """Take over what the roads have counted since, and how old the replica is."""
+        """Take over what the roads have counted since, how old the replica is, and how many listen."""
         for name, counter in self._of_roads.items():
             now = getattr(self._roads.counts, name)
             counter.inc(now - getattr(self._told, name))
             setattr(self._told, name, now)
         self._lag_s.set(self._follower.lag_s)
+        self._streams.set(len(self._live))
         if self._engine_up is not None:
             self._engine_up.set(self._roads.problem is None)
 

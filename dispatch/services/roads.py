@@ -121,13 +121,15 @@ class Roads:
             self._get_to_know(self.engine, known)
             return answer
 
-    async def ask[T](self, place: LatLon, call: Callable[[RoadEngine, RoadBounds], T]) -> T | None:
+    async def ask[T](self, place: LatLon | None, call: Callable[[RoadEngine, RoadBounds], T]) -> T | None:
         """What the engine answers to a call about this place, made in a thread; None while it is down or slow.
 
-        None for a place outside, too. An area may be slow where ways are not: it has a thread of its own, and a late
-        answer gives no rest, so that quotes go on by road.
+        None for a place outside, too; a call about no place has none outside. An area may be slow where ways are not:
+        it has a thread of its own, and a late answer gives no rest, so that quotes go on by road.
         """
-        if self.engine is None or self.bounds is None or not self._covers(place) or self._is_given_up():
+        if self.engine is None or self.bounds is None or self._is_given_up():
+            return None
+        if place is not None and not self._covers(place):
             return None
         if self._areas is None:
             self._areas = ThreadPoolExecutor(1, thread_name_prefix="areas")

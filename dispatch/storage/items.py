@@ -84,3 +84,32 @@ async def item_names(database: Database, partner: str, skus: Sequence[str]) -> d
     async with database.connection() as connection:
         rows = await connection.fetch(sql("item_names"), partner, list(skus))
     return {row["sku"]: row["name"] for row in rows}
+
+
+async def find_items(database: Database, asked: str, *, limit: int) -> list[tuple[str, str | None]]:
+    """Sku and name of goods whose name holds all the words, in any case, or whose sku begins with what is asked.
+
+    The sku as it is asked, or in capitals or small letters alone. Each sku once: names that begin with it first, then
+    by sku. None for no words at all.
+    """
+    words = asked.split()
+    if not words:
+        return []
+    holds = [f"%{_literally(word)}%" for word in words]
+    whole = asked.strip()
+    begins = f"{_literally(whole)}%"
+    async with database.connection() as connection:
+        rows = await connection.fetch(sql("find_items"), holds, begins, whole, whole.upper(), whole.lower(), limit)
+    return [(row["sku"], row["name"]) for row in rows]
+
+
+async def items_of_skus(database: Database, skus: Sequence[str]) -> list[tuple[str, str | None]]:
+    """Sku and name of each of these skus, in their order; None: it has no name. Without those nobody knows."""
+    async with database.connection() as connection:
+        rows = await connection.fetch(sql("items_of_skus"), list(skus))
+    return [(row["sku"], row["name"]) for row in rows]
+
+
+def _literally(text: str) -> str:
+    """The text as a pattern that stands for itself."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from shapely.geometry import MultiPolygon
@@ -13,7 +13,10 @@ from geo.coordinates import LatLon
 from geo.geodesy import FloatArray
 from geo.travel import Mode
 
-__all__ = ["Approach", "EngineUnavailable", "RoadEngine", "RoadLine", "Roadway", "joined"]
+__all__ = ["FINEST_ROADS_ZOOM", "Approach", "EngineUnavailable", "RoadEngine", "RoadLine", "Roadway", "joined"]
+
+FINEST_ROADS_ZOOM: Final = 14
+"""Tiles of it have all roads; a map that is nearer draws them larger."""
 
 
 class EngineUnavailable(Exception):
@@ -101,6 +104,9 @@ class RoadEngine(Protocol):
     has_approaches: bool = False
     """Whether it knows anything of ways beforehand; one that does not is not asked."""
 
+    drawn_from: int | None = None
+    """The least zoom at which ``drawn`` has any roads; None of an engine that does not draw them."""
+
     @property
     def of_areas(self) -> RoadEngine:
         """Who is asked for areas, and for the stores in them, so that both go together: here the same.
@@ -144,3 +150,11 @@ class RoadEngine(Protocol):
         is near, or the budget is too small to be told. Raises EngineUnavailable.
         """
         raise EngineUnavailable(f"{self.name} tells no areas")
+
+    def drawn(self, *, zoom: int, x: int, y: int) -> bytes:
+        """The roads of a tile of the usual scheme (Web Mercator, y from the north) as a Mapbox Vector Tile.
+
+        Zoom up to FINEST_ROADS_ZOOM. One layer, ``edges``, of lines with a ``road_class``; nothing where no roads are.
+        Raises EngineUnavailable.
+        """
+        raise EngineUnavailable(f"{self.name} draws no roads")

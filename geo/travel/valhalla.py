@@ -32,6 +32,8 @@ _NAMES: Final = {"sources_to_targets": "matrix"}
 # Half a side of the squares around a door from which ways are followed back: the first is large enough for most.
 _SQUARES_M: Final = {Mode.FOOT: (1_500.0, 6_000.0), Mode.EBIKE: (3_000.0, 12_000.0), Mode.CAR: (4_000.0, 16_000.0)}
 
+# Layers that nobody draws, more than half of a tile.
+_NOT_DRAWN: Final = ["nodes", "shortcuts", "access_restrictions"]
 # A search of so many takes some 20 ms, in which nothing else is done.
 _MOST_CROSSINGS: Final = 100_000
 # Up to 400 kB each.
@@ -40,6 +42,8 @@ _MOST_BACKS: Final = 16
 
 class Valhalla(ValhallaEngine):
     """Valhalla on a directory of tiles. Each thread has an actor of its own, made when it first asks."""
+
+    drawn_from = 7  # as its configuration has it: motorways from here, all roads from FINEST_ROADS_ZOOM
 
     def __init__(self, tiles: Path, modes: Mapping[Mode, ModeOnRoads]) -> None:
         """Raises EngineUnavailable if there are no tiles in the directory."""
@@ -65,6 +69,15 @@ class Valhalla(ValhallaEngine):
         else:
             back = self._followed(destination, door, mode, _SQUARES_M[mode][1])
         return MetApproach(self._points, mode, door, back, is_last=after is not None)
+
+    def drawn(self, *, zoom: int, x: int, y: int) -> bytes:
+        """The roads of a tile. Raises EngineUnavailable."""
+        request = {"tile": {"z": zoom, "x": x, "y": y}, "tile_options": {"exclude_layers": _NOT_DRAWN}}
+        try:
+            tile: bytes = self._actor().tile(json.dumps(request))
+        except valhalla.ValhallaError as error:
+            raise EngineUnavailable(f"valhalla cannot draw: {error}") from error
+        return tile
 
     def _least_s(self, places: Sequence[Meeting], destination: LatLon, door: Meeting, mode: Mode) -> FloatArray:
         back, least_s = self._back(destination, door, mode), np.zeros(len(places))

@@ -25,6 +25,7 @@ ROUTES = {
     "StoreIn": ("PUT", "/v1/stores/a"),
     "ShelfIn": ("PATCH", "/v1/stores/a/stock"),
     "ClosureIn": ("POST", "/v1/stores/a/closures"),
+    "TicketIn": ("POST", "/v1/events/tickets"),
 }
 HOURS = (
     "24/7",

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from data.products import PRODUCTS
 from data.roads import write_roads
-from dispatch.demo import DemoError, DemoState, demo_roads, demo_stores, prepare_demo
-from dispatch.domain.stores import ShelfCount, Store
+from dispatch.demo import ITEMS_PARTNER, DemoError, DemoState, demo_roads, demo_stores, prepare_demo
+from dispatch.domain.stores import DEFAULT_PARTNER, ShelfCount, Store
 from dispatch.services.imports import run_import
+from dispatch.storage.items import items_of_partner
 from dispatch.storage.pool import Database
 from dispatch.storage.shelves import put_shelf, read_shelf
 from dispatch.storage.stores import all_stores, put_store
@@ -61,6 +63,22 @@ async def test_an_empty_database_gets_the_demo_and_later_its_stock_counts_as_of_
     again = await read_shelf(database, store_id, None)
     assert {row.as_of for row in again} == {LATER}
     assert [(row.sku, row.on_hand) for row in again] == [(row.sku, row.on_hand) for row in shelf]
+
+
+async def test_the_goods_of_the_demo_have_names_and_those_of_an_older_demo_get_them(
+    database: Database, tmp_path: Path
+) -> None:
+    await _prepare(database, tmp_path, FIRST)
+    named = await items_of_partner(database, ITEMS_PARTNER)
+    assert len(named) == PRODUCTS
+    shelf = await read_shelf(database, sorted(key.store_id for key in await all_stores(database))[0], None)
+    assert {row.sku for row in shelf} <= {item.sku for item in named.values()}
+    assert not await items_of_partner(database, DEFAULT_PARTNER)  # else a sku of somebody's own would be unmapped
+    async with database.connection() as connection:
+        await connection.execute("DELETE FROM partner_items")
+    (tmp_path / "demo" / "items.csv").write_text("sku,name_zh,name_en,category\n")
+    assert await _prepare(database, tmp_path, LATER) == DemoState(STORES, loaded=False)
+    assert await items_of_partner(database, ITEMS_PARTNER) == named
 
 
 async def test_the_stock_of_other_stores_keeps_its_date(database: Database, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import statistics
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
 
@@ -17,9 +18,11 @@ from shapely import Point
 
 from data.chains import CHAINS
 from data.city import CENTRE_LAT, CENTRE_LON, CITY_RADIUS_M, RIVER_WIDTH_M, districts, river_line, to_lon_lat
-from data.demo_city import DemoFiles, write_demo
+from data.demo_city import DemoFiles, write_demo, write_items
 from data.products import gtin13
 from dispatch.domain.hours import check_opening_hours, check_timezone
+from dispatch.ingest.items import ItemOptions, ItemRow, read_items
+from dispatch.ingest.opening import OpenOptions, open_table
 from geo.coordinates import LatLon
 from geo.travel import Mode
 
@@ -108,14 +111,14 @@ def test_another_seed_gives_another_city(demo: DemoFiles, tmp_path: Path) -> Non
 def test_columns_are_those_of_the_contract_and_the_datum(stores: list[Row], stock: list[Row], items: list[Row]) -> None:
     assert set(stores[0]) == STORE_FIELDS | {"datum"}
     assert set(stock[0]) == STOCK_FIELDS
-    assert set(items[0]) == {"sku", "name_zh", "name_en", "category"}
+    assert tuple(items[0]) == ("partner_code", "sku", "name", "units_per_case", "category")
 
 
 def test_a_thousand_stores_of_six_chains_with_about_four_hundred_skus_of_two_thousand(
     stores: list[Row], stock: list[Row], items: list[Row], shelves: dict[str, set[str]]
 ) -> None:
     assert len(stores) == len({row["store_id"] for row in stores}) == 1_000
-    assert len(items) == len({row["sku"] for row in items}) == len({row["name_en"] for row in items}) == 2_000
+    assert len(items) == len({row["sku"] for row in items}) == len({english(row) for row in items}) == 2_000
     assert 380_000 <= len(stock) <= 420_000
     assert len({(row["store_id"], row["sku"]) for row in stock}) == len(stock)
     assert set(shelves) == {row["store_id"] for row in stores}
@@ -131,7 +134,26 @@ def test_every_name_says_that_it_is_invented(stores: list[Row], items: list[Row]
         for column in ("name", "brand", "region", "address"):
             assert "虚构" in row[column], row
             assert "synthetic" in row[column], row
-    assert all("虚构" in row["name_zh"] and "synthetic" in row["name_en"].lower() for row in items)
+    assert all("虚构" in row["name"] and "synthetic" in english(row).lower() for row in items)
+
+
+def english(item: Row) -> str:
+    chinese, between, name = item["name"].partition(" · ")
+    assert between
+    assert (chinese.isascii(), name.isascii()) == (False, True), item
+    return name
+
+
+def test_the_items_are_taken_by_our_own_import_and_are_alone_what_they_are_with_all_else(
+    demo: DemoFiles, items: list[Row], tmp_path: Path
+) -> None:
+    table = open_table(demo.items_csv, OpenOptions(kind="items", now=datetime.now(UTC)))
+    taken = list(read_items(table, options=ItemOptions()))
+    assert [row.item.sku for row in taken if isinstance(row, ItemRow)] == [row["sku"] for row in items]
+    assert all(isinstance(row, ItemRow) and row.item.partner_code == row.item.sku for row in taken)
+    assert all(isinstance(row, ItemRow) and (row.item.units_per_case, row.warnings) == (1, ()) for row in taken)
+    write_items(tmp_path / "new" / "items.csv")
+    assert (tmp_path / "new" / "items.csv").read_bytes() == demo.items_csv.read_bytes()
 
 
 def test_every_store_row_is_valid(stores: list[Row]) -> None:
@@ -237,7 +259,7 @@ def test_a_private_label_is_sold_by_its_chain_alone(
 ) -> None:
     seen = 0
     for chain in CHAINS:
-        own = {row["sku"] for row in items if row["name_en"].startswith(chain.name_en)}
+        own = {row["sku"] for row in items if english(row).startswith(chain.name_en)}
         assert len(own) == chain.private_labels
         sellers = {store_id for store_id, skus in shelves.items() if skus & own}
         assert all(store_id.startswith(f"{chain.code}-") for store_id in sellers)

@@ -28,6 +28,8 @@ class Reader:
     api: Api
     files: dict[str, str] = field(default_factory=dict)
     import_id: str = ""
+    # What stands in a command for what was answered before it.
+    answered: dict[str, str] = field(default_factory=dict)
 
     async def follow(self, page: Page) -> list[tuple[str, Any, Any]]:
         """Send every request of the page in its order; each command with the answer documented and the real one.
@@ -55,8 +57,8 @@ class Reader:
         content = None
         if asked.data is not None:
             content = (self.files[asked.data[1:]] if asked.data.startswith("@") else asked.data).encode()
-        url = asked.url.replace("IMPORT_ID", self.import_id)
-        headers = dict(asked.headers)
+        url = self._said(asked.url.replace("IMPORT_ID", self.import_id))
+        headers = {name: self._said(value) for name, value in asked.headers}
         if self.api.version is not None and (asked.method == "GET" or asked.url.startswith("/v1/quotes")):
             headers["Dispatch-Min-Version"] = self.api.version
         answer = await self.api.send(asked.method, url, headers=headers, content=content)
@@ -64,7 +66,16 @@ class Reader:
         if answer.status_code == 202:
             self.import_id = answer.json()["import_id"]
             await self.api.finished(answer.headers["Location"])
+        if asked.url == "/v1/shopper-tokens":
+            self.answered |= {"TOKEN": answer.json()["token"], "PREFIX": answer.json()["order_id_prefix"]}
+        elif asked.url.endswith("/courier-link"):
+            self.answered["LINK_TOKEN"] = answer.json()["token"]
         return answer
+
+    def _said(self, text: str) -> str:
+        for name in sorted(self.answered, key=len, reverse=True):
+            text = text.replace(name, self.answered[name])
+        return text
 
     async def run_import(self, words: Sequence[str]) -> dict[str, Any]:
         """``dispatch import``, by the same parameters over HTTP."""

@@ -53,7 +53,9 @@ async def with_the_three_stores(api: Api) -> Reader:
     return reader
 
 
-@pytest.mark.parametrize("name", ["docs/find.md", "docs/reach.md", "docs/order.md", "docs/stock.md", "docs/upload.md"])
+@pytest.mark.parametrize(
+    "name", [f"docs/{name}.md" for name in ("find", "map", "reach", "order", "stock", "tokens", "upload")]
+)
 async def test_answers_are_those_that_are_documented(api: Api, name: str) -> None:
     reader = await with_the_three_stores(api)
     shown = page(name)

@@ -4,15 +4,19 @@ import inspect
 import json
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from pydantic.fields import FieldInfo
 
 from dispatch.api import problems
+from dispatch.api.map_schemas import MapStoresAsked
 from dispatch.api.note_answers import NoteAnswer
 from dispatch.api.note_schemas import MOST_KM, RouteAsked
+from dispatch.api.permits import PERMITS, Grant
 from dispatch.api.reach_schemas import CoverageAsked, LifeCircleAsked, StoreCircleAsked
 from dispatch.api.schemas import (
     ActionIn,
@@ -30,7 +34,9 @@ from dispatch.api.schemas import (
 )
 from dispatch.api.stock_answers import UploadsOfPartner
 from dispatch.api.stock_schemas import ClosureIn, MovementIn, PartnerIn
+from dispatch.api.token_schemas import CourierLinkIn, ShopperTokenIn
 from dispatch.domain import errors, orders
+from dispatch.domain.callers import Caller, Role, check_can_be_carried, check_still_theirs
 from dispatch.domain.movements import MovementStatus
 from dispatch.domain.orders import ASKED, WITH_ATTEMPT, Action, DeclineReason, Status, allowed_in
 from dispatch.domain.question import Reason
@@ -56,8 +62,8 @@ from tests.api.client import worker
 from tests.docs.commands import options_of
 from tests.docs.pages import ROOT, page
 
-FIND, ORDER, START, UPLOAD, STOCK, REACH = (
-    page(f"docs/{name}.md") for name in ("find", "order", "start", "upload", "stock", "reach")
+FIND, ORDER, START, UPLOAD, STOCK, REACH, TOKENS, MAP = (
+    page(f"docs/{name}.md") for name in ("find", "order", "start", "upload", "stock", "reach", "tokens", "map")
 )
 
 
@@ -195,6 +201,9 @@ def test_the_reasons_stand_in_the_order_of_the_tests() -> None:
         ("A store's life circle", StoreCircleAsked, REACH),
         ("Coverage", CoverageAsked, REACH),
         ("A route", RouteAsked, FIND),
+        ("A shopper's token", ShopperTokenIn, TOKENS),
+        ("A courier's link", CourierLinkIn, TOKENS),
+        ("The stores of a box", MapStoresAsked, MAP),
     ],
 )
 def test_the_fields_of_requests_are_those_that_are_taken(heading: str, model: Any, document: Any) -> None:
@@ -213,6 +222,7 @@ def document_column(heading: str) -> str:
         "A store's life circle": "parameter",
         "Coverage": "parameter",
         "A route": "parameter",
+        "The stores of a box": "parameter",
         "Read orders": "parameter",
         "Count the whole shelf": "field of the request",
         "Movements": "field of the movement",
@@ -342,6 +352,60 @@ def test_the_problems_are_those_that_can_be_answered() -> None:
     # What Starlette itself refuses; the others of its statuses are refused here before.
     known |= {"not_found": 404, "method_not_allowed": 405}
     assert documented == known
+
+
+def test_the_table_of_permits_is_the_one_that_is_kept() -> None:
+    documented = [tuple(row.values()) for row in TOKENS.table("Who may do what")]
+    assert documented == [(permit.method, permit.path, permit.shopper, permit.courier) for permit in PERMITS]
+    words = {word for permit in PERMITS for word in (permit.shopper, permit.courier)}
+    assert words == set(Grant)
+    for word in words:
+        assert f"| {word} | " in TOKENS.text
+
+
+def test_the_limits_of_tokens_are_those_that_are_held() -> None:
+    for heading, model in (("A shopper's token", ShopperTokenIn), ("A courier's link", CourierLinkIn)):
+        for row in TOKENS.table(heading):
+            field = model.model_fields[row["field"]]
+            limits = f"{at_least(field):,}–{at_most(field):,}"
+            assert row["limits"].replace(",", "") == limits.replace(",", "")
+            assert row["default"].replace(",", "") == ("" if field.is_required() else str(field.default))
+
+
+def at_least(field: FieldInfo) -> int:
+    return next(int(one.ge) for one in field.metadata if hasattr(one, "ge"))
+
+
+def at_most(field: FieldInfo) -> int:
+    return next(int(one.le) for one in field.metadata if hasattr(one, "le"))
+
+
+def test_what_becomes_of_a_link_is_what_is_decided() -> None:
+    *rows, moved = TOKENS.table("How long a link holds")
+    told = {status: row for row in rows for status in row["the order"].split(", ")}
+    assert set(told) == set(Status)
+    for status in Status:
+        row = told[status]
+        assert (row["a new link"] == "200") == _goes_through(check_can_be_carried, status, 1, 1), status
+        holds = row["the link that was given out"].startswith("holds")
+        courier = Caller(role=Role.COURIER, order_id="o", attempt=1)
+        assert holds == _goes_through(check_still_theirs, courier, status, 1), status
+    assert "wrong_attempt" in moved["a new link"]
+    assert "link_left" in moved["the link that was given out"]
+
+
+def _goes_through(check: Callable[..., None], *arguments: object) -> bool:
+    try:
+        check(*arguments)
+    except errors.DispatchError:
+        return False
+    return True
+
+
+def test_the_codes_of_tokens_are_told_with_what_to_do() -> None:
+    documented = {row["code"]: int(row["status"]) for row in TOKENS.table("When it is refused")}
+    kinds = (errors.UnknownToken, errors.TokenExpired, errors.NotForThisToken, errors.LinkLeft)
+    assert documented == {kind.code: problems.problem_of(kind("x")).status for kind in kinds}
 
 
 def test_the_codes_of_places_are_those_of_coordinates() -> None:

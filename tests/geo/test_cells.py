@@ -2,10 +2,22 @@ import random
 from math import inf, nan
 
 import h3 as h3_text
+import numpy as np
 import pytest
 from pyproj import Geod
 
-from geo.cells import AT_M, HOME_RESOLUTION, cell_from_text, cell_of, cell_to_text, cells_within, home_cells_at, ring
+from geo.cells import (
+    AT_M,
+    HOME_RESOLUTION,
+    cell_from_text,
+    cell_of,
+    cell_to_text,
+    cells_of,
+    cells_within,
+    home_cells_at,
+    parents_of,
+    ring,
+)
 from geo.coordinates import LatLon
 
 GEOD = Geod(ellps="WGS84")
@@ -116,3 +128,28 @@ def test_rings_are_disjoint_and_make_up_the_disk_also_around_a_pentagon() -> Non
         assert sum(map(len, rings)) == len(disk)
         assert set().union(*rings) == disk
     assert len(ring(cell_of(LatLon(lat=PENTAGONS[0][0], lon=PENTAGONS[0][1])), 1)) == 5
+
+
+# ── many at once ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_parents_are_those_of_h3_also_of_pentagons_and_around_them() -> None:
+    rng = random.Random(SEED)
+    for fine in (15, 12, 4, 0):
+        places = [(rng.uniform(-90, 90), rng.uniform(-180, 180)) for _ in range(300)]
+        pentagons = [h3_text.cell_to_latlng(cell) for cell in h3_text.get_pentagons(fine)]
+        beside = [(lat + rng.uniform(-5, 5) * 0.9**fine, lon) for lat, lon in pentagons for _ in range(20)]
+        places += pentagons + [(max(-90.0, min(90.0, lat)), lon) for lat, lon in beside]
+        lats, lons = np.array(places).T
+        cells = cells_of(lats, lons, fine)
+        texts = [h3_text.latlng_to_cell(lat, lon, fine) for lat, lon in places]
+        assert [f"{cell:x}" for cell in cells.tolist()] == texts
+        assert sum(map(h3_text.is_pentagon, texts)) >= 12
+        for coarse in range(fine + 1):
+            expected = [h3_text.cell_to_parent(text, coarse) for text in texts]
+            assert [f"{cell:x}" for cell in parents_of(cells, coarse).tolist()] == expected
+
+
+def test_of_no_places_there_are_no_cells() -> None:
+    assert cells_of(np.empty(0), np.empty(0), 9).tolist() == []
+    assert parents_of(np.empty(0, dtype=np.int64), 3).tolist() == []

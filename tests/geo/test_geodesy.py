@@ -11,6 +11,7 @@ from geo.geodesy import (
     earth_centred,
     earth_centred_place,
     geodesic_floor_m,
+    place_towards,
 )
 
 from .shared import shared_file
@@ -99,3 +100,19 @@ def test_the_floor_of_a_long_chord_is_within_one_percent_of_its_geodesic() -> No
         far = LatLon(lat=0, lon=1 + lon)
         xyz = earth_centred(np.array([0.0, 0.0]), np.array([origin.lon, far.lon]))
         assert geodesic_floor_m(float(np.linalg.norm(xyz[1] - xyz[0]))) > 0.99 * distance_m(origin, far)
+
+
+@given(LATS, LONS)
+def test_towards_a_place_from_the_centre_is_that_place(lat: float, lon: float) -> None:
+    if abs(lat) < 1e-6 and abs(lon) < 1e-6:
+        return  # no place
+    at = LatLon(lat=lat, lon=lon)
+    x, y, z = earth_centred_place(at)
+    found = place_towards(3 * x, 3 * y, 3 * z)
+    assert distance_m(at, found) < 1e-6
+
+
+@pytest.mark.parametrize("nowhere", [(0.0, 0.0, 0.0), (np.nan, 1.0, 1.0), (np.inf, 0.0, 0.0)])
+def test_no_direction_is_refused(nowhere: tuple[float, float, float]) -> None:
+    with pytest.raises(ValueError, match="no direction"):
+        place_towards(*nowhere)

@@ -78,3 +78,26 @@ WHERE cell = $1 AND head_seq > $2 AND head_seq <= coalesce(
     (SELECT e.head_seq FROM order_events e WHERE e.cell = $1 AND e.head_seq > $2 ORDER BY e.head_seq OFFSET $3 - 1 LIMIT 1),
     9223372036854775807)
 ORDER BY head_seq, client, order_id, seq
+
+-- name: events_after_end
+-- The last change of a cell among the first $3 events after change $2 of it; null if there are fewer.
+SELECT head_seq FROM order_events WHERE cell = $1 AND head_seq > $2 ORDER BY head_seq OFFSET $3 - 1 LIMIT 1
+
+-- name: events_after_of_store
+-- As events_after, up to and with change $3, of those that concern the store $4: here, or taken away from here. At least
+-- $5 of them, if there are so many.
+WITH found AS (
+    SELECT cell, client, order_id, seq, head_seq, at, event, status, attempt, store_id, detail FROM order_events
+    WHERE cell = $1 AND head_seq > $2 AND head_seq <= $3
+      AND (store_id = $4 OR CASE WHEN event = 'reassigned' THEN detail::jsonb ->> 'from_store_id' = $4 END)
+)
+SELECT * FROM found
+WHERE head_seq <= coalesce((SELECT f.head_seq FROM found f ORDER BY f.head_seq OFFSET $5 - 1 LIMIT 1), $3)
+ORDER BY head_seq, client, order_id, seq
+
+-- name: events_of_id
+-- What has happened to every order of an id, wherever it lies.
+SELECT e.cell, e.client, e.order_id, e.seq, e.head_seq, e.at, e.event, e.status, e.attempt, e.store_id, e.detail
+FROM orders o JOIN order_events e ON e.cell = o.cell AND e.client = o.client AND e.order_id = o.order_id
+WHERE o.client = $1 AND o.order_id = $2
+ORDER BY e.cell, e.head_seq, e.seq

@@ -4,11 +4,14 @@ import { address, post } from "./api.js";
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
+// A position may be of a database that was replaced by a backup: after so many refusals it is begun anew.
+const MOST_REFUSALS = 4;
 
 /**
  * Follow the events of `{store_id}`, of `{order_id}`, or of all orders ({}).
  *
- * `onReady` is called once the stream has begun, before any event: what is read from then on misses nothing.
+ * `onReady` is called once the stream has begun, before any event: what is read from then on misses nothing. It is
+ * called again should the stream have to begin anew.
  * `onEvents` gets lists of events, each of them once, in order. `onState` gets "live" and "reconnecting".
  * The answer ends it when it is called.
  */
@@ -19,6 +22,7 @@ export function follow(which, { onReady, onEvents, onState }) {
   let timer = null;
   let hasEnded = false;
   let isReady = false;
+  let refusals = 0;
 
   async function connect() {
     timer = null;
@@ -34,6 +38,7 @@ export function follow(which, { onReady, onEvents, onState }) {
     source.addEventListener("ready", (message) => {
       after = message.lastEventId;
       pauseMs = FIRST_PAUSE_MS;
+      refusals = 0;
       onState("live");
       if (!isReady) onReady?.();
       isReady = true;
@@ -48,6 +53,11 @@ export function follow(which, { onReady, onEvents, onState }) {
     // The ticket is used up, so that the browser's own reconnecting would be refused.
     source.addEventListener("error", () => {
       source.close();
+      refusals += 1;
+      if (refusals > MOST_REFUSALS) {
+        after = null;
+        isReady = false;
+      }
       again();
     });
   }
