@@ -8,7 +8,7 @@ import { problemNotice, topBar } from "../lib/parts.js";
 import { showStores } from "../lib/stores_layer.js";
 import { askingPart } from "./asking.js";
 import { basketList } from "./basket.js";
-import { takeToken } from "./caller.js";
+import { dropToken, takeToken } from "./caller.js";
 import { circlePart } from "./circle.js";
 import { doorPart } from "./door.js";
 import { nearbyPart } from "./nearby.js";
@@ -51,17 +51,23 @@ restoreBasket();
 start();
 
 async function start() {
-  fill(notices);
-  const [token, opened] = await Promise.allSettled([takeToken(), openMap(mapElement, { label: t("map_label") })]);
-  if (token.status === "rejected") fill(notices, h("p", { class: "notice", role: "alert" }, t("token_bad")));
-  if (opened.status === "rejected") {
-    fill(notices, problemNotice(opened.reason, () => location.reload()));
-    return;
+  try {
+    await takeToken();
+  } catch (problem) {
+    dropToken();
+    fill(notices, problem.status === 401 ? h("p", { class: "notice", role: "alert" }, t("token_bad")) : problemNotice(problem, reload));
   }
-  const { map, datum } = opened.value;
-  state.datum = datum;
-  if (storeId !== null && !(await meetStore())) return;
-  begin(map);
+  try {
+    const { map, datum } = await openMap(mapElement, { label: t("map_label") });
+    state.datum = datum;
+    if (storeId === null || (await meetStore())) begin(map);
+  } catch (problem) {
+    fill(notices, problemNotice(problem, reload));
+  }
+}
+
+function reload() {
+  location.reload();
 }
 
 /** Whether the store whose page this is can be shown. */
@@ -69,7 +75,7 @@ async function meetStore() {
   try {
     state.store = await get(`/v1/stores/${step(storeId)}`, { datum: state.datum });
   } catch (problem) {
-    fill(card, storeMissing(storeId, problem, () => location.reload()));
+    fill(card, storeMissing(storeId, problem, reload));
     show(shopping, false);
     main.classList.add("is-missing");
     return false;

@@ -8,7 +8,6 @@ import { t } from "./words.js";
 
 const PAUSE_MS = 150;
 const MOST = 8;
-const SKU = /^[\w.:-]{4,64}$/;
 
 /** The field and its list. `say` reads out to screen readers. */
 export function searchField(say) {
@@ -92,8 +91,8 @@ export function searchField(say) {
     else return;
     event.preventDefault();
   });
-  // After a tap on a suggestion, which takes the focus for a moment.
-  input.addEventListener("blur", () => setTimeout(close, 200));
+  // Suggestions never take the focus, so whoever leaves the field leaves them too.
+  input.addEventListener("blur", close);
   input.addEventListener("focus", () => input.value !== "" && suggest());
   return h("div", { class: "search" }, h("label", { class: "for-readers", for: "goods" }, t("search_label")), h("div", { class: "search-box" }, input, list), told);
 }
@@ -110,12 +109,10 @@ function stockWord(stock) {
   return stock === null ? t("stock_unknown") : t("stock_here", { n: stock });
 }
 
-/** Goods for what is written, with the stock of the page's store where it has one; last what may be a sku as it stands. */
+/** Goods for what is written, with the stock of the page's store where only that may bring them. */
 async function goodsFor(q, signal) {
   const { items } = await get("/v1/items", { q, limit: MOST }, { signal });
-  const goods = [...items];
-  if (SKU.test(q) && !goods.some((good) => good.sku === q)) goods.push({ sku: q, name: null });
-  return state.store === null || !state.onlyHere ? goods : hadHere(goods, state.store, signal);
+  return state.store === null || !state.onlyHere ? items : hadHere(items, state.store, signal);
 }
 
 async function hadHere(goods, store, signal) {

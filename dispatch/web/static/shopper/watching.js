@@ -108,7 +108,10 @@ export function watchingPart(say, way, onLeave) {
       happened(events, zone),
       h("p", { class: "small soft" }, t("order_number", { id: order.order_id })));
     if (wasStatus !== order.status) say(title.textContent);
-    if (OVER.has(order.status)) end?.();
+    if (OVER.has(order.status)) {
+      end?.();
+      fill(live);
+    }
     drawWay();
     tick();
   }
@@ -134,6 +137,7 @@ export function watchingPart(say, way, onLeave) {
     try {
       draw(await post(`/v1/orders/${step(order.order_id)}/${action}`, { datum: placed.datum }));
       title.focus({ preventScroll: true });
+      read();
     } catch (problem) {
       fill(wrong, problem.code === "invalid_transition" ? h("p", { class: "notice", role: "alert" }, t("too_late")) : problemNotice(problem));
       read();
