@@ -53,12 +53,18 @@ export function showStores(map, { datum, onStore, onTold, onProblem }) {
   function dot(store) {
     const isOpen = store.active && store.open_now;
     const marker = L.circleMarker([store.lat, store.lon], {
-      renderer, radius: 6, weight: 1.5, color: colour("paper"), fillOpacity: 1, bubblingMouseEvents: !onStore,
+      renderer, radius: radius(), weight: radius() > 4 ? 1.5 : 1, color: colour("paper"), fillOpacity: 1, bubblingMouseEvents: !onStore,
       fillColor: colour(isOpen ? "accent" : "soft"),
     });
     marker.bindTooltip(() => textLabel(store.name ?? store.store_id, store.store_id));
     if (onStore) marker.on("click", () => onStore(store));
     return marker;
+  }
+
+  /** Of a store's dot: smaller when far, or a city is one blot. */
+  function radius() {
+    const zoom = map.getZoom();
+    return zoom >= 14 ? 6 : zoom >= 12 ? 4 : 3;
   }
 
   function drawCells(group, cells, h3) {
