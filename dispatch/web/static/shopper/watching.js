@@ -102,11 +102,12 @@ export function watchingPart(say, way, onLeave) {
     fill(body,
       summary(order, zone),
       OVER.has(order.status) && order.status !== "delivered" ? null : steps(order.status),
-      actions(),
+      order.status === "held" ? confirming() : null,
+      happened(events, zone),
       order.store === null ? null : storeOf(order.store),
       pricesOf(order.lines),
-      happened(events, zone),
-      h("p", { class: "small soft" }, t("order_number", { id: order.order_id })));
+      h("p", { class: "small soft" }, t("order_number", { id: order.order_id })),
+      CANCELLABLE.has(order.status) ? cancelling() : null);
     if (wasStatus !== order.status) say(title.textContent);
     if (OVER.has(order.status)) {
       end?.();
@@ -124,11 +125,12 @@ export function watchingPart(say, way, onLeave) {
     else way.show(order.store, placed.door);
   }
 
-  function actions() {
-    if (!CANCELLABLE.has(order.status)) return null;
-    return h("div", { class: "row" },
-      order.status === "held" ? h("button", { type: "button", class: "primary", onclick: () => act("confirm") }, t("confirm")) : null,
-      h("button", { type: "button", class: "danger", onclick: async () => (await askToCancel()) && act("cancel") }, t("cancel")));
+  function confirming() {
+    return h("button", { type: "button", class: "primary wide", onclick: () => act("confirm") }, t("confirm"));
+  }
+
+  function cancelling() {
+    return h("button", { type: "button", class: "danger wide", onclick: async () => (await askToCancel()) && act("cancel") }, t("cancel"));
   }
 
   async function act(action) {

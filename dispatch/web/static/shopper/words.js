@@ -139,7 +139,7 @@ export const words = {
     title_expired: "The hold has run out",
     title_unfulfillable: "No store can bring it any more",
     held_for: "The goods are held, but nothing is promised yet. Confirm within",
-    promised: "expected · promised by {time}",
+    promised: "expected at your door · promised by {time}",
     step_confirmed: "Ordered",
     step_accepted: "The store prepares it",
     step_ready: "Ready",
