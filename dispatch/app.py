@@ -345,7 +345,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, settle: Callable[[
             ("PUT", "/v1/orders/"): Shortcut(orders.read_order_id, orders.order_put),
         }
     )
-    app.enter_by(lambda inner: Gate(inner, lambda: app.state.service))
+    app.wrap(lambda inner: Gate(inner, lambda: app.state.service))
     describe(app)
     # Around everything: errors and the shortest answers, too, are for pages elsewhere.
     answer_pages_of(app, settings.cors_origins)

@@ -57,13 +57,13 @@ def _origin(text: str) -> str:
         port = parts.port
     except ValueError:
         raise ValueError(f"{text} is not an origin, such as https://shop.example") from None
-    if not parts.scheme or not _HOST.fullmatch(parts.hostname or "") or "@" in text:
+    host = parts.hostname or ""
+    if not parts.scheme or not _HOST.fullmatch(host) or "@" in text:
         raise ValueError(f"{text} is not an origin: scheme, host, and perhaps a port, such as https://shop.example")
     if parts.path or parts.query or parts.fragment or text.endswith(("/", "?", "#")):
         raise ValueError(f"{text} is more than an origin; write https://shop.example without a path or slash behind it")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     shown_port = "" if port is None or port == _USUAL_PORTS.get(parts.scheme) else f":{port}"
-    return f"{parts.scheme}://{host}{shown_port}"
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{shown_port}"
 
 
 class Settings(BaseSettings):

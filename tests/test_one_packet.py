@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
+from dispatch.commands import one_packet
 from dispatch.commands.one_packet import JoinedWrites
 from dispatch.commands.server import config_of
 
@@ -88,9 +89,10 @@ async def test_all_of_it_is_written_in_order(seed: int, written: tuple[JoinedWri
 
 
 @asynccontextmanager
-async def _served() -> AsyncIterator[int]:
-    """The port of a server, as the service's is, of an app that answers whole and in pieces."""
+async def _served(ended: asyncio.Event | None = None) -> AsyncIterator[int]:
+    """The port of a server, as the service's is, of an app that answers whole and in pieces, and without end."""
     app = FastAPI()
+    ended = ended or asyncio.Event()
 
     @app.get("/whole")
     async def whole() -> Response:
@@ -102,6 +104,18 @@ async def _served() -> AsyncIterator[int]:
             for piece in ("one,", "two,", "three"):
                 await asyncio.sleep(0.01)
                 yield piece
+
+        return StreamingResponse(made(), media_type="text/plain")
+
+    @app.get("/endless")
+    async def endless() -> Response:
+        async def made() -> AsyncIterator[bytes]:
+            try:
+                while True:
+                    yield b"x" * 100_000
+                    await asyncio.sleep(0.001)
+            finally:
+                ended.set()
 
         return StreamingResponse(made(), media_type="text/plain")
 
@@ -141,4 +155,21 @@ async def test_a_server_answers_in_one_packet_and_streams_still() -> None:
         writer.write(b"nonsense\r\n\r\n")
         refused = await reader.read()  # to its end: the server hangs up
         assert refused.startswith(b"HTTP/1.1 400")
+        writer.close()
+
+
+async def test_who_takes_nothing_for_long_is_cut_off_and_who_takes_it_slowly_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(one_packet, "STALLED_S", 0.5)
+    ended = asyncio.Event()
+    async with _served(ended) as port, asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1000)
+        await _first_of(reader, writer, "/endless", "GET")
+        for _ in range(8):
+            await asyncio.sleep(0.2)
+            for _ in range(20):
+                await reader.read(65_536)
+        assert not ended.is_set()
+        await ended.wait()
         writer.close()

@@ -32,4 +32,4 @@ def answer_pages_of(app: ShortcutApp, origins: Collection[str]) -> None:
         expose_headers=_READ,
         max_age=_KEPT_S,
     )
-    app.enter_by(cors)
+    app.wrap(cors)

@@ -30,8 +30,11 @@ def serve_pages(app: FastAPI, *, tiles_url: str | None) -> None:
     documents = {name: shell_of(shell, assets) for name, shell in PAGES.items()}
 
     def serve(place: str, document: str) -> None:
+        # Who has a token in the address would not have it kept.
+        kept = {"Cache-Control": "no-store"} if "{token}" in place else {}
+
         async def page(_request: Request) -> Response:
-            return Response(document, media_type="text/html", headers=headers)
+            return Response(document, media_type="text/html", headers=headers | kept)
 
         app.add_route(place, page, methods=["GET"], include_in_schema=False)
 

@@ -87,7 +87,9 @@ class Problem(Exception):
         self.code = code
         self.detail = detail
         self.errors = errors
-        self.headers = headers or {}
+        self.headers = dict(headers or {})
+        if status == 401:
+            self.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'  # RFC 6750, 3
 
     def body(self) -> dict[str, Any]:
         """The problem's members."""
@@ -124,8 +126,6 @@ def problem_of(error: errors.DispatchError) -> Problem:
     status = next(status for kind, status in _STATUS.items() if isinstance(error, kind))
     retry_after_s = next((s for kind, s in _RETRY_AFTER_S.items() if isinstance(error, kind)), None)
     headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
-    if status == 401:
-        headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'  # RFC 6750, 3
     if isinstance(error, errors.InvalidInput):
         detail = error.errors[0][1] if len(error.errors) == 1 else f"{len(error.errors)} values are not valid"
         return Problem(status, error.specific_code or error.code, detail, errors=error.errors)

@@ -37,11 +37,11 @@ class ShortcutApp(FastAPI):
     """
 
     _ways: Mapping[tuple[str, str], _Way] = {}
-    _entrance: ASGIApp | None = None
+    _wrapped: ASGIApp | None = None
 
-    def enter_by(self, outer: Callable[[ASGIApp], ASGIApp]) -> None:
-        """Put an ASGI app before everything, the shortcuts too; what is put there later stands before it."""
-        self._entrance = outer(self._entrance or self._enter)
+    def wrap(self, wrapper: Callable[[ASGIApp], ASGIApp]) -> None:
+        """Put something around all of it, shortcuts included: what comes last is outermost."""
+        self._wrapped = wrapper(self._wrapped or self._answered)
 
     def shorten(self, handlers: Mapping[tuple[str, str], Handler | Shortcut[Any]]) -> None:
         """Have these handlers, by method and path, answer without the rest of the app.
@@ -51,9 +51,9 @@ class ShortcutApp(FastAPI):
         self._ways = {place: _made(handler) for place, handler in handlers.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await (self._entrance or self._enter)(scope, receive, send)
+        await (self._wrapped or self._answered)(scope, receive, send)
 
-    async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
         way = self._way_of(scope) if scope["type"] == "http" else None
         asked = None if way is None else way.read(scope)
         if way is None or asked is None:

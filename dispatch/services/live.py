@@ -56,7 +56,7 @@ class Hub:
         # Set while the hub has a position of its own.
         self._begun = asyncio.Event()
         self._position = Version()
-        # The heads up to which everything has been told; None: not all of it.
+        # The heads up to which everything has been told.
         self._seen: bytes | None = None
         self._is_over = False
         self._is_cut_off = False
@@ -161,9 +161,12 @@ class Hub:
             self._position, self._seen = Version(unpacked(heads)), heads
             self._begun.set()
         elif heads != self._seen:
-            page = await events_after(self._database, self._position, _EVENTS_A_READING)
-            self._position, self._seen = page.position, None if page.more else heads
-            self._hand_out(page)
+            more = True
+            while more:
+                page = await events_after(self._database, self._position, _EVENTS_A_READING)
+                self._position, more = page.position, page.more
+                self._hand_out(page)
+            self._seen = heads
 
     def _hand_out(self, page: EventsPage) -> None:
         """Give every listener what concerns it; those of one scope share it."""

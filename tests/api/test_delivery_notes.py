@@ -292,7 +292,16 @@ async def test_the_page_has_all_that_is_to_be_known_in_the_stores_time(app_clien
     assert [link["href"] for link in page.named("a")] == [
         url for end in (await note_of(app_client, "o-1"))["navigation"].values() for url in end.values()
     ]
-    assert not page.named("img"), "there is no courier's address to be shown"
+    [code] = page.named("img")
+    assert (code["src"] or "").startswith("data:image/svg+xml")
+
+
+async def test_the_code_for_the_courier_is_there_for_as_long_as_there_is_something_to_carry(app_client: Api) -> None:
+    await _with_a_full_order(app_client)
+    for action, is_there in (("accept", True), ("ready", True), ("pick-up", True), ("deliver", False)):
+        await acted(app_client, "o-1", action, attempt=1)
+        codes = _Page((await page_of(app_client, "o-1")).text).named("img")
+        assert bool(codes) is is_there, action
 
 
 async def test_the_page_lets_nothing_in_but_its_own_style(app_client: Api) -> None:

@@ -9,6 +9,8 @@ import pytest
 from dispatch.api import event_stream
 from dispatch.domain.versions import Version
 from dispatch.services import live
+from dispatch.storage.feed import packed_heads
+from dispatch.storage.order_events import events_after
 from tests.api.client import Api, Clock, assert_problem
 from tests.api.shop import acted, becomes, clock_of_now, events_of, north, order_of, placed, with_shops
 from tests.api.streams import Served, Stream, served
@@ -84,6 +86,21 @@ async def test_history_comes_in_pages(shop: Served, monkeypatch: pytest.MonkeyPa
         assert await of_order.events(1) == await events_of(shop.api, "o-4")
         await acted(shop.api, "o-4", "cancel")
         assert await of_order.events(1) == await stream.events(1)
+
+
+async def test_of_more_at_once_than_the_hub_reads_at_once_nothing_is_left_behind(
+    shop: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_EVENTS_A_READING", 2)
+    async with shop.stream() as stream:
+        start = await stream.ready()
+        await placed(shop.api, "first")
+        await stream.events(1)
+        monkeypatch.setattr(shop.api.app.state.service.live, "_every_s", 1.0)
+        await asyncio.sleep(0.2)
+        for i in range(9):
+            await placed(shop.api, f"o-{i}")
+        assert await stream.events(9) == (await feed(shop.api, after=start))[1:]
 
 
 async def test_the_last_event_id_comes_before_after_and_latest_is_now(shop: Served) -> None:
@@ -177,8 +194,8 @@ async def test_pages_of_a_store_or_an_order_are_the_feed_without_the_others(
             await acted(shop.api, f"o-{i}", "reassign", attempt=1, store_id="uji" if i % 3 == 0 else "middle")
     everything = await feed(shop.api)
     assert len(everything) > 12
-    for scope in ({"store_id": "near"}, {"store_id": "kyoto"}, {"store_id": "middle"}, {"order_id": "o-3"}):
-        [(name, value)] = scope.items()
+    for name, value in (("store_id", "near"), ("store_id", "kyoto"), ("store_id", "middle"), ("order_id", "o-3")):
+        scope: dict[str, Any] = {name: value}
         expected = [
             event
             for event in everything
@@ -249,7 +266,8 @@ async def test_who_is_too_slow_is_ended_and_resumes_without_a_loss(
         for i in range(8):
             await placed(shop.api, f"o-{i}")
             await asyncio.sleep(0.15)
-        last, told = start, []
+        last = start
+        told: list[dict[str, Any]] = []
         while (message := await stream.next()) is not None:
             last, told = message.id, [*told, *message.data["events"]]
     assert len(told) < 8
@@ -277,7 +295,7 @@ async def test_nothing_is_asked_while_nobody_listens_and_once_for_all_who_do(
     shop: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks, readings = 0, 0
-    heads, after = live.packed_heads, live.events_after
+    heads, after = packed_heads, events_after
 
     async def counted_heads(*arguments: Any) -> bytes:
         nonlocal looks

@@ -17,13 +17,13 @@ BEFORE = """store_id,name,lat,lon
 gone,Gone,25.01,121.51
 moves,Moves,25.02,121.52
 named,Old name,25.03,121.53
-stays,S,25.04,121.54
+abides,S,25.04,121.54
 """
 AFTER = """store_id,name,lat,lon
 moves,Moves,25.021,121.52
 named,<b>New</b>,25.03,121.53
 new,New,25.05,121.55
-stays,S,25.04,121.54
+abides,S,25.04,121.54
 """
 NO_CHANGES = {"created": 0, "updated": 0, "removed": 0, "counted": 0}
 

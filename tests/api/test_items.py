@@ -63,7 +63,7 @@ async def test_signs_that_mean_something_to_the_database_are_text(shop: Api, q: 
 
 
 async def test_a_sku_comes_once_by_the_name_of_a_single_piece(shop: Api) -> None:
-    rows = "c,4710018000109,Case of Oolong,12\nb,4710018000109,Oolong by B,1\n"
+    rows = "a,4710018000109,Case of Oolong,12\nb,4710018000109,Oolong by B,1\n"
     await shop.import_file("items", f"partner_code,sku,name,units_per_case\n{rows}", partner="a-partner")
     queries: list[dict[str, Any]] = [{"q": "oolong"}, {"sku": "4710018000109"}]
     for query in queries:

@@ -54,11 +54,11 @@ def test_every_worker_knows_the_tokens_of_the_others_and_none_is_logged(data_dir
             sent(server.address, "GET", path)
         assert server.end() == 0
         said = server.said
-    path = data_dir / "secret"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    secret = data_dir / "secret"
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     assert "debug" in said.lower()
     assert token[4:24] not in said
-    assert path.read_text().strip() not in said
+    assert secret.read_text().strip() not in said
 
 
 def test_a_secret_that_is_none_is_told_before_anything_is_served(data_dir: Path, run: Run) -> None:

@@ -1,6 +1,7 @@
 """Tokens tell who sends them for as long as they hold, and only what was signed here."""
 
 import base64
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -97,8 +98,23 @@ def test_what_was_signed_with_this_secret_for_something_else_is_no_token() -> No
         with pytest.raises(UnknownToken):
             TOKENS.read("lct_" + str(ours.dumps(form)), now=NOW)
     TOKENS.read("lct_" + str(ours.dumps(forms[0])), now=NOW)
-    with pytest.raises(UnknownToken):
-        TOKENS.read("lct_" + str(URLSafeSerializer(SECRET, salt="other").dumps(forms[0])), now=NOW)
+    signer = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
+    for other in (
+        URLSafeSerializer(SECRET, salt="lifecircle.other", signer_kwargs=signer),
+        URLSafeSerializer(SECRET, signer_kwargs=signer),
+        URLSafeSerializer(SECRET, salt="lifecircle.caller"),
+    ):
+        with pytest.raises(UnknownToken):
+            TOKENS.read("lct_" + str(other.dumps(forms[0])), now=NOW)
+    same = URLSafeSerializer(SECRET, salt="lifecircle.caller", signer_kwargs=signer)
+    TOKENS.read("lct_" + str(same.dumps(forms[0])), now=NOW)
+
+
+def test_it_is_a_token_by_its_beginning_which_comes_once() -> None:
+    for token in (shopper(), courier()):
+        for said in (token.removeprefix("lct_"), "lct_" + token, "key_" + token.removeprefix("lct_")):
+            with pytest.raises(UnknownToken):
+                TOKENS.read(said, now=NOW)
 
 
 def test_neither_the_secret_nor_the_token_is_ever_shown() -> None:
