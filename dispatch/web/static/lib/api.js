@@ -1,5 +1,7 @@
 // The public API, as any client asks it.
 
+import { hearTime } from "./now.js";
+
 /** What the service says is wrong. `errors` name places in what was sent; `body` is the whole problem. */
 export class Problem extends Error {
   constructor(status, body) {
@@ -31,6 +33,7 @@ export async function send(method, path, { query, json, body, headers, signal, a
   if (bearer !== null) sent.set("Authorization", `Bearer ${bearer}`);
   if (method === "GET" && version !== null) sent.set("Dispatch-Min-Version", version);
   if (json !== undefined) sent.set("Content-Type", "application/json");
+  const sentMs = Date.now();
   let answer;
   try {
     answer = await fetch(address(path, query), {
@@ -41,6 +44,7 @@ export async function send(method, path, { query, json, body, headers, signal, a
     throw new Problem(0, { code: "unreachable", detail: error.message });
   }
   version = answer.headers.get("Dispatch-Version") ?? version;
+  hearTime(answer.headers, sentMs);
   const told = await read(answer);
   if (!answer.ok) throw new Problem(answer.status, typeof told === "object" && told !== null ? told : { detail: told });
   return { status: answer.status, body: told, headers: answer.headers };
