@@ -275,6 +275,7 @@ async def _serving(
         roads=roads,
         road_tiles=RoadTiles(roads),
         map_tiles=map_tiles(settings),
+        roads_attribution=settings.roads_attribution,
         metrics=metrics,
         writers=writers,
         background=background,

@@ -1,3 +1,156 @@
-import { topBar } from "../lib/parts.js";
+// The courier's page, behind the link of one order: where to now, whom it is for, and what has been done.
 
-document.body.append(topBar("lifecircle"));
+import { askAs, get, step } from "../lib/api.js";
+import { showDelivery } from "../lib/delivery_map.js";
+import { announcer, fill, h, show } from "../lib/dom.js";
+import { distance, duration } from "../lib/format.js";
+import { follow } from "../lib/live.js";
+import { problemNotice, statusWord, topBar } from "../lib/parts.js";
+import { knows } from "../lib/words.js";
+import { Outbox } from "./outbox.js";
+import { customerPart, goodsPart } from "./people.js";
+import { fillSteps, stepsBar } from "./steps.js";
+import { whereTo } from "./where.js";
+import { t, words } from "./words.js";
+
+const FINAL = new Set(["link_left", "token_expired", "unknown_token", "not_for_this_token"]);
+const ENDINGS = new Set(["delivered", "failed", "returned"]);
+const UNDER_WAY = new Set(["confirmed", "accepted", "ready", "picked_up"]);
+const READ_AGAIN_MS = 1_000;
+
+const say = announcer();
+const trouble = h("div", { class: "trouble", role: "status" });
+const state = h("p", { class: "state" });
+const body = h("div", { class: "stack" }, h("p", { class: "soft" }, t("loading")));
+const mapElement = h("div", { class: "way-map" });
+const steps = h("div", { class: "steps", hidden: true });
+let caller = null;
+let note = null;
+let outbox = null;
+let where = null;
+let shown = null;
+let isOffline = false;
+let refusal = null;
+let stop = null;
+let drawing = null;
+
+document.body.append(topBar(t("title"), state), h("main", { class: "stack" }, trouble, body), steps);
+
+async function begin() {
+  askAs(decodeURIComponent(location.pathname.split("/")[2] ?? ""));
+  try {
+    caller = await get("/v1/caller");
+    // Whoever else may ask the service has no order of their own to bring.
+    if (caller.order_id === null) return end("unknown_token");
+    note = await readNote();
+  } catch (problem) {
+    return failed(problem);
+  }
+  outbox = new Outbox(caller.order_id, caller.attempt, { onChange: read, onRefused });
+  draw();
+  stop = follow({ order_id: caller.order_id }, { onState, onEvents: read });
+  setInterval(() => where?.refresh(), READ_AGAIN_MS);
+}
+
+function readNote() {
+  return get(`/v1/orders/${step(caller.order_id)}/delivery-note`);
+}
+
+/** Read it anew. What cannot be read just now stays as it is; a link that has ended ends the page. */
+async function read() {
+  try {
+    note = await readNote();
+  } catch (problem) {
+    if (FINAL.has(problem.code)) return end(problem.code);
+  }
+  return draw();
+}
+
+function onState(word) {
+  isOffline = word !== "live";
+  read();
+}
+
+function onRefused(problem) {
+  if (FINAL.has(problem.code)) end(problem.code);
+  else refusal = problem;
+}
+
+function failed(problem) {
+  if (FINAL.has(problem.code)) end(problem.code);
+  else fill(body, problemNotice(problem, () => location.reload()));
+}
+
+// ── what is shown ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+function draw() {
+  if (outbox === null) return;
+  const status = outbox.statusAfter(note.status);
+  state.textContent = statusWord(status);
+  drawTrouble();
+  const shows = JSON.stringify([note, status]);
+  if (shown === shows) return;
+  const isOtherStatus = shown !== null && JSON.parse(shown)[1] !== status;
+  shown = shows;
+  if (UNDER_WAY.has(status)) drawWay(status);
+  else drawDone(status);
+  if (isOtherStatus) {
+    say(statusWord(status));
+    (where?.heading ?? body.querySelector("h2"))?.focus();
+  }
+}
+
+function drawTrouble() {
+  const texts = [[outbox.isStuck, "not_sent"], [!outbox.isEmpty, "sending"], [refusal !== null, "moved_on"], [isOffline, "offline"]];
+  const word = texts.find(([isSo]) => isSo)?.[1];
+  fill(trouble, word && h("p", { class: "notice" }, t(word)));
+}
+
+function drawWay(status) {
+  where = whereTo(note, status);
+  const route = note.route?.properties;
+  const way = h("section", { class: "card way", "aria-label": t("map") }, mapElement,
+    route && h("p", { class: "soft small" }, t("way", { distance: distance(route.length_m), time: duration(route.travel_s) })));
+  fill(body, where.element, way, status === "picked_up" ? null : customerPart(note.customer), goodsPart(note));
+  fillSteps(steps, stepsBar(note, status, (action) => {
+    refusal = null;
+    outbox.put(action);
+  }));
+  drawing ??= drawMap(way);
+}
+
+async function drawMap(way) {
+  try {
+    await showDelivery(mapElement, note, { label: t("map"), storeLabel: note.store?.name ?? t("store"), doorLabel: t("door") });
+  } catch {
+    // Addresses and links lead there without a map.
+    show(way, false);
+    drawing = null;
+  }
+}
+
+/** Nothing of the customer stays when there is nothing more to bring. */
+function drawDone(status) {
+  if (!ENDINGS.has(status)) return end("link_left");
+  where = status === "failed" ? whereTo(note, status) : null;
+  fill(body, ending(`done_${status}`, status === "delivered" ? "good" : ""), where?.element);
+  return fillSteps(steps, null);
+}
+
+function ending(word, kind = "") {
+  return h("section", { class: `card stack ending ${kind}` }, h("h2", { tabindex: "-1" }, t(word)), h("p", {}, t(`text_${word}`)));
+}
+
+/** The link is no longer good, or never was; nothing of the order is shown any more. */
+function end(code) {
+  stop?.();
+  const word = knows(words, code) ? code : "unknown_token";
+  outbox = where = null;
+  state.textContent = "";
+  fill(trouble);
+  fill(body, ending(word));
+  fillSteps(steps, null);
+  say(t(word));
+}
+
+begin();

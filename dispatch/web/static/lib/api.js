@@ -1,5 +1,7 @@
 // The public API, as any client asks it.
 
+import { hearTime } from "./now.js";
+
 /** What the service says is wrong. `errors` name places in what was sent; `body` is the whole problem. */
 export class Problem extends Error {
   constructor(status, body) {
@@ -31,6 +33,7 @@ export async function send(method, path, { query, json, body, headers, signal, a
   if (bearer !== null) sent.set("Authorization", `Bearer ${bearer}`);
   if (method === "GET" && version !== null) sent.set("Dispatch-Min-Version", version);
   if (json !== undefined) sent.set("Content-Type", "application/json");
+  const sentMs = Date.now();
   let answer;
   try {
     answer = await fetch(address(path, query), {
@@ -41,6 +44,7 @@ export async function send(method, path, { query, json, body, headers, signal, a
     throw new Problem(0, { code: "unreachable", detail: error.message });
   }
   version = answer.headers.get("Dispatch-Version") ?? version;
+  hearTime(answer.headers, sentMs);
   const told = await read(answer);
   if (!answer.ok) throw new Problem(answer.status, typeof told === "object" && told !== null ? told : { detail: told });
   return { status: answer.status, body: told, headers: answer.headers };
@@ -54,6 +58,36 @@ export async function get(path, query, options) {
 /** What a POST tells. */
 export async function post(path, json, options) {
   return (await send("POST", path, { json, ...options })).body;
+}
+
+/**
+ * Send a file as it is, however large; the answer is that of `send`. `onProgress` gets the share that has left, from 0 to 1.
+ * By XMLHttpRequest, since fetch does not tell what it has sent. Throws as `send` does.
+ */
+export function upload(path, file, { query, onProgress, signal } = {}) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    const stopped = () => reject(new DOMException("the upload was stopped", "AbortError"));
+    request.open("POST", address(path, query));
+    request.setRequestHeader("Accept", "application/json");
+    request.setRequestHeader("Content-Type", "application/octet-stream");
+    if (bearer !== null) request.setRequestHeader("Authorization", `Bearer ${bearer}`);
+    request.upload.addEventListener("progress", (event) => onProgress?.(event.total === 0 ? 1 : event.loaded / event.total));
+    request.addEventListener("error", () => reject(new Problem(0, { code: "unreachable", detail: "the connection was lost" })));
+    request.addEventListener("abort", stopped);
+    request.addEventListener("load", () => {
+      version = request.getResponseHeader("Dispatch-Version") ?? version;
+      const told = readText(request.responseText, request.getResponseHeader("Content-Type") ?? "");
+      if (request.status < 400) {
+        resolve({ status: request.status, body: told, headers: headersOf(request) });
+      } else {
+        reject(new Problem(request.status, typeof told === "object" && told !== null ? told : { detail: told }));
+      }
+    });
+    signal?.addEventListener("abort", () => request.abort());
+    if (signal?.aborted) stopped();
+    else request.send(file);
+  });
 }
 
 /** A path and its query. */
@@ -71,6 +105,15 @@ export function address(path, query) {
 /** A part of a path, whatever is in it. */
 export function step(text) {
   return encodeURIComponent(text);
+}
+
+function headersOf(request) {
+  const lines = request.getAllResponseHeaders().trim().split("\r\n").filter((line) => line.includes(":"));
+  return new Headers(lines.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim()]));
+}
+
+function readText(text, type) {
+  return type.includes("json") ? JSON.parse(text) : text;
 }
 
 async function read(answer) {

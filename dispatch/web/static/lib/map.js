@@ -109,7 +109,7 @@ function addBackground(map, settings) {
     const roads = new RoadsLayer(settings.roads, colour);
     roads.addTo(map);
     onColours(() => roads.redraw());
-    credit(map, settings.roads.attribution ?? t("roads_credit"));
+    credit(map, settings.roads.attribution);
   }
 }
 
