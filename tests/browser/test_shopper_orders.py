@@ -186,3 +186,32 @@ def test_a_price_that_has_gone_up_is_asked_about_anew(town: Town) -> None:
     expect(answer.locator(".total")).to_contain_text("198.00")
     assert all("409" in text for text in town.visit.wrong)
     town.visit.wrong.clear()
+
+
+def test_a_token_that_the_service_no_longer_knows_does_not_keep_the_page_out(town: Town) -> None:
+    page = town.visit.open("/")
+    token = {"token": "lct_of.another.key", "order_id_prefix": "w-0-", "expires_at": "2999-01-01T00:00:00Z"}
+    page.evaluate("token => sessionStorage.setItem('lifecircle.shopper.token', JSON.stringify(token))", token)
+    town.arrive()
+    expect(page.locator("ol.stores > li")).to_have_count(3)
+    assert all("401" in text for text in town.visit.wrong)
+    town.visit.wrong.clear()
+    town.put_in("tea")
+    town.ask()
+    assert town.order()["status"] == "confirmed"
+
+
+def test_goods_that_are_held_are_confirmed_later_when_the_way_to_the_service_broke(town: Town) -> None:
+    page = town.arrive()
+    town.put_in("tea")
+    town.ask()
+    page.route(re.compile("/confirm$"), lambda route: route.abort())
+    page.get_by_role("button", name=town.t("order"), exact=True).click()
+    town.heading("title_held").wait_for()
+    expect(page.locator(".watching")).to_contain_text(town.t("held_for"))
+    assert town.order_now()["status"] == "held"
+    page.unroute(re.compile("/confirm$"))
+    page.get_by_role("button", name=town.t("confirm"), exact=True).click()
+    town.heading("title_confirmed").wait_for()
+    assert town.order_now()["status"] == "confirmed"
+    town.visit.wrong.clear()

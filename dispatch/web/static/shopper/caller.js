@@ -13,25 +13,32 @@ let timer = null;
 
 /**
  * Take the token of the address (#token=…, from an app or a shop), else the one this tab had. The first is taken out of
- * the address, for addresses are copied. Nobody is asked anything but who the bearer of a strange token is.
+ * the address, for addresses are copied. Whether it is of another shopper than the one this tab knew. Throws Problem when
+ * the token of the address is none.
  */
 export async function takeToken() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given !== null) {
-    history.replaceState(null, "", location.pathname + location.search);
-    askAs(given);
-    const caller = await get("/v1/caller");
-    if (caller.role === "shopper") hold({ token: given, order_id_prefix: caller.order_id_prefix, expires_at: caller.expires_at });
-    else askAs(null);
-    return;
-  }
   const before = kept("token");
-  if (before !== null && Date.parse(before.expires_at) > Date.now()) hold(before);
+  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (given === null) {
+    if (before !== null && !hasEnded(before)) hold(before);
+    return false;
+  }
+  history.replaceState(null, "", location.pathname + location.search);
+  askAs(given);
+  const caller = await get("/v1/caller");
+  if (caller.role === "shopper") hold({ token: given, order_id_prefix: caller.order_id_prefix, expires_at: caller.expires_at });
+  else askAs(null);
+  return caller.order_id_prefix !== before?.order_id_prefix;
+}
+
+/** Whether a token is sent with what is asked. */
+export function hasToken() {
+  return mine !== null;
 }
 
 /** How the ids of this shopper's orders begin. Asks for a token if there is none. Throws Problem. */
 export async function orderIdPrefix() {
-  if (mine === null || Date.parse(mine.expires_at) <= Date.now()) await renew();
+  if (mine === null || hasEnded(mine)) await renew();
   return mine.order_id_prefix;
 }
 
@@ -44,7 +51,7 @@ export function dropToken() {
 }
 
 async function renew() {
-  if (mine !== null && Date.parse(mine.expires_at) <= Date.now()) dropToken();
+  if (mine !== null && hasEnded(mine)) dropToken();
   hold(await post("/v1/shopper-tokens", { ttl_s: TTL_S }));
 }
 
@@ -63,3 +70,12 @@ function renewIn(ms) {
     else renewIn(RETRY_MS);
   }), Math.max(SOONEST_MS, ms));
 }
+
+function hasEnded(token) {
+  return Date.parse(token.expires_at) <= Date.now();
+}
+
+// A device that slept has told the time to no timer.
+document.addEventListener("visibilitychange", () => {
+  if (mine !== null && hasEnded(mine)) dropToken();
+});

@@ -8,11 +8,11 @@ import { problemNotice, topBar } from "../lib/parts.js";
 import { showStores } from "../lib/stores_layer.js";
 import { askingPart } from "./asking.js";
 import { basketList } from "./basket.js";
-import { dropToken, takeToken } from "./caller.js";
+import { dropToken, hasToken, takeToken } from "./caller.js";
 import { circlePart } from "./circle.js";
 import { doorPart } from "./door.js";
 import { nearbyPart } from "./nearby.js";
-import { addOrder, placedOrders, watch, watchedOrder } from "./orders.js";
+import { addOrder, forgetOrders, placedOrders, watch, watchedOrder } from "./orders.js";
 import { searchField } from "./search.js";
 import { doorBefore, emptyBasket, on, restoreBasket, setDoor, state, storeId } from "./state.js";
 import { storeCard, storeMissing } from "./store_card.js";
@@ -52,17 +52,29 @@ start();
 
 async function start() {
   try {
-    await takeToken();
+    if (await takeToken()) forgetOrders();
   } catch (problem) {
     dropToken();
     fill(notices, problem.status === 401 ? h("p", { class: "notice", role: "alert" }, t("token_bad")) : problemNotice(problem, reload));
   }
   try {
-    const { map, datum } = await openMap(mapElement, { label: t("map_label") });
+    const { map, datum } = await openedMap();
     state.datum = datum;
     if (storeId === null || (await meetStore())) begin(map);
   } catch (problem) {
     fill(notices, problemNotice(problem, reload));
+  }
+}
+
+/** The map. A token that the service no longer knows is dropped, for without it there is an answer. */
+async function openedMap() {
+  const options = { label: t("map_label") };
+  try {
+    return await openMap(mapElement, options);
+  } catch (problem) {
+    if (problem.status !== 401 || !hasToken()) throw problem;
+    dropToken();
+    return openMap(mapElement, options);
   }
 }
 

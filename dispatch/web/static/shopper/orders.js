@@ -22,3 +22,9 @@ export function watchedOrder() {
 export function watch(orderId) {
   keep("watched", orderId);
 }
+
+/** Another shopper looks at this tab. */
+export function forgetOrders() {
+  keep("orders", null);
+  keep("watched", null);
+}

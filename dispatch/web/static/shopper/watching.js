@@ -85,7 +85,7 @@ export function watchingPart(say, way, onLeave) {
       draw(now);
     } catch (problem) {
       if (placed !== asked || end === null) return;
-      fill(wrong, problem.status === 401 || problem.status === 403 ? tokenGone() : problemNotice(problem, read));
+      fill(wrong, problem.status === 401 || problem.status === 403 ? tokenGone(problem) : problemNotice(problem, read));
     }
   }
 
@@ -139,6 +139,7 @@ export function watchingPart(say, way, onLeave) {
     try {
       draw(await post(`/v1/orders/${step(order.order_id)}/${action}`, { datum: placed.datum }));
       title.focus({ preventScroll: true });
+      element.scrollIntoView({ block: "start" });
       read();
     } catch (problem) {
       fill(wrong, problem.code === "invalid_transition" ? h("p", { class: "notice", role: "alert" }, t("too_late")) : problemNotice(problem));
@@ -174,7 +175,7 @@ function storeOf(store) {
   return h("div", {}, h("p", { class: "strong" }, store.name ?? store.store_id), store.address ? h("p", { class: "small soft" }, store.address) : null);
 }
 
-function tokenGone() {
-  dropToken();
+function tokenGone(problem) {
+  if (problem.status === 401) dropToken();
   return h("p", { class: "notice", role: "alert" }, t("token_gone"));
 }
