@@ -29,6 +29,7 @@ from dispatch.api import (
     reach,
     stores,
     tokens,
+    turned_places,
 )
 from dispatch.api.cross_origin import answer_pages_of
 from dispatch.api.docs_page import serve_docs_page
@@ -89,7 +90,7 @@ _SOON_S = 2.0
 # A delivery note and a courier's link stand before the actions on orders, whose addresses look alike.
 _MODULES = (
     finding, reach, maps, items, tokens, notes, orders, events, stores, closures, movements, partners, imports,
-    import_changes, lateness, operating,
+    import_changes, lateness, operating, turned_places,
 )  # fmt: skip
 
 type Clock = Callable[[], datetime]
@@ -274,6 +275,7 @@ async def _serving(
         roads=roads,
         road_tiles=RoadTiles(roads),
         map_tiles=map_tiles(settings),
+        roads_attribution=settings.roads_attribution,
         metrics=metrics,
         writers=writers,
         background=background,

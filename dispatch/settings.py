@@ -172,6 +172,10 @@ class Settings(BaseSettings):
     tiles_url: str | None = Field(None, description="Address of map tiles, with {z}, {x} and {y}; else vectors alone")
     tiles_attribution: str | None = Field(None, min_length=1, description="Whose tiles they are; shown on every map")
     tiles_datum: Literal["wgs84", "gcj02", "bd09"] = Field("wgs84", description="Datum that the tiles are drawn in")
+    # Of roads that a map draws instead: what the licence of nearly every extract asks for.
+    roads_attribution: str = Field(
+        "© OpenStreetMap contributors", min_length=1, description="Whose roads they are; shown on maps that draw them"
+    )
     tiles_max_zoom: int = Field(19, ge=0, le=24, description="Zoom of the finest tiles that there are")
 
     @field_validator("cors_origins", mode="before")

@@ -199,6 +199,12 @@ class Point(Told):
     coordinates: Annotated[list[float], Field(min_length=2, max_length=2, description="lon, lat")]
 
 
+class TurnedPlaceAnswer(Told):
+    lat: float
+    lon: float
+    datum: Annotated[Datum, Field(description="What the place is told in")]
+
+
 class StoreFeature(Told):
     type: Literal["Feature"]
     id: str

@@ -26,6 +26,7 @@ class RoadsTold(Told):
     url: Literal["/v1/roads/tiles/{z}/{x}/{y}"]
     min_zoom: Annotated[int, Field(ge=0, description="With less there are no roads to be seen")]
     max_zoom: Annotated[int, Field(ge=0, le=FINEST_ROADS_ZOOM)]
+    attribution: Annotated[str, Field(description="Whose roads they are, to be shown beside them")]
 
 
 class MapCentre(Told):

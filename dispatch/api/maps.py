@@ -82,7 +82,12 @@ def _roads_told(service: Service) -> dict[str, Any] | None:
     zooms = service.road_tiles.zooms
     if zooms is None:
         return None
-    return {"url": "/v1/roads/tiles/{z}/{x}/{y}", "min_zoom": zooms[0], "max_zoom": zooms[1]}
+    return {
+        "url": "/v1/roads/tiles/{z}/{x}/{y}",
+        "min_zoom": zooms[0],
+        "max_zoom": zooms[1],
+        "attribution": service.roads_attribution,
+    }
 
 
 @router.get(

@@ -44,6 +44,7 @@ PERMITS: Final = (
     Permit("GET",  "/v1/life-circle",                               YES,     NO),
     Permit("GET",  "/v1/items",                                     YES,     NO),
     Permit("GET",  "/v1/route",                                     YES,     YES),
+    Permit("GET",  "/v1/places/turned",                             YES,     YES),
     Permit("GET",  "/v1/map",                                       YES,     YES),
     Permit("GET",  "/v1/map/stores",                                YES,     YES),
     Permit("GET",  "/v1/roads/tiles/{z}/{x}/{y}",                   YES,     YES),

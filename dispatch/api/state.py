@@ -60,6 +60,7 @@ class Service:
     roads: Roads
     road_tiles: RoadTiles
     map_tiles: MapTiles | None
+    roads_attribution: str
     metrics: Metrics
     writers: Writers
     background: Background

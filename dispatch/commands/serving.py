@@ -31,6 +31,7 @@ from geo.travel.tiles import TilesError, road_tiles
 
 # Of so many stores the first around which a quote can be fulfilled makes an example.
 _STORES_TRIED: Final = 12
+_INVENTED: Final = "街道均为虚构 · every street is invented"
 
 
 def run(settings: Settings, *, demo: bool) -> int:
@@ -169,7 +170,8 @@ def _prepare(settings: Settings, url: str, stop: StopRequest, *, demo: bool) -> 
         say("There are stores beside those of the demo: travel times are estimates; by road with --roads FILE.osm.pbf")
         return settings
     # Whoever brings stores of another city in finds them estimated, as without the demo.
-    on_its_roads = settings.model_copy(update={"roads": demo_roads(settings.data_dir), "roads_estimate_outside": True})
+    of_demo = {"roads": demo_roads(settings.data_dir), "roads_estimate_outside": True, "roads_attribution": _INVENTED}
+    on_its_roads = settings.model_copy(update=of_demo)
     _prepare_roads(on_its_roads, stop)
     say("The demo city's roads are synthetic too: every street and bridge is invented")
     return on_its_roads

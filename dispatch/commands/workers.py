@@ -42,7 +42,7 @@ def worker_environment(settings: Settings, url: str) -> dict[str, str]:
     shutil.rmtree(metrics_in, ignore_errors=True)  # what an earlier service has counted is not ours
     metrics_in.mkdir(parents=True)
     if settings.roads is not None:
-        said |= {"roads": settings.roads, "roads_estimate_outside": settings.roads_estimate_outside}
+        said |= {name: getattr(settings, name) for name in ("roads", "roads_estimate_outside", "roads_attribution")}
     if settings.database_url is None:
         said["pool_max"] = max(1, min(settings.pool_max, _MOST_CONNECTIONS // settings.workers))
         said["pool_min"] = min(settings.pool_min, said["pool_max"])

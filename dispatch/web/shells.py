@@ -66,7 +66,8 @@ def shell_of(page: Shell, assets: Assets) -> str:
 
 def headers_of(assets: Assets, *, tiles_url: str | None = None) -> Mapping[str, str]:
     """What shells are sent with: nothing is let in but what this service serves, and perhaps a map's pictures."""
-    tiles = "" if tiles_url is None else f" {_origin_of(tiles_url)}"
+    # Tiles of the service's own address are let in already.
+    tiles = "" if tiles_url is None or tiles_url.startswith("/") else f" {_origin_of(tiles_url)}"
     libraries = base64.b64encode(hashlib.sha256(_import_map(assets).encode()).digest()).decode()
     return {
         "Content-Security-Policy": f"default-src 'none'; script-src 'self' 'sha256-{libraries}'; style-src 'self';"

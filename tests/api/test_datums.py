@@ -140,3 +140,38 @@ async def test_an_action_without_a_datum_tells_the_order_in_wgs84(database_url: 
         await placed(api, "o-1", order_of(door=WGS84))
         answer = await api.send("POST", "/v1/orders/o-1/confirm")
         assert _is(answer.json()["store"], Shown(*place))
+
+
+@pytest.mark.parametrize("given", BY_DATUM)
+@pytest.mark.parametrize("wanted", BY_DATUM)
+async def test_a_place_is_turned_from_any_datum_into_any_other(app_client: Api, given: str, wanted: str) -> None:
+    place = BY_DATUM[given]
+    answer = await app_client.get("/v1/places/turned", lat=place.lat, lon=place.lon, **{"from": given, "to": wanted})
+    assert answer.status_code == 200
+    told = answer.json()
+    assert told.pop("datum") == wanted
+    assert set(told) == {"lat", "lon"}
+    assert _is(told, BY_DATUM[wanted])
+
+
+async def test_a_place_that_needs_no_turning_stays_where_it_is(app_client: Api) -> None:
+    taipei = {"lat": 25.033, "lon": 121.5654}
+    assert (await app_client.get("/v1/places/turned", **taipei, to="gcj02")).json() == {**taipei, "datum": "gcj02"}
+    assert (await app_client.get("/v1/places/turned", **taipei)).json() == {**taipei, "datum": "wgs84"}
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "pointer"),
+    [
+        ({"lat": "121", "lon": "25"}, "coordinates_swapped", "/query/lat"),
+        ({"lat": "0", "lon": "0"}, "coordinate_null_island", "/query/lat"),
+        ({"lat": "25"}, "invalid_input", "/query/lon"),
+        ({"lat": "25", "lon": "121", "to": "mars"}, "invalid_input", "/query/to"),
+        ({"lat": "25", "lon": "121", "from": "mars"}, "invalid_input", "/query/from"),
+        ({"lat": "25", "lon": "121", "datum": "gcj02"}, "invalid_input", "/query/datum"),
+    ],
+)
+async def test_a_place_that_is_none_is_not_turned(
+    app_client: Api, query: dict[str, str], code: str, pointer: str
+) -> None:
+    assert_problem(await app_client.get("/v1/places/turned", **query), 422, code, pointers=[pointer])

@@ -33,6 +33,7 @@ ROUTES: dict[tuple[str, str], set[str]] = {
     ("get", "/v1/map/stores"): {"bbox", "datum", "resolution", "most", "active"},
     ("get", ROAD_TILES): set(),
     ("get", "/v1/items"): {"q", "sku", "limit"},
+    ("get", "/v1/places/turned"): {"lat", "lon", "from", "to"},
     ("get", STORE): {"datum"},
     ("put", STORE): set(),
     ("delete", STORE): {"reassign"},
@@ -385,6 +386,8 @@ async def test_real_answers_of_every_route_are_as_the_document_says(small: Api) 
     for datum in ("wgs84", "gcj02"):
         await send("GET", f"/v1/route?from_lat=39.9&from_lon=116.4&to_lat=39.91&to_lon=116.41&datum={datum}")
     await send("GET", "/v1/route?from_lat=39.9&from_lon=116.4&to_lat=95&to_lon=116.41")
+    await send("GET", "/v1/places/turned?lat=39.9&lon=116.4&to=gcj02")
+    await send("GET", "/v1/places/turned?lat=39.9&lon=116.4&to=mars")
     nearby = "/v1/stores/nearby?lat=25.03&lon=121.56"
     etag = (await send("GET", f"{nearby}&sku=tea&limit=1")).headers["etag"]
     await send("GET", f"{nearby}&sku=tea&limit=1", headers={"If-None-Match": etag})

@@ -1,6 +1,7 @@
 """The pages' shells and files, as they are sent; what they do is tried in a browser (tests/browser)."""
 
 import gzip
+import posixpath
 import re
 
 import pytest
@@ -38,12 +39,7 @@ async def test_what_modules_import_is_there(app_client: Api) -> None:
         for name in re.findall(rb'from "([^"]+)"|import "([^"]+)"', asset.content):
             wanted = (name[0] or name[1]).decode()
             if wanted.startswith("."):
-                folder, *steps = path.rpartition("/")[0], *wanted.split("/")
-                for step in steps[:-1]:
-                    folder = (
-                        folder.rpartition("/")[0] if step == ".." else folder if step == "." else f"{folder}/{step}"
-                    )
-                wanted = f"{folder}/{steps[-1]}".lstrip("/")
+                wanted = posixpath.normpath(posixpath.join(posixpath.dirname(path), wanted))
                 assert wanted in assets.files, (path, wanted)
             else:
                 assert wanted in shell_of(PAGES["shopper"], assets), (path, wanted)

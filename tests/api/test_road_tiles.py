@@ -52,6 +52,7 @@ async def test_the_roads_of_a_tile_lie_where_the_extract_has_them(city: Api) -> 
     assert (await city.get("/v1/map")).json()["roads"] == {
         "url": "/v1/roads/tiles/{z}/{x}/{y}",
         "min_zoom": 7,
+        "attribution": "© OpenStreetMap contributors",
         "max_zoom": 14,
     }
     x, y = tile_at(*PLACE, 14)

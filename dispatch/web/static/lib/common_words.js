@@ -54,8 +54,6 @@ export const words = {
     zoom_in: "Zoom in",
     zoom_out: "Zoom out",
     stores_here: "{n} stores",
-    roads_credit: "Roads: © OpenStreetMap contributors",
-    roads_invented: "Every street and store is invented",
     no_place: "–",
   },
   zh: {
@@ -109,8 +107,6 @@ export const words = {
     zoom_in: "放大",
     zoom_out: "缩小",
     stores_here: "{n} 家门店",
-    roads_credit: "道路：© OpenStreetMap 贡献者",
-    roads_invented: "所有街道和门店均为虚构",
     no_place: "–",
   },
 };

@@ -53,7 +53,7 @@ export function showStores(map, { datum, onStore, onTold, onProblem }) {
   function dot(store) {
     const isOpen = store.active && store.open_now;
     const marker = L.circleMarker([store.lat, store.lon], {
-      renderer, radius: 6, weight: 1.5, color: colour("paper"), fillOpacity: 1,
+      renderer, radius: radius(), weight: radius() > 4 ? 1.5 : 1, color: colour("paper"), fillOpacity: 1, bubblingMouseEvents: !onStore,
       fillColor: colour(isOpen ? "accent" : "soft"),
     });
     marker.bindTooltip(() => textLabel(store.name ?? store.store_id, store.store_id));
@@ -61,11 +61,17 @@ export function showStores(map, { datum, onStore, onTold, onProblem }) {
     return marker;
   }
 
+  /** Of a store's dot: smaller when far, or a city is one blot. */
+  function radius() {
+    const zoom = map.getZoom();
+    return zoom >= 14 ? 6 : zoom >= 12 ? 4 : 3;
+  }
+
   function drawCells(group, cells, h3) {
     const most = Math.max(...cells.map((cell) => cell.stores));
     for (const cell of cells) {
       const style = {
-        renderer, weight: 1, color: colour("paper"), fillColor: colour("accent"),
+        renderer, weight: 1, color: colour("paper"), fillColor: colour("accent"), bubblingMouseEvents: false,
         fillOpacity: 0.25 + 0.6 * Math.sqrt(cell.stores / most),
       };
       // Cells are of WGS84; on a map of another datum a circle stands for each.

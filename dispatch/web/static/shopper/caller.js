@@ -1,0 +1,81 @@
+// Who asks: a shopper with a token that soon ends, so that it is renewed while the page is open.
+
+import { askAs, get, post } from "../lib/api.js";
+import { keep, kept } from "./kept.js";
+
+const TTL_S = 7_200;
+const RENEW_AT = 0.6; // of the time it holds
+const SOONEST_MS = 5_000;
+const RETRY_MS = 30_000;
+
+let mine = null; // {token, order_id_prefix, expires_at}
+let timer = null;
+
+/**
+ * Take the token of the address (#token=…, from an app or a shop), else the one this tab had. The first is taken out of
+ * the address, for addresses are copied. Whether it is of another shopper than the one this tab knew. Throws Problem when
+ * the token of the address is none.
+ */
+export async function takeToken() {
+  const before = kept("token");
+  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (given === null) {
+    if (before !== null && !hasEnded(before)) hold(before);
+    return false;
+  }
+  history.replaceState(null, "", location.pathname + location.search);
+  askAs(given);
+  const caller = await get("/v1/caller");
+  if (caller.role === "shopper") hold({ token: given, order_id_prefix: caller.order_id_prefix, expires_at: caller.expires_at });
+  else askAs(null);
+  return caller.order_id_prefix !== before?.order_id_prefix;
+}
+
+/** Whether a token is sent with what is asked. */
+export function hasToken() {
+  return mine !== null;
+}
+
+/** How the ids of this shopper's orders begin. Asks for a token if there is none. Throws Problem. */
+export async function orderIdPrefix() {
+  if (mine === null || hasEnded(mine)) await renew();
+  return mine.order_id_prefix;
+}
+
+/** The token is no good any more: nobody in particular asks from now on. */
+export function dropToken() {
+  clearTimeout(timer);
+  mine = null;
+  keep("token", null);
+  askAs(null);
+}
+
+async function renew() {
+  if (mine !== null && hasEnded(mine)) dropToken();
+  hold(await post("/v1/shopper-tokens", { ttl_s: TTL_S }));
+}
+
+function hold(told) {
+  mine = told;
+  keep("token", told);
+  askAs(told.token);
+  renewIn((Date.parse(told.expires_at) - Date.now()) * RENEW_AT);
+}
+
+function renewIn(ms) {
+  clearTimeout(timer);
+  timer = setTimeout(() => renew().catch((problem) => {
+    // One that has ended, or that the service no longer knows, is not renewed.
+    if (problem.status === 401 || problem.status === 403) dropToken();
+    else renewIn(RETRY_MS);
+  }), Math.max(SOONEST_MS, ms));
+}
+
+function hasEnded(token) {
+  return Date.parse(token.expires_at) <= Date.now();
+}
+
+// A device that slept has told the time to no timer.
+document.addEventListener("visibilitychange", () => {
+  if (mine !== null && hasEnded(mine)) dropToken();
+});
