@@ -397,7 +397,7 @@ def test_coverage_is_shown_as_hexagons_and_told_in_words(
     page.goto(f"{visit.address}/ops")
     ops.open("#map")
     ops.button("show_coverage").click()
-    expect(page.get_by_text(ops.said["served"])).to_be_visible()
+    expect(page.get_by_text(ops.said["served"])).to_be_visible(timeout=60_000)
     take_picture(visit, "ops-coverage")
 
 

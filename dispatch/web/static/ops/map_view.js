@@ -106,8 +106,8 @@ export function mapView() {
       }
       opening ??= open();
       await opening.catch(() => null);
-      // While it was hidden the map had no size.
-      opened?.map.invalidateSize();
+      // While it was hidden the map had no size; and it may be hidden again by now.
+      if (!element.hidden) opened?.map.invalidateSize();
     },
   };
 }
