@@ -169,7 +169,7 @@ class Ops:
 def check_both(page: Page, check_readable: CheckReadable) -> None:
     """Readable in light and dark, and no wider than the screen."""
     for scheme in ("dark", "light"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # wants literals
+        page.emulate_media(color_scheme=scheme)
         check_readable(page)
     size = page.viewport_size
     assert size is not None
