@@ -85,5 +85,5 @@ lock: setup ## resolve the newest versions anew into requirements*.lock
 	$$compile --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 
 clean: ## remove .venv and what the tools leave behind (not var/, where the data is)
-	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	@rm -rf $(VENV) dispatch/web/node_modules dispatch/web/static/vendor .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

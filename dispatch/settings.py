@@ -260,6 +260,8 @@ class Settings(BaseSettings):
             return None
         if not value.startswith(("https://", "http://", "/")) or value.startswith("//") or not value.isprintable():
             raise ValueError("is not an address such as https://tiles.example.org/{z}/{x}/{y}.png")
+        if "{s}" in value:
+            raise ValueError("has {s}, for one of several hosts, in it; name one of them, which serves as well")
         if missing := [part for part in ("{z}", "{x}", "{y}") if part not in value]:
             raise ValueError(f"has no {missing[0]} in it, as in https://tiles.example.org/{{z}}/{{x}}/{{y}}.png")
         return value

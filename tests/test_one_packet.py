@@ -16,6 +16,8 @@ from dispatch.commands import one_packet
 from dispatch.commands.one_packet import JoinedWrites
 from dispatch.commands.server import config_of
 
+LONG = 12_000_000
+
 
 class _Recorder(asyncio.Transport):
     """Takes note of each write."""
@@ -119,6 +121,10 @@ async def _served(ended: asyncio.Event | None = None) -> AsyncIterator[int]:
 
         return StreamingResponse(made(), media_type="text/plain")
 
+    @app.get("/long")
+    async def long() -> Response:
+        return PlainTextResponse(b"x" * LONG)
+
     @app.get("/nothing", status_code=204)
     async def nothing() -> None: ...
 
@@ -172,4 +178,20 @@ async def test_who_takes_nothing_for_long_is_cut_off_and_who_takes_it_slowly_is_
                 await reader.read(65_536)
         assert not ended.is_set()
         await ended.wait()
+        writer.close()
+
+
+async def test_a_long_answer_is_sent_to_its_end_however_slowly_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one write: what waits never falls below what the server calls little, until the very end."""
+    monkeypatch.setattr(one_packet, "STALLED_S", 0.3)
+    async with _served(asyncio.Event()) as port, asyncio.timeout(30):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1000)
+        taken = await _first_of(reader, writer, "/long", "GET")
+        head, _, body = taken.partition(b"\r\n\r\n")
+        assert b"200 OK" in head
+        left = LONG - len(body)
+        while left and (part := await reader.read(min(left, 65_536))):
+            left -= len(part)
+            await asyncio.sleep(0.005)
+        assert left == 0
         writer.close()

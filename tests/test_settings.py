@@ -263,6 +263,7 @@ def test_tiles_are_named_with_whose_they_are() -> None:
         ("tiles.example.org/{z}/{x}/{y}.png", "is not an address"),
         ("javascript:{z}{x}{y}", "is not an address"),
         ("//tiles.example.org/{z}/{x}/{y}.png", "is not an address"),
+        ("https://tiles-{s}.example.org/{z}/{x}/{y}.png", r"has \{s\}, for one of several hosts, in it"),
         ("https://tiles.example.org/{z}/{x}/{y}\n.png", "is not an address"),
     ],
 )

@@ -20,7 +20,8 @@ _KEPT_S: Final = 7200
 def answer_pages_of(app: ShortcutApp, origins: Collection[str]) -> None:
     """Let pages of these origins (``*``: of all) use the app; without any, nothing is put around it.
 
-    Keys and tokens come in a header and never in a cookie, so that a page has no more than what it was given.
+    Tokens come in a header and never in a cookie, so that a page has no more than what it was given; what it may do
+    without one is told by the gate.
     """
     if not origins:
         return

@@ -1,6 +1,7 @@
 """The gate before the whole app: whoever sends a token of ours does what it allows, and nothing else.
 
-Who sends none passes as ever, which costs a look at the names of the headers.
+Who sends none passes as ever, which costs a look at the names of the headers; but for pages of other origins, which any
+browser may have open: without a token they may do what is open to every shopper.
 """
 
 import re
@@ -13,12 +14,14 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dispatch.api.envelope import Envelope
+from dispatch.api.headers import header
+from dispatch.api.origins import is_by_ticket, is_foreign
 from dispatch.api.permits import Grant, grant_of
 from dispatch.api.problems import Problem
 from dispatch.api.shortcuts import answered_by
 from dispatch.api.state import Service
-from dispatch.domain.callers import ADMIN, Caller, Role, check_still_theirs, may_follow
-from dispatch.domain.errors import NotForThisToken, UnknownToken
+from dispatch.domain.callers import ADMIN, STRANGER, Caller, Role, check_still_theirs, may_follow
+from dispatch.domain.errors import ForeignOrigin, NotForThisToken, UnknownToken
 from dispatch.services.tokens import PREFIX
 from dispatch.storage.orders import StoredOrder
 
@@ -38,7 +41,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             for name, _ in scope["headers"]:
-                if name == b"authorization":
+                if name == b"authorization" or name == b"origin":
                     try:
                         await self._judge(scope)
                     except Exception as error:
@@ -50,9 +53,11 @@ class Gate:
     async def _judge(self, scope: Scope) -> None:
         """Note who is calling, if a token says so. Raises what they are refused with."""
         token = _token_of(scope)
-        if token is None:
-            return
         service = self._service()
+        if token is None:
+            if is_foreign(scope, service.public_url) and header(scope, b"authorization") is None:
+                _judge_stranger(scope)
+            return
         caller = service.tokens.read(token, now=service.clock())
         grant = grant_of(caller, scope["method"], get_route_path(scope), scope["query_string"])
         if grant is Grant.NO:
@@ -60,6 +65,17 @@ class Gate:
         if caller.role is Role.COURIER and grant is not Grant.YES:
             await _check_link(service, caller)
         scope[_CALLER] = caller
+
+
+def _judge_stranger(scope: Scope) -> None:
+    """Raise ForeignOrigin for what a page of another origin may not do without a token."""
+    if scope["method"] == "OPTIONS" or is_by_ticket(scope):  # a preflight does nothing
+        return
+    if grant_of(STRANGER, scope["method"], get_route_path(scope), scope["query_string"]) is Grant.NO:
+        raise ForeignOrigin(
+            "a page of another origin may do this with a token alone; POST /v1/shopper-tokens makes one for a shopper"
+        )
+    scope[_CALLER] = STRANGER
 
 
 async def _refused(error: Exception, _request: Request) -> NoReturn:

@@ -8,7 +8,7 @@ from dispatch.api.schemas import Asked
 from geo.datums import Datum
 from geo.travel import Mode
 
-MOST_KM: Final = 200
+MOST_KM: Final = 60
 
 
 class RouteAsked(Asked):

@@ -10,14 +10,14 @@ from starlette.responses import Response
 from dispatch.api import note_answers
 from dispatch.api.caching import GEOJSON, GeoJsonResponse
 from dispatch.api.documents import answer, responses_of
-from dispatch.api.gate import check_order
+from dispatch.api.gate import caller_of, check_order
 from dispatch.api.headers import header
 from dispatch.api.note_schemas import MOST_KM, NoteAsked, RouteAsked
 from dispatch.api.places import place_of, told, with_datum
 from dispatch.api.schemas import OrderId
 from dispatch.api.state import Service, TheMinVersion, TheReplica, TheService
 from dispatch.api.tokens import courier_link
-from dispatch.domain.callers import CARRIED
+from dispatch.domain.callers import CARRIED, Role
 from dispatch.domain.errors import InvalidInput
 from dispatch.domain.moments import local_hour
 from dispatch.services.notes import DeliveryNote, delivery_note
@@ -125,8 +125,11 @@ async def get_delivery_note(
 
 
 async def _qr_of(request: Request, service: Service, note: DeliveryNote) -> str | None:
-    """The code by which a courier opens the order; None once nobody carries it any more."""
-    if note.order.status not in CARRIED:
+    """The code by which a courier opens the order; None once nobody carries it any more.
+
+    None for couriers themselves: a link that makes the next one would never end.
+    """
+    if note.order.status not in CARRIED or caller_of(request).role is not Role.ADMIN:
         return None
     link = courier_link(request, service, note.order)
     return await asyncio.to_thread(data_url_of, link.url)

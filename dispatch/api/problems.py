@@ -24,6 +24,7 @@ _STATUS: dict[type[errors.DispatchError], int] = {
     errors.UnknownToken: 401,
     errors.TokenExpired: 401,
     errors.NotForThisToken: 403,
+    errors.ForeignOrigin: 403,
     errors.LinkLeft: 403,
     errors.StoreNotFound: 404,
     errors.PartnerNotFound: 404,

@@ -18,13 +18,25 @@ class OnePacketProtocol(HttpToolsProtocol):
     """
 
     _cutting: asyncio.TimerHandle | None = None
+    _waiting_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(cast(asyncio.Transport, JoinedWrites(transport, self.loop)))
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._cutting = self.loop.call_later(STALLED_S, self.transport.abort)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        self._waiting_bytes = self.transport.get_write_buffer_size()
+        self._cutting = self.loop.call_later(STALLED_S, self._cut_if_stalled)
+
+    def _cut_if_stalled(self) -> None:
+        """End what has taken nothing since the last look. A long answer on a slow line may take many looks."""
+        if self.transport.get_write_buffer_size() < self._waiting_bytes:
+            self._look_again()
+        else:
+            self.transport.abort()
 
     def resume_writing(self) -> None:
         super().resume_writing()

@@ -42,6 +42,8 @@ class Caller:
 
 
 ADMIN: Final = Caller(role=Role.ADMIN)
+# A page that somebody else's server sent, without a token: a shopper who has no orders.
+STRANGER: Final = Caller(role=Role.SHOPPER)
 
 # What a courier comes for.
 CARRIED: Final = frozenset({Status.CONFIRMED, Status.ACCEPTED, Status.READY, Status.PICKED_UP})

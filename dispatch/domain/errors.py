@@ -113,6 +113,12 @@ class NotForThisToken(DispatchError):
     code = "not_for_this_token"
 
 
+class ForeignOrigin(DispatchError):
+    """A page of another origin asks for what it has no token for."""
+
+    code = "foreign_origin"
+
+
 class LinkLeft(DispatchError):
     """The order is no longer at the attempt that the courier's link is for, or was called off."""
 

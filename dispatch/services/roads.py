@@ -86,8 +86,17 @@ class Roads:
         """The roads of areas, and of what goes together with them."""
         return self if self.areas is None else self.areas
 
-    async def answer[T](self, destination: LatLon, ask: Callable[[TravelModel], T], otherwise: TravelModel) -> T:
+    async def answer[T](
+        self,
+        destination: LatLon,
+        ask: Callable[[TravelModel], T],
+        otherwise: TravelModel,
+        *,
+        may_be_late: bool = False,
+    ) -> T:
         """What ``ask`` answers by road to this door, or by ``otherwise`` while the engine is down or slow.
+
+        ``may_be_late``: it is about a way so long that a late answer says nothing of the engine's health.
 
         ``ask`` must leave nothing behind, for it is called again and again. An engine that has failed is tried again
         after a rest, by one question at a time: whoever comes meanwhile does not wait for it.
@@ -99,7 +108,7 @@ class Roads:
             self.counts.estimated += 1
             return ask(otherwise)
         known = self._known_to(destination, self.engine, self.bounds)
-        broken, heard, pauses = known.broken_bounds, False, Pauses()
+        broken, heard, pauses = known.broken_bounds, may_be_late, Pauses()
         while True:
             try:
                 answer = ask(known)
@@ -160,7 +169,7 @@ class Roads:
             return None
         ask, until = partial(engine.line, start, destination, mode), time.monotonic() + self.patience_s
         try:
-            [line] = await self._call([ask], until, heard=False)
+            [line] = await self._call([ask], until, heard=True)  # a late shape gives no rest: quotes go on by road
         except EngineUnavailable as error:
             if not isinstance(error, _OutOfTime):
                 self._give_a_rest(error)

@@ -44,7 +44,9 @@ async def route(roads: Roads, replica: Replica, trip: Trip) -> Route:
 
     While the engine is down or slow, line and seconds are the estimate's. Raises NoRoute.
     """
-    travel_s, source = await roads.answer(trip.destination, partial(_travel, trip), otherwise=replica.travel)
+    travel_s, source = await roads.answer(
+        trip.destination, partial(_travel, trip), otherwise=replica.travel, may_be_late=True
+    )
     if travel_s >= UNREACHABLE_S:
         raise NoRoute(
             f"no road leads from the one place to the other by {trip.mode.value}, or none is within 300 m of one of"

@@ -85,6 +85,6 @@ def _import_map(assets: Assets) -> str:
 
 
 def _origin_of(tiles_url: str) -> str:
-    """Scheme and host of an address with {z}, {x}, {y} in it, and perhaps {s}, one of several hosts."""
-    parts = urlsplit(tiles_url.replace("{s}.", "*."))
-    return f"{parts.scheme}://{parts.netloc}"
+    """Scheme and host of an address with {z}, {x}, {y} in its path; "" of one on this service's own host."""
+    parts = urlsplit(tiles_url)
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""

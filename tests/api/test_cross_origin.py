@@ -8,7 +8,7 @@ import pytest
 from starlette.middleware.cors import CORSMiddleware
 
 from tests.api.client import Api, Clock, assert_problem, worker
-from tests.api.shop import order_of, with_shops
+from tests.api.shop import clock_of_now, order_now, order_of, placed, with_shops
 from tests.api.streams import served
 
 SHOP = "https://shop.example"
@@ -49,12 +49,45 @@ async def test_pages_of_a_configured_origin_read_every_answer(api: Api, origin: 
 
     assert (await asked("GET", NEARBY)).status_code == 200
     assert (await asked("GET", "/v1/stores/near")).status_code == 200
-    quote = order_of()
-    assert (await asked("POST", "/v1/quotes", json=quote)).status_code == 200
-    assert (await asked("PUT", "/v1/orders/o-1", json=order_of())).status_code == 201
+    assert (await asked("POST", "/v1/quotes", json=order_of())).status_code == 200
     assert_problem(await asked("POST", "/v1/quotes", json={}), 422)
-    assert_problem(await asked("GET", "/v1/orders/none"), 404)
-    assert_problem(await asked("GET", "/none"), 404)
+    assert_problem(await asked("GET", "/v1/stores/none"), 404)
+    assert_problem(await asked("PUT", "/v1/orders/o-1", json=order_of()), 403, "foreign_origin")
+    made = (await asked("POST", "/v1/shopper-tokens")).json()
+    headers = {"Origin": origin, "Authorization": f"Bearer {made['token']}"}
+    put = await api.send("PUT", f"/v1/orders/{made['order_id_prefix']}1", headers=headers, json=order_of())
+    assert put.status_code == 201
+    assert exposed(put) == EXPOSED
+
+
+async def test_what_a_page_elsewhere_does_without_a_token_is_not_done(app_client: Api) -> None:
+    """Browsers send a POST without a body anywhere, unasked: an operator's may have any page open."""
+    app_client.clock.now = clock_of_now().now
+    await with_shops(app_client, 9)
+    await placed(app_client, "o-1")
+    for origin in (STRANGER, "null", "http://dispatch.test.evil.example"):
+        sent = await app_client.send("POST", "/v1/orders/o-1/cancel", headers={"Origin": origin})
+        assert_problem(sent, 403, "foreign_origin")
+        for method, path in (
+            ("GET", "/v1/orders"), ("GET", "/v1/orders/o-1"), ("GET", "/v1/events"), ("GET", "/v1/events?order_id=o-1"),
+            ("GET", "/v1/events/stream"), ("DELETE", "/v1/stores/near"), ("POST", "/v1/imports/stores"),
+        ):  # fmt: skip
+            assert_problem(await app_client.send(method, path, headers={"Origin": origin}), 403, "foreign_origin")
+        asked = await app_client.send(
+            "POST", "/v1/events/tickets", json={"order_id": "o-1"}, headers={"Origin": origin}
+        )
+        assert_problem(asked, 403, "not_for_this_token")
+    assert (await order_now(app_client, "o-1"))["status"] == "held"
+    own = {"Origin": "http://dispatch.test"}
+    renamed = {"Origin": "https://shop.example", "Sec-Fetch-Site": "same-origin"}
+    for headers in (own, renamed):
+        assert (await app_client.send("POST", "/v1/orders/o-1/confirm", headers=headers)).status_code == 200
+
+
+async def test_its_public_address_is_its_own(database_url: str, tmp_path: Path) -> None:
+    async with worker(database_url, tmp_path, clock=clock_of_now(), public_url=f"{SHOP}/life") as api:
+        assert (await api.send("GET", "/v1/orders", headers={"Origin": SHOP})).status_code == 200
+        assert_problem(await api.send("GET", "/v1/orders", headers={"Origin": STRANGER}), 403, "foreign_origin")
 
 
 async def test_the_first_question_of_a_browser_is_answered_for_every_method_and_header(api: Api) -> None:
@@ -81,7 +114,8 @@ async def test_other_origins_get_no_leave(api: Api) -> None:
 
 
 async def test_a_stream_can_be_read_by_a_page_elsewhere(api: Api) -> None:
-    async with served(api) as shop, shop.stream(headers={"Origin": SHOP}) as stream:
+    ticket = (await api.send("POST", "/v1/events/tickets", json={})).json()["ticket"]
+    async with served(api) as shop, shop.stream(headers={"Origin": SHOP}, ticket=ticket) as stream:
         await stream.ready()
         assert stream.answer.headers["access-control-allow-origin"] == SHOP
 

@@ -84,8 +84,10 @@ def test_only_the_host_of_tiles_is_let_in_besides() -> None:
     assert "http" not in headers_of(assets)["Content-Security-Policy"]
     for url, origin in (
         ("https://tiles.example/{z}/{x}/{y}.png?key=1", "https://tiles.example"),
-        ("https://{s}.tiles.example:8443/{z}/{x}/{y}.png", "https://*.tiles.example:8443"),
+        ("http://tiles.example:8443/{z}/{x}/{y}.png", "http://tiles.example:8443"),
     ):
         policy = headers_of(assets, tiles_url=url)["Content-Security-Policy"]
         assert f"img-src 'self' data: blob: {origin};" in policy
         assert policy.count("http") == 1
+    own = headers_of(assets, tiles_url="/tiles/{z}/{x}/{y}.png")["Content-Security-Policy"]
+    assert own == headers_of(assets)["Content-Security-Policy"]
