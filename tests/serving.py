@@ -23,7 +23,7 @@ demo.prepare_demo = functools.partial(demo.prepare_demo, stores=80)
 cli.main()
 """
 CITY = "from dispatch import cli; cli.main()"
-READY_S = 90.0
+READY_S = 180.0
 END_S = 30.0
 
 

@@ -12,12 +12,13 @@ from dispatch.domain.versions import Version
 from dispatch.services.live import Batch, Hub, Listener
 from dispatch.storage.order_events import EventScope
 
-# Proxies mostly give an answer up that is silent for a minute.
+# Proxies mostly give an answer up that is silent for a minute. A message, for browsers tell their pages nothing of
+# comments, and a page has to find out by itself that a connection is dead which nobody has ended.
 HEARTBEAT_S = 15.0
 # Whom nothing concerns is told how far everything is, so as not to go through all of it after a break.
 POSITION_EVERY_S = 60.0
 _RETRY_MS: Final = 2000
-_HEARTBEAT: Final = b": still here\n\n"
+_HEARTBEAT: Final = b"event: beat\ndata: {}\n\n"
 
 _json = msgspec.json.Encoder().encode
 

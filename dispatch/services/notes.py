@@ -12,7 +12,7 @@ from dispatch.domain.orders import Status
 from dispatch.services.orders.ordering import Ordering
 from dispatch.services.orders.wishes import wish_of
 from dispatch.services.routes import Route, Trip, route, straight
-from dispatch.storage.items import item_names
+from dispatch.storage.items import items_of_skus
 from dispatch.storage.orders import StoredOrder
 from dispatch.storage.stores import StoreOfOrder, store_of_order
 from geo.coordinates import LatLon
@@ -25,7 +25,7 @@ type Members = dict[str, Any]
 class DeliveryNote:
     """An order with a store. ``store``, ``eta``, ``lines`` and ``customer`` are as the order keeps them.
 
-    ``at_store``: what is told of the store as it is now. ``names``: of those skus that its partner has a name for.
+    ``at_store``: what is told of the store as it is now. ``names``: of skus that have one, rather its partner's own.
     ``to_store``, ``to_door``: by map, the address that shows the way there.
     """
 
@@ -67,6 +67,7 @@ async def delivery_note(ordering: Ordering, client: str, order_id: str) -> Deliv
     except NoRoute:
         # Roads change; the goods have to be brought all the same.
         way = straight(replica, trip)
+    named = await items_of_skus(ordering.database, [line["sku"] for line in lines], partner=at_store.partner)
     customer = None if order.customer is None else msgspec.json.decode(order.customer)
     return DeliveryNote(
         order=order,
@@ -76,7 +77,7 @@ async def delivery_note(ordering: Ordering, client: str, order_id: str) -> Deliv
         destination=wish.destination,
         eta=eta,
         lines=lines,
-        names=await item_names(ordering.database, at_store.partner, [line["sku"] for line in lines]),
+        names={sku: name for sku, name in named if name is not None},
         customer=customer,
         route=way,
         to_store=map_links(place, store["name"] or at.store_id, mode),

@@ -79,13 +79,6 @@ async def known_skus(database: Database) -> frozenset[str]:
         return frozenset(await connection.fetchval(sql("known_skus"), timeout=_LONG_TIMEOUT_S) or ())
 
 
-async def item_names(database: Database, partner: str, skus: Sequence[str]) -> dict[str, str]:
-    """What a partner calls single pieces of these skus; those it has no name for are left out."""
-    async with database.connection() as connection:
-        rows = await connection.fetch(sql("item_names"), partner, list(skus))
-    return {row["sku"]: row["name"] for row in rows}
-
-
 async def find_items(database: Database, asked: str, *, limit: int) -> list[tuple[str, str | None]]:
     """Sku and name of goods whose name holds all the words, in any case, or whose sku begins with what is asked.
 
@@ -103,10 +96,15 @@ async def find_items(database: Database, asked: str, *, limit: int) -> list[tupl
     return [(row["sku"], row["name"]) for row in rows]
 
 
-async def items_of_skus(database: Database, skus: Sequence[str]) -> list[tuple[str, str | None]]:
-    """Sku and name of each of these skus, in their order; None: it has no name. Without those nobody knows."""
+async def items_of_skus(
+    database: Database, skus: Sequence[str], *, partner: str | None = None
+) -> list[tuple[str, str | None]]:
+    """Sku and name of each of these skus, in their order; None: it has no name. Without those nobody knows.
+
+    As ``partner`` calls it, if it has a name for it, else as another does.
+    """
     async with database.connection() as connection:
-        rows = await connection.fetch(sql("items_of_skus"), list(skus))
+        rows = await connection.fetch(sql("items_of_skus"), list(skus), partner)
     return [(row["sku"], row["name"]) for row in rows]
 
 

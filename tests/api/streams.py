@@ -25,27 +25,29 @@ class Message(NamedTuple):
 
 
 class Stream:
-    """An answer that is being read. ``comments``: lines that browsers pass over."""
+    """An answer that is being read. ``beats``: messages that say no more than that it lives."""
 
     def __init__(self, answer: httpx.Response) -> None:
         self.answer = answer
-        self.comments: list[str] = []
+        self.beats = 0
         self.retry_ms = 0
         self._lines = answer.aiter_lines()
         self._line: asyncio.Task[str | None] | None = None
 
     async def next(self, *, within_s: float = PATIENCE_S) -> Message | None:
-        """The next message that has data; None at the end. By the standard's rules for lines and fields."""
+        """The next message but for beats; None at the end. By the standard's rules for lines and fields."""
         fields = {"event": "message", "id": "", "data": ""}
         deadline = asyncio.get_running_loop().time() + within_s
         while (line := await self._next_line(deadline)) is not None:
-            if not line and fields["data"]:
+            if not line and fields["event"] == "beat":
+                assert fields == {"event": "beat", "id": "", "data": "{}"}
+                fields = {"event": "message", "id": "", "data": ""}
+                self.beats += 1
+            elif not line and fields["data"]:
                 return Message(fields["event"], fields["id"], json.loads(fields["data"]))
             name, _, value = line.partition(":")
             value = value.removeprefix(" ")
-            if line and not name:
-                self.comments.append(value)
-            elif name == "retry":
+            if name == "retry":
                 self.retry_ms = int(value)
             elif name == "data":
                 fields["data"] = f"{fields['data']}\n{value}" if fields["data"] else value

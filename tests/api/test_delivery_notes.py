@@ -115,17 +115,20 @@ async def test_what_nobody_has_told_is_null(app_client: Api) -> None:
 async def test_an_item_is_called_as_its_own_partner_calls_one_piece(app_client: Api) -> None:
     app_client.clock.now = clock_of_now().now
     items = "partner_code,sku,name,units_per_case\n"
-    await with_items(app_client, items + "1,tea,Tea of others,1\n2,egg,Egg of others,1\n", partner="other")
+    await with_items(
+        app_client, items + "1,tea,Tea of others,1\n2,egg,Egg of others,1\n3,gum,Gum of others,1\n", partner="other"
+    )
     await with_items(
         app_client,
-        items + "1,tea,24 teas,24\n3,tea,Tea 3,1\n2,tea,,1\n4,tea,Tea 4,1\n5,egg,Six eggs,6\n",
+        items + "1,tea,24 teas,24\n3,tea,Tea 3,1\n2,tea,,1\n4,tea,Tea 4,1\n5,egg,Six eggs,6\n6,egg,My egg,1\n",
         partner="mine",
     )
     await app_client.put_store("a", *north(100), partner="mine")
-    await app_client.put_stock("a", tea=5, egg=5)
-    lines = [{"sku": sku, "quantity": 1} for sku in ("egg", "tea")]
+    await app_client.put_stock("a", tea=5, egg=5, gum=5, pie=5)
+    lines = [{"sku": sku, "quantity": 1} for sku in ("egg", "gum", "pie", "tea")]
     await placed(app_client, "o-1", order_of(lines=lines))
-    assert [line["name"] for line in (await note_of(app_client, "o-1"))["lines"]] == [None, "Tea 3"]
+    names = [line["name"] for line in (await note_of(app_client, "o-1"))["lines"]]
+    assert names == ["My egg", "Gum of others", None, "Tea 3"]
 
 
 async def test_the_store_of_a_note_is_the_one_that_has_the_order_now(app_client: Api) -> None:

@@ -40,6 +40,7 @@ DELETE /v1/stores/{store_id}/closures/{closure_id}      no     no
 GET    /v1/life-circle                                  yes    no
 GET    /v1/coverage                                     no     no
 GET    /v1/items                                        yes    no
+GET    /v1/places/turned                                yes    yes
 GET    /v1/route                                        yes    yes
 GET    /v1/map                                          yes    yes
 GET    /v1/map/stores                                   yes    yes

@@ -85,6 +85,11 @@ def answer(page: Page, name: str) -> None:
     page.get_by_role("dialog").get_by_role("button", name=name, exact=True).click()
 
 
+def await_sent(page: Page) -> None:
+    """The page goes on at once; this waits until what was said is through."""
+    expect(page.locator(".trouble .notice")).to_have_count(0, timeout=20_000)
+
+
 def test_a_courier_fetches_it_and_brings_it(
     visit: Visit, service: Service, check_readable: CheckReadable, take_picture: TakePicture
 ) -> None:
@@ -114,6 +119,7 @@ def test_a_courier_fetches_it_and_brings_it(
         expect(where.get_by_text(text, exact=True)).to_be_visible()
     expect(where.get_by_role("link", name=words["call"])).to_have_attribute("href", "tel:03515550100")
     expect(page.locator(".goods")).to_contain_text(TEA)
+    await_sent(page)
     assert counter.now(order_id)["status"] == "picked_up"
     check_readable(page)
     page.emulate_media(color_scheme="dark")
@@ -125,6 +131,7 @@ def test_a_courier_fetches_it_and_brings_it(
     take_picture(visit, "courier-asks")
     answer(page, words["yes_delivered"])
     expect(page.get_by_role("heading", level=2, name=words["delivered"])).to_be_visible()
+    await_sent(page)
     assert counter.now(order_id)["status"] == "delivered"
     for text in ("5F, 7 Willow Lane", "Lin", "0351 555 0100"):
         expect(page.get_by_text(text)).to_have_count(0)
@@ -173,6 +180,7 @@ def test_that_it_could_not_be_delivered_is_asked_twice(
     answer(page, words["yes_failed"])
     answer(page, words["really"])
     expect(page.get_by_role("heading", level=2, name=words["not_delivered"])).to_be_visible()
+    await_sent(page)
     assert counter.now(order_id)["status"] == "failed"
     # Back to where it came from, and nothing of the customer any more.
     expect(page.locator(".where")).to_contain_text("1 Willow Road")
@@ -194,7 +202,7 @@ def test_what_is_said_without_a_network_is_sent_when_it_is_back(visit: Visit, se
     answer(page, words["yes_delivered"])
     assert counter.now(order_id)["status"] == "ready"
     visit.context.set_offline(False)
-    expect(page.locator(".trouble .notice")).to_have_count(0, timeout=20_000)
+    await_sent(page)
     expect(page.get_by_role("heading", level=2, name=words["delivered"])).to_be_visible()
     assert counter.now(order_id)["status"] == "delivered"
     events = [event["event"] for event in service.ask("GET", f"/v1/orders/{order_id}/events")["events"]]

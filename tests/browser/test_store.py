@@ -11,10 +11,10 @@ from tests.browser.conftest import CheckReadable, TakePicture
 from tests.browser.counter import HTML, TEA, Counter, open_counter
 from tests.browser.service import Service
 
-WORDS: Final = {
+WORDS: Final[dict[str, dict[str, str]]] = {
     "en": {
         "live": "Live",
-        "taking": re.compile("taking orders"),
+        "taking": "taking orders",
         "start": "Start, with sound",
         "sound_on": "Sound on",
         "sound_off": "Sound off",
@@ -51,7 +51,7 @@ WORDS: Final = {
     },
     "zh": {
         "live": "实时",
-        "taking": re.compile("接单中"),
+        "taking": "接单中",
         "start": "开始接单（有铃声）",
         "sound_on": "铃声已开",
         "sound_off": "铃声已关",

@@ -26,12 +26,6 @@ DELETE FROM partner_items WHERE partner = $1 AND partner_code = ANY ($2::text[])
 -- Every sku that a shelf has ever held, in one value: a million rows would take ten times as long to be read.
 SELECT array_agg(sku) FROM skus
 
--- name: item_names
--- What a partner calls single pieces of these skus; of several codes for one the first.
-SELECT DISTINCT ON (sku) sku, name FROM partner_items
-WHERE partner = $1 AND sku = ANY ($2::text[]) AND units_per_case = 1 AND name IS NOT NULL
-ORDER BY sku, partner_code
-
 -- name: find_items
 -- Goods one of whose names is like all of the patterns $1, or whose sku begins with $3, $4 or $5, at most $6: those with a
 -- name that is like $2 first, then by sku. Of several names of a sku that of a single piece, then by partner and code; skus
@@ -55,10 +49,10 @@ FROM (
 ORDER BY found.begins DESC, found.sku
 
 -- name: items_of_skus
--- The names of these skus, in their order, as find_items tells them; those that neither an item nor a shelf has known are
--- missing.
+-- The names of these skus, in their order, as find_items tells them, that of the partner $2 before others'; those that
+-- neither an item nor a shelf has known are missing.
 SELECT DISTINCT ON (u.n) u.sku, i.name
 FROM unnest($1::text[]) WITH ORDINALITY AS u (sku, n)
 LEFT JOIN partner_items i ON i.sku = u.sku
 WHERE i.sku IS NOT NULL OR EXISTS (SELECT FROM skus k WHERE k.sku = u.sku)
-ORDER BY u.n, i.name IS NULL, i.units_per_case <> 1, i.partner, i.partner_code
+ORDER BY u.n, i.name IS NULL, i.units_per_case <> 1, i.partner IS DISTINCT FROM $2, i.partner, i.partner_code

@@ -33,6 +33,7 @@ let isOffline = false;
 let refusal = null;
 let stop = null;
 let drawing = null;
+let asks = 0;
 
 document.body.append(topBar(t("title"), state), h("main", { class: "stack" }, trouble, body), steps);
 
@@ -46,7 +47,7 @@ async function begin() {
   } catch (problem) {
     return failed(problem);
   }
-  outbox = new Outbox(caller.order_id, caller.attempt, { onChange: read, onRefused });
+  outbox = new Outbox(caller.order_id, caller.attempt, { onChange: draw, onSent, onRefused });
   draw();
   stop = follow({ order_id: caller.order_id }, { onState, onEvents: read });
   setInterval(() => where?.refresh(), READ_AGAIN_MS);
@@ -58,12 +59,20 @@ function readNote() {
 
 /** Read it anew. What cannot be read just now stays as it is; a link that has ended ends the page. */
 async function read() {
+  const ask = (asks += 1);
   try {
-    note = await readNote();
+    const told = await readNote();
+    // An answer that comes late says what was, not what is.
+    if (ask === asks) note = told;
   } catch (problem) {
     if (FINAL.has(problem.code)) return end(problem.code);
   }
   return draw();
+}
+
+function onSent(order) {
+  if (order !== null) note = { ...note, status: order.status };
+  return read();
 }
 
 function onState(word) {

@@ -5,8 +5,8 @@ import { act } from "../lib/actions.js";
 const BECOMES = { "pick-up": "picked_up", deliver: "delivered", fail: "failed" };
 
 /**
- * The outbox of an order's attempt. `onChange` is called when something is put in, got through, or did not get through;
- * `onRefused(problem)` when the service says no to one: then those after it are dropped too.
+ * The outbox of an order's attempt. `onChange` is called when something is put in or did not get through, `onSent(order)`
+ * when there is an answer; with null, after `onRefused(problem)`, when the service says no: then what follows is dropped too.
  */
 export class Outbox {
   isStuck = false;
@@ -44,8 +44,9 @@ export class Outbox {
     if (this.#isSending) return;
     this.#isSending = true;
     while (!this.isEmpty) {
+      let order = null;
       try {
-        await act(this.#orderId, this.#actions[0], { attempt: this.#attempt }, {
+        order = await act(this.#orderId, this.#actions[0], { attempt: this.#attempt }, {
           onProblem: () => {
             this.isStuck = true;
             this.#heard.onChange();
@@ -57,7 +58,7 @@ export class Outbox {
         this.#heard.onRefused(problem);
       }
       this.isStuck = false;
-      await this.#heard.onChange();
+      await this.#heard.onSent(order);
     }
     this.#isSending = false;
   }

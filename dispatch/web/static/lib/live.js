@@ -6,6 +6,8 @@ const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
 // A position may be of a database that was replaced by a backup: after so many refusals it is begun anew.
 const MOST_REFUSALS = 4;
+// The service says something every 15 s. A phone that has changed its network may not be told that nothing comes any more.
+const LONGEST_SILENCE_MS = 45_000;
 
 /**
  * Follow the events of `{store_id}`, of `{order_id}`, or of all orders ({}).
@@ -23,6 +25,7 @@ export function follow(which, { onReady, onEvents, onState }) {
   let hasEnded = false;
   let isReady = false;
   let refusals = 0;
+  let watchdog = null;
 
   async function connect() {
     timer = null;
@@ -35,7 +38,10 @@ export function follow(which, { onReady, onEvents, onState }) {
     }
     if (hasEnded) return;
     source = new EventSource(address("/v1/events/stream", { ticket, after }));
+    source.addEventListener("beat", heard);
+    heard();
     source.addEventListener("ready", (message) => {
+      heard();
       after = message.lastEventId;
       pauseMs = FIRST_PAUSE_MS;
       refusals = 0;
@@ -44,15 +50,16 @@ export function follow(which, { onReady, onEvents, onState }) {
       isReady = true;
     });
     source.addEventListener("orders", (message) => {
+      heard();
       after = message.lastEventId;
       onEvents(JSON.parse(message.data).events);
     });
     source.addEventListener("position", (message) => {
+      heard();
       after = message.lastEventId;
     });
     // The ticket is used up, so that the browser's own reconnecting would be refused.
     source.addEventListener("error", () => {
-      source.close();
       refusals += 1;
       if (refusals > MOST_REFUSALS) {
         after = null;
@@ -62,8 +69,16 @@ export function follow(which, { onReady, onEvents, onState }) {
     });
   }
 
+  function heard() {
+    clearTimeout(watchdog);
+    watchdog = setTimeout(again, LONGEST_SILENCE_MS);
+  }
+
   function again() {
     if (hasEnded) return;
+    source?.close();
+    clearTimeout(watchdog);
+    clearTimeout(timer);
     onState("reconnecting");
     timer = setTimeout(connect, pauseMs * (0.5 + Math.random()));
     pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
@@ -82,6 +97,7 @@ export function follow(which, { onReady, onEvents, onState }) {
   return () => {
     hasEnded = true;
     clearTimeout(timer);
+    clearTimeout(watchdog);
     source?.close();
     document.removeEventListener("visibilitychange", wake);
     window.removeEventListener("online", wake);

@@ -19,8 +19,9 @@ export function onColours(callback) {
 }
 
 /**
- * A map in an element: `{map, config, datum}`. `config` is what GET /v1/map tells; places go onto the map, and come from
- * it, in `datum`, so that every request of the page says it. Throws what `get` throws.
+ * A map in an element: `{map, config, datum, drawn}`. `config` is what GET /v1/map tells; places go onto the map, and
+ * come from it, in `datum`, so that every request of the page says it. `drawn` is kept once the ground is there. Throws
+ * what `get` throws.
  */
 export async function openMap(element, { label, config = null } = {}) {
   const told = config ?? (await get("/v1/map"));
@@ -40,8 +41,9 @@ export async function openMap(element, { label, config = null } = {}) {
   L.control.zoom({ position: "bottomright", zoomInTitle: t("zoom_in"), zoomOutTitle: t("zoom_out") }).addTo(map);
   const centre = settings.centre ?? NOWHERE;
   map.setView([centre.lat, centre.lon], settings.centre ? 14 : NOWHERE.zoom, { animate: false });
-  addBackground(map, settings);
-  return { map, config: settings, datum };
+  const ground = addBackground(map, settings);
+  const drawn = ground === null ? Promise.resolve() : new Promise((resolve) => ground.once("load", resolve));
+  return { map, config: settings, datum, drawn };
 }
 
 /** A label for a marker or an area: an element, since Leaflet reads texts as HTML. */
@@ -100,17 +102,18 @@ export function loadH3() {
 }
 let loading = null;
 
+/** The ground of a map, as a layer; null where there is none to be drawn. */
 function addBackground(map, settings) {
   if (settings.tiles !== null) {
     const { url, attribution, max_zoom: maxZoom } = settings.tiles;
-    L.tileLayer(url, { maxZoom, referrerPolicy: "origin" }).addTo(map);
     credit(map, attribution);
-  } else if (settings.roads !== null) {
-    const roads = new RoadsLayer(settings.roads, colour);
-    roads.addTo(map);
-    onColours(() => roads.redraw());
-    credit(map, settings.roads.attribution);
+    return L.tileLayer(url, { maxZoom, referrerPolicy: "origin" }).addTo(map);
   }
+  if (settings.roads === null) return null;
+  const roads = new RoadsLayer(settings.roads, colour);
+  onColours(() => roads.redraw());
+  credit(map, settings.roads.attribution);
+  return roads.addTo(map);
 }
 
 function credit(map, text) {

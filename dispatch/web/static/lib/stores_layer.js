@@ -24,6 +24,8 @@ export function showStores(map, { datum, onStore, onTold, onProblem }) {
 
   async function refresh() {
     asking?.abort();
+    // A map that is hidden shows no box; when it is shown, it tells that it has moved.
+    if (map.getSize().x === 0 || map.getSize().y === 0) return;
     asking = new AbortController();
     const { signal } = asking;
     const zoom = Math.round(map.getZoom());

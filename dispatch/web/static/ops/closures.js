@@ -61,7 +61,8 @@ export function closuresPart(store) {
       if (!(await confirmed({ title: t("take_back_title"), text: t("take_back_text", span), yes: t("take_back") }))) return;
       await write(() => send("DELETE", `${path}/closures/${step(closure.closure_id)}`), t("taken_back"));
     };
-    return h("li", { class: "row" }, h("span", { class: "number" }, t("closed_from_to", span)), closure.reason && h("span", { class: "soft" }, closure.reason),
+    return h("li", { class: "row" }, h("span", { class: "number" }, t("closed_from_to", span)),
+      closure.reason && h("span", { class: "soft" }, closure.reason),
       h("button", { class: "end", type: "button", "aria-label": t("take_back_of", span), onclick: takeBack }, t("take_back")));
   }
 
@@ -73,5 +74,6 @@ export function closuresPart(store) {
     h("form", { class: "stack", novalidate: true, onsubmit: (event) => {
       event.preventDefault();
       add();
-    } }, h("div", { class: "fields" }, from.element, to.element, reason.element), h("div", { class: "row" }, h("button", { type: "submit" }, t("add_closure")))));
+    } }, h("div", { class: "fields" }, from.element, to.element, reason.element),
+    h("div", { class: "row" }, h("button", { type: "submit" }, t("add_closure")))));
 }

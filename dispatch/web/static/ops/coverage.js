@@ -84,6 +84,7 @@ export function coveragePanel({ map, datum }) {
   }
 
   function takeOff() {
+    map.closePopup();
     layer?.remove();
     layer = null;
     show(clear, false);

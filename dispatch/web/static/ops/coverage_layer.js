@@ -8,6 +8,7 @@ import { t } from "./map_words.js";
 const L = globalThis.L;
 const PANE = "coverage";
 const MOST_BANDS = 4;
+const AT_ONCE = 400;
 
 /** The steps of time of cells, as whole minutes up to which each goes: at most four, even, from the soonest to the last. */
 export function bandsOf(cells) {
@@ -32,7 +33,12 @@ export async function drawCells(map, cells, bands) {
     const rings = h3 === null ? ringsOf(cell.geometry) : [h3.cellToBoundary(cell.cell)];
     return [L.polygon(rings, { renderer, pane: PANE, interactive: false, ...lookOf(cell, bands) }), cell];
   });
-  const group = L.layerGroup(shapes.map(([shape]) => shape)).addTo(map);
+  const group = L.layerGroup().addTo(map);
+  for (let i = 0; i < shapes.length; i += AT_ONCE) {
+    for (const [shape] of shapes.slice(i, i + AT_ONCE)) group.addLayer(shape);
+    // Between two frames, so that the map can be moved meanwhile.
+    await new Promise(requestAnimationFrame);
+  }
   onColours(() => shapes.forEach(([shape, cell]) => shape.setStyle(lookOf(cell, bands))));
   const byId = new Map(cells.map((cell) => [cell.cell, cell]));
   const resolution = h3 === null ? 0 : h3.getResolution(cells[0]?.cell ?? "8001fffffffffff");

@@ -84,7 +84,7 @@ async function quietly(asked) {
 
 function card({ name, look, text, todo, more }) {
   return h("section", { class: `card stack is-${look}` },
-    h("div", { class: "row" }, heading(3, t(`part_${name}`)), h("span", { class: "end" }, h("span", { class: `light light-${look}`, "aria-hidden": "true" }))),
+    h("div", { class: "row" }, heading(3, t(`part_${name}`)), h("span", { class: `end light light-${look}`, "aria-hidden": "true" })),
     h("p", {}, text), todo && h("p", { class: "notice small" }, todo), more);
 }
 
@@ -121,7 +121,8 @@ function lateness(uploads) {
       h("a", { href: linkTo("imports", last.import_id) }, t("open_import")))),
     h("a", { href: "/uploads" }, t("see_uploads")),
   ];
-  return { name: "uploads", look: late.length > 0 || failed.length > 0 ? "warn" : "good", text, todo: late.length > 0 && t("uploads_do"), more };
+  const look = late.length > 0 || failed.length > 0 ? "warn" : "good";
+  return { name: "uploads", look, text, todo: late.length > 0 && t("uploads_do"), more };
 }
 
 function partner(one) {

@@ -18,9 +18,11 @@ export const words = {
     part_imports: "Last imports",
     ok: "ok",
     database_ok: "It answers.",
-    database_do: "Reads go on from memory; writes get 503. Of the data directory: dispatch serve starts it again by itself, look into postgres.log. Of your own: look whether the server of DISPATCH_DATABASE_URL is up.",
+    database_do: "Reads go on from memory; writes get 503. That of the data directory is started again by dispatch serve itself: "
+      + "look into postgres.log. Of your own: look whether the server of DISPATCH_DATABASE_URL is up.",
     replica_ok: "{stores} stores, {lag} behind the database.",
-    replica_do: "At the start it is being loaded: wait. If it stays so, the database does not answer, or is too slow: dispatch check names the mend.",
+    replica_do: "At the start it is being loaded: wait. If it stays so, the database does not answer, or is too slow: "
+      + "dispatch check names the mend.",
     replica_late: "More than {n} s behind: the machine or the database is too busy.",
     roads_none: "None configured: travel times are estimates. DISPATCH_ROADS names an OpenStreetMap extract.",
     roads_ok: "Travel times by {engine}.",

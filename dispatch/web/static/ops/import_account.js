@@ -5,6 +5,7 @@ import { announcer, fill, h } from "../lib/dom.js";
 import { number } from "../lib/format.js";
 import { problemNotice } from "../lib/parts.js";
 import { knows } from "../lib/words.js";
+import { codeWord } from "./import_code_words.js";
 import { changesOf } from "./import_changes.js";
 import { notesOf } from "./import_notes.js";
 import { watched } from "./import_watch.js";
@@ -79,7 +80,8 @@ export function importAccount({ onMend }) {
   function actionsOf(record, notice) {
     const can = [];
     if (record.dry_run && record.status === "done") {
-      can.push(h("button", { class: "primary large", type: "button", onclick: (event) => apply(record, notice, event.target) }, t("apply")));
+      const onclick = (event) => apply(record, notice, event.target);
+      can.push(h("button", { class: "primary large", type: "button", onclick }, t("apply")));
     }
     if (canUndo(record)) can.push(h("button", { class: "danger", type: "button", onclick: () => undo(record, notice) }, t("undo")));
     if (record.applies !== null) can.push(h("a", { class: "small", href: linkTo("imports", record.applies) }, t("see_check")));
@@ -161,8 +163,7 @@ function stateOf(record) {
     return { look: "quiet", head: t("undone_head"), hint: t("undone_counts", { restored: number(restored), kept: number(kept) }) };
   }
   if (record.status === "failed") {
-    const known = knows(words, `code_${report.code}`) ? t(`code_${report.code}`) : "";
-    if (isRefused(record)) return { look: "bad", head: t("failed_head"), hint: known };
+    if (isRefused(record)) return { look: "bad", head: t("failed_head"), hint: codeWord(report.code) };
     return { look: "bad", head: t("failed_half"), hint: t("failed_half_hint") };
   }
   if (!record.dry_run) return { look: "good", head: t("applied"), hint: canUndo(record) ? t("applied_hint") : null };

@@ -69,7 +69,8 @@ function draw(map, features) {
     const name = COLOURS[properties.change] ?? "soft";
     const at = [geometry.coordinates[1], geometry.coordinates[0]];
     if (properties.from) {
-      const line = L.polyline([[properties.from[1], properties.from[0]], at], { renderer, weight: 2, color: colour(name), dashArray: "4 4" });
+      const way = [[properties.from[1], properties.from[0]], at];
+      const line = L.polyline(way, { renderer, weight: 2, color: colour(name), dashArray: "4 4" });
       redrawn.push([line, name]);
       group.addLayer(line);
     }
@@ -109,11 +110,11 @@ function list(features, map) {
     most += 200;
     show();
   };
+  const lookAt = ({ coordinates: [lon, lat] }) => map.setView([lat, lon], 16);
   const row = ({ geometry, properties }) => [
     h("span", { class: "row nowrap" }, changeMark(properties.change), t(`change_${properties.change}`)),
     h("span", { class: "names" },
-      h("button", { type: "button", class: "plain link", onclick: () => map.setView([geometry.coordinates[1], geometry.coordinates[0]], 16) },
-        properties.name ?? common("unnamed")),
+      h("button", { type: "button", class: "plain link", onclick: () => lookAt(geometry) }, properties.name ?? common("unnamed")),
       properties.change === "removed" ? h("code", { class: "soft" }, properties.store_id)
         : h("a", { class: "mono", href: linkTo("map", properties.store_id) }, properties.store_id)),
     details(properties),

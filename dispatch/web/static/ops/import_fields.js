@@ -3,7 +3,7 @@
 import { get } from "../lib/api.js";
 import { fill, h, show } from "../lib/dom.js";
 import { t } from "./import_words.js";
-import { choices, field } from "./pieces.js";
+import { choices, codeInput, field } from "./pieces.js";
 
 const MODES = { stores: ["merge", "replace"], items: ["merge", "replace"], stock: ["partial", "snapshot"] };
 const CURRENCIES = ["CNY", "TWD", "HKD", "JPY", "KRW", "SGD", "THB", "VND", "USD", "EUR", "GBP"];
@@ -14,7 +14,7 @@ const SELDOM = ["timezone", "country", "encoding", "sheet", "id_from", "map", "f
 /** The fields: `{element, setKind, read, tell, clear, lead}`. */
 export function fieldsOf() {
   const partners = h("datalist", { id: "partners" });
-  const partner = h("input", { value: "default", maxlength: "64", list: "partners", autocomplete: "off", spellcheck: "false" });
+  const partner = codeInput({ value: "default", list: "partners" });
   partner.addEventListener("focus", () => suggest(partners), { once: true });
   const mode = h("select", {});
   const datum = h("select", {}, choices(["", "wgs84", "gcj02", "bd09"].map((one) => [one, t(`datum_${one || "none"}`)])));
@@ -23,9 +23,8 @@ export function fieldsOf() {
   const asOf = h("select", { onchange: () => show(momentField.element, asOf.value === "time") },
     choices([["", t("as_of_column")], ["now", t("as_of_now")], ["time", t("as_of_time")]]));
   show(momentField.element, false);
-  const currency = h("input", { maxlength: "3", list: "currencies", autocomplete: "off", autocapitalize: "characters", spellcheck: "false" });
+  const currency = codeInput({ maxlength: "3", list: "currencies", autocapitalize: "characters" });
   const force = h("input", { type: "checkbox" });
-  const text = (more = {}) => h("input", { autocomplete: "off", spellcheck: "false", ...more });
 
   const fields = {
     partner: field(t("partner"), partner, t("partner_hint")),
@@ -33,11 +32,11 @@ export function fieldsOf() {
     datum: field(t("datum"), datum, t("datum_hint")),
     as_of: field(t("as_of"), asOf, t("as_of_hint")),
     currency: field(t("currency"), currency, t("currency_hint")),
-    timezone: field(t("timezone"), text(), t("timezone_hint")),
-    country: field(t("country"), text(), t("country_hint")),
-    encoding: field(t("encoding"), text(), t("encoding_hint")),
-    sheet: field(t("sheet"), text(), t("sheet_hint")),
-    id_from: field(t("id_from"), text(), t("id_from_hint")),
+    timezone: field(t("timezone"), codeInput({ maxlength: "500" }), t("timezone_hint")),
+    country: field(t("country"), codeInput({ maxlength: "500" }), t("country_hint")),
+    encoding: field(t("encoding"), codeInput({ maxlength: "500" }), t("encoding_hint")),
+    sheet: field(t("sheet"), codeInput({ maxlength: "500" }), t("sheet_hint")),
+    id_from: field(t("id_from"), codeInput({ maxlength: "500" }), t("id_from_hint")),
     map: field(t("column_map"), h("textarea", { rows: "2", spellcheck: "false" }), t("column_map_hint")),
     force: field(t("force"), force, t("force_hint")),
   };

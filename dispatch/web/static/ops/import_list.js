@@ -40,8 +40,9 @@ export function importList() {
       if (signal.aborted) return;
       if (cursor === null) fill(list, told.imports.map(entry));
       else list.append(...told.imports.map(entry));
-      if (told.next_cursor !== null) fill(below, h("button", { type: "button", onclick: () => page(told.next_cursor, signal) }, common("more")));
-      else fill(below, list.children.length === 0 && h("p", { class: "soft" }, t(query.kind || query.status ? "nothing_matches" : "nothing_yet")));
+      const nothing = t(query.kind || query.status ? "nothing_matches" : "nothing_yet");
+      fill(below, list.children.length === 0 && h("p", { class: "soft" }, nothing), told.next_cursor !== null
+        && h("button", { type: "button", onclick: () => page(told.next_cursor, signal) }, common("more")));
     } catch (problem) {
       if (problem.name !== "AbortError") fill(below, problemNotice(problem, refresh));
     }

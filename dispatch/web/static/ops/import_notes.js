@@ -3,8 +3,8 @@
 import { step } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { number } from "../lib/format.js";
-import { knows } from "../lib/words.js";
-import { t, words } from "./import_words.js";
+import { codeWord } from "./import_code_words.js";
+import { t } from "./import_words.js";
 import { heading, table } from "./pieces.js";
 
 // The field that mends what a code says.
@@ -47,7 +47,7 @@ function byCode(codes = {}, onMend = null) {
   if (entries.length === 0) return null;
   return h("ul", { class: "list codes" }, entries.map(([code, count]) => h("li", {},
     h("span", { class: "code-count" }, number(count)),
-    h("span", { class: "code-text" }, knows(words, `code_${code}`) ? [t(`code_${code}`), " "] : null, h("code", { class: "soft" }, code)),
+    h("span", { class: "code-text" }, codeWord(code), " ", h("code", { class: "soft" }, code)),
     MENDED_BY[code] && onMend && mend(MENDED_BY[code], onMend))));
 }
 

@@ -2,7 +2,7 @@
 
 import { get } from "../lib/api.js";
 import { fill, h } from "../lib/dom.js";
-import { field } from "./pieces.js";
+import { codeInput, field } from "./pieces.js";
 
 const PAUSE_MS = 200;
 const AT_ONCE = 100;
@@ -13,7 +13,7 @@ let count = 0;
 export function itemField(label, hint) {
   count += 1;
   const list = h("datalist", { id: `items-${count}` });
-  const control = h("input", { type: "text", list: list.id, maxlength: "64", autocomplete: "off", spellcheck: "false" });
+  const control = codeInput({ list: list.id });
   const one = field(label, control, hint);
   one.element.append(list);
   let timer = null;

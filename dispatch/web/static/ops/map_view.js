@@ -8,7 +8,7 @@ import { problemNotice } from "../lib/parts.js";
 import { showStores } from "../lib/stores_layer.js";
 import { coveragePanel } from "./coverage.js";
 import { t } from "./map_words.js";
-import { field, heading } from "./pieces.js";
+import { codeInput, field, heading } from "./pieces.js";
 import { linkTo } from "./places.js";
 import { storeCard } from "./store_card.js";
 import { t as common } from "./words.js";
@@ -21,7 +21,7 @@ export function mapView() {
   const chosen = h("div", { class: "stack" });
   const found = h("div", { class: "stack" });
   const coverage = h("div", {});
-  const id = field(t("find_store"), h("input", { type: "search", maxlength: "64", autocomplete: "off", spellcheck: "false", required: true }));
+  const id = field(t("find_store"), codeInput({ type: "search", required: true }));
   const search = h("form", { class: "card row bottom nowrap", role: "search", onsubmit: (event) => {
     event.preventDefault();
     const wanted = id.control.value.trim();
@@ -65,9 +65,10 @@ export function mapView() {
     fill(found, h("section", { class: "card stack" }, heading(2, text),
       stores === null ? h("p", { class: "soft" }, t("zoom_to_list"))
         : h("ul", { class: "list" }, few.map((store) => h("li", {},
-          h("a", { class: "listed", href: linkTo("map", store.store_id) }, h("span", { class: "ellipsis" }, store.name ?? common("unnamed")),
-            h("code", { class: "soft end" }, store.store_id))))),
-      stores !== null && stores.length > few.length && h("p", { class: "soft small" }, t("list_more", { n: number(stores.length - few.length) }))));
+          h("a", { class: "listed", href: linkTo("map", store.store_id) },
+            h("span", { class: "ellipsis" }, store.name ?? common("unnamed")), h("code", { class: "soft end" }, store.store_id))))),
+      few.length > 0 && few.length < stores.length
+        && h("p", { class: "soft small" }, t("list_more", { n: number(stores.length - few.length) }))));
   }
 
   async function choose(storeId) {
@@ -86,8 +87,9 @@ export function mapView() {
       opened.map.setView([store.lat, store.lon], Math.max(15, opened.map.getZoom()), { animate: false });
       announce(store.name ?? storeId);
     } catch (problem) {
-      fill(chosen, problem.code === "store_not_found"
-        ? h("p", { class: "notice", role: "alert" }, common("no_such_store", { id: storeId })) : problemNotice(problem, () => choose(storeId)));
+      const isUnknown = problem.code === "store_not_found";
+      fill(chosen, isUnknown ? h("p", { class: "notice", role: "alert" }, common("no_such_store", { id: storeId }))
+        : problemNotice(problem, () => choose(storeId)));
     }
   }
 
@@ -104,8 +106,8 @@ export function mapView() {
       }
       opening ??= open();
       await opening.catch(() => null);
-      // While it was hidden the map had no size.
-      opened?.map.invalidateSize();
+      // While it was hidden the map had no size; and it may be hidden again by now.
+      if (!element.hidden) opened?.map.invalidateSize();
     },
   };
 }

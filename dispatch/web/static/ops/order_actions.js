@@ -6,7 +6,7 @@ import { problemNotice, reasonWord, statusWord } from "../lib/parts.js";
 import { knows } from "../lib/words.js";
 import { storeDayAndClock } from "./order_times.js";
 import { t, words } from "./order_words.js";
-import { confirmed, field } from "./pieces.js";
+import { codeInput, confirmed, field } from "./pieces.js";
 import { t as common } from "./words.js";
 
 const MAY_MOVE = ["held", "confirmed", "accepted", "ready"];
@@ -31,7 +31,8 @@ export function actionsOf(order, { onDone, notice }) {
   async function reassign() {
     const wish = await wishedStore(order);
     if (wish === null) return;
-    await act("reassign", { attempt: order.attempt, ...wish }, (after) => t("moved_to", { store: after.store?.name ?? after.store?.store_id ?? "" }));
+    const told = ({ store }) => t("moved_to", { store: store?.name ?? store?.store_id ?? "" });
+    await act("reassign", { attempt: order.attempt, ...wish }, told);
   }
 
   async function cancel() {
@@ -73,7 +74,7 @@ function explained(problem) {
 
 /** Where somebody wants an order to go: `{}` the next best, `{store_id}` that one, null nowhere. */
 function wishedStore(order) {
-  const store = field(common("store_id"), h("input", { maxlength: "64", autocomplete: "off", spellcheck: "false" }));
+  const store = field(common("store_id"), codeInput());
   const best = h("input", { type: "radio", name: "to", checked: true });
   const named = h("input", { type: "radio", name: "to" });
   store.control.addEventListener("input", () => {
@@ -89,7 +90,9 @@ function wishedStore(order) {
   };
   return confirmed({
     title: t("reassign_title", { id: order.order_id }), text: t("reassign_text"), yes: t("reassign_yes"), isWhole,
-    children: [h("label", { class: "row choice" }, best, t("next_best")), h("label", { class: "row choice" }, named, t("this_store")), store.element],
+    children: [
+      h("label", { class: "row choice" }, best, t("next_best")), h("label", { class: "row choice" }, named, t("this_store")), store.element,
+    ],
   }).then((isMeant) => (isMeant ? read() : null));
 }
 

@@ -65,7 +65,8 @@ export function orderDetails({ back }) {
   function draw(order, events) {
     const due = dueOf(order);
     const { status, attempt, store, eta, lines } = order;
-    put("state", [status, due], () => h("p", { class: "row" }, statusTag(status), due && h("span", { class: due.isLate ? "tag bad" : "strong" }, due.text)));
+    put("state", [status, due], () => h("p", { class: "row" }, statusTag(status),
+      due && h("span", { class: due.isLate ? "tag bad" : "strong" }, due.text)));
     put("actions", [status, attempt, store?.store_id], () => actionsOf(order, { onDone: refresh, notice }));
     put("facts", order, () => facts(order));
     put("promise", eta, () => promise(order));
@@ -120,7 +121,8 @@ function goods(order) {
   return h("section", { class: "stack" }, heading(3, t("goods")),
     table(t("goods"), [t("item"), [t("quantity"), "number"], [t("price"), "number"]], order.lines.map((line) => {
       const name = line.name ?? nameOf(line.sku);
-      return [h("span", { class: "names" }, name, h("code", { class: "soft" }, line.sku)), number(line.quantity), money(line.price, line.currency) || "–"];
+      const item = h("span", { class: "names" }, name, h("code", { class: "soft" }, line.sku));
+      return [item, number(line.quantity), money(line.price, line.currency) || "–"];
     })));
 }
 

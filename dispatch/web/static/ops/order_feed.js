@@ -103,7 +103,8 @@ export function orderFeed({ onPage, onChanged, onArrived, onTouched, onState, on
   function take(orders) {
     const changed = [];
     const arrived = [];
-    const oldest = cursor === null ? "" : [...known.values()].reduce((least, one) => (one.created_at < least ? one.created_at : least), "~");
+    // With nothing left to load, the list is whole.
+    const oldest = cursor === null ? "" : [...known.values()].map((order) => order.created_at).sort()[0] ?? "";
     for (const order of orders) {
       const before = known.get(order.order_id);
       if (before === undefined) {

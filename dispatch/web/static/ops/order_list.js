@@ -11,7 +11,9 @@ import { t as common } from "./words.js";
 
 const MARKED_MS = 12_000;
 const TICK_MS = 15_000;
-const LOOKS = { confirmed: "warn", unfulfillable: "bad", failed: "bad", cancelled: "quiet", expired: "quiet", returned: "quiet", delivered: "quiet" };
+const LOOKS = {
+  confirmed: "warn", unfulfillable: "bad", failed: "bad", cancelled: "quiet", expired: "quiet", returned: "quiet", delivered: "quiet",
+};
 const announce = announcer();
 
 /** A tag that tells the status of an order. */

@@ -8,11 +8,13 @@ import { orderDetails } from "./order_details.js";
 import { orderFeed } from "./order_feed.js";
 import { orderList } from "./order_list.js";
 import { t } from "./order_words.js";
-import { choices, field, heading } from "./pieces.js";
+import { choices, codeInput, field, heading } from "./pieces.js";
 import { linkTo } from "./places.js";
 import { t as common } from "./words.js";
 
-const STATUSES = ["held", "confirmed", "accepted", "ready", "picked_up", "delivered", "failed", "returned", "cancelled", "expired", "unfulfillable"];
+const STATUSES = [
+  "held", "confirmed", "accepted", "ready", "picked_up", "delivered", "failed", "returned", "cancelled", "expired", "unfulfillable",
+];
 const HOURS = ["1", "24", "168"];
 const FAR_PX = 60;
 
@@ -21,8 +23,9 @@ export function ordersView() {
   let shown = null;
   let opened = null;
   const state = h("span", { class: "tag quiet end", role: "status" });
-  const since = field(t("since"), h("select", { onchange: filterChanged }, choices([["", t("since_any")], ...HOURS.map((one) => [one, t(`since_${one}`)])])));
-  const store = field(t("of_store"), h("input", { type: "search", maxlength: "64", autocomplete: "off", spellcheck: "false", onchange: filterChanged }));
+  const since = field(t("since"), h("select", { onchange: filterChanged },
+    choices([["", t("since_any")], ...HOURS.map((one) => [one, t(`since_${one}`)])])));
+  const store = field(t("of_store"), codeInput({ type: "search", onchange: filterChanged }));
   const chips = h("div", { class: "chips", role: "group", "aria-label": t("status") });
   const below = h("div", { class: "stack" });
   const counted = h("p", { class: "small soft" });
@@ -89,8 +92,10 @@ export function ordersView() {
     }, text, count !== null && h("span", { class: "chip-count" }, number(count)));
     const focused = chips.contains(document.activeElement) ? [...chips.children].indexOf(document.activeElement) : -1;
     // With a status chosen nothing is known of the others.
-    const countOf = (status) => (place.status === "" || place.status === status ? loaded.filter((order) => order.status === status).length : null);
-    fill(chips, chip("", t("all"), place.status === "" ? total : null), STATUSES.map((status) => chip(status, statusWord(status), countOf(status))));
+    const isKnown = (status) => place.status === "" || place.status === status;
+    const countOf = (status) => (isKnown(status) ? loaded.filter((order) => order.status === status).length : null);
+    fill(chips, chip("", t("all"), place.status === "" ? total : null),
+      STATUSES.map((status) => chip(status, statusWord(status), countOf(status))));
     if (focused >= 0) chips.children[focused].focus();
     counted.textContent = total === 0 ? "" : t(feed.hasMore() ? "counted_loaded" : "counted_all", { n: number(total) });
   }

@@ -65,6 +65,11 @@ export function field(label, control, hint = null) {
   };
 }
 
+/** A control for text that is an id or a code: nothing is completed or corrected in it. */
+export function codeInput(properties = {}) {
+  return h("input", { maxlength: "64", autocomplete: "off", spellcheck: "false", ...properties });
+}
+
 /** Choices of a select: pairs of value and text. */
 export function choices(pairs, chosen = "") {
   return pairs.map(([value, text]) => h("option", { value, selected: value === chosen }, text));

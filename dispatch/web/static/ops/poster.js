@@ -4,13 +4,13 @@ import { get, step } from "../lib/api.js";
 import { fill, h } from "../lib/dom.js";
 import { problemNotice } from "../lib/parts.js";
 import { t } from "./map_words.js";
-import { field } from "./pieces.js";
+import { codeInput, field } from "./pieces.js";
 
 const PAUSE_MS = 300;
 
 /** What a poster needs, behind a line that opens it. */
 export function posterOf(store) {
-  const campaign = field(t("campaign"), h("input", { maxlength: "64", autocomplete: "off", spellcheck: "false" }), t("campaign_hint"));
+  const campaign = field(t("campaign"), codeInput(), t("campaign_hint"));
   const shown = h("div", { class: "stack" });
   let address = null;
   let timer = null;
@@ -22,8 +22,9 @@ export function posterOf(store) {
       if (address !== null) URL.revokeObjectURL(address);
       address = URL.createObjectURL(new Blob([drawing], { type: "image/svg+xml" }));
       const image = h("img", { class: "qr", src: address, alt: t("qr_alt", { name: store.name ?? store.store_id }) });
+      const name = [store.store_id, query.campaign].filter(Boolean).join("-");
       fill(shown, image, h("div", { class: "row" },
-        h("a", { class: "button", href: address, download: `${store.store_id}${query.campaign && `-${query.campaign}`}.svg` }, t("download")),
+        h("a", { class: "button", href: address, download: `${name}.svg` }, t("download")),
         h("button", { type: "button", onclick: () => print(store, image) }, t("print"))));
     } catch (problem) {
       fill(shown, problemNotice(problem, load));

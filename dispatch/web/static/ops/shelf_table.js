@@ -3,13 +3,13 @@
 import { fill, h } from "../lib/dom.js";
 import { money, number } from "../lib/format.js";
 import { learnNames, nameOf, skusOf } from "./items.js";
-import { when } from "./pieces.js";
+import { codeInput, when } from "./pieces.js";
 import { t } from "./stock_words.js";
 import { t as common } from "./words.js";
 
 const AT_ONCE = 60;
 const PAUSE_MS = 200;
-const FIGURES = ["available", "on_hand", "reserved", "withheld", "short"];
+const FIGURES = ["available", "on_hand", "reserved", "safety_stock", "withheld", "short"];
 const FILTERS = { all: () => true, short: (row) => row.short > 0, withheld: (row) => row.withheld > 0, zero: (row) => row.available === 0 };
 const NEVER = "2000-01-01";
 
@@ -22,17 +22,17 @@ export function shelfTable({ onCount, onRelease }) {
   let asking = null;
   let timer = null;
 
-  const search = h("input", { type: "search", "aria-label": t("find_item"), placeholder: t("find_item"), autocomplete: "off", spellcheck: "false",
-    oninput: () => {
-      clearTimeout(timer);
-      timer = setTimeout(find, PAUSE_MS);
-    } });
+  const search = codeInput({ type: "search", "aria-label": t("find_item"), placeholder: t("find_item"), oninput: () => {
+    clearTimeout(timer);
+    timer = setTimeout(find, PAUSE_MS);
+  } });
   const filters = h("div", { class: "chips", role: "group", "aria-label": t("show") });
   const told = h("p", { class: "small soft", role: "status" });
   const body = h("tbody", {});
   const caption = h("div", { class: "scroll shelf", tabindex: "0", role: "region" }, h("table", {},
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("item")), FIGURES.map((name) => h("th", { scope: "col", class: "number" }, t(name))),
-      h("th", { scope: "col", class: "number" }, t("price")), h("th", { scope: "col" }, t("counted")), h("th", { scope: "col" }, t("actions")))), body));
+    h("thead", {}, h("tr", {}, ["item", ...FIGURES, "price", "counted", "actions"].map((name) => h("th", {
+      scope: "col", class: FIGURES.includes(name) || name === "price" ? "number" : null,
+    }, t(name))))), body));
   const below = h("div", {});
   const element = h("div", { class: "stack" }, h("div", { class: "row" }, search, filters), told, caption, below);
 
@@ -88,13 +88,17 @@ export function shelfTable({ onCount, onRelease }) {
   function line(row) {
     const name = nameOf(row.sku) ?? row.sku;
     return h("tr", {},
-      h("th", { scope: "row" }, h("span", { class: "names" }, h("span", { "data-name": row.sku }, nameOf(row.sku)), h("code", { class: "soft" }, row.sku))),
-      FIGURES.map((figure) => h("td", { class: `number figure-${figure}${row[figure] === 0 ? " zero" : ""}`, "data-label": t(figure) }, number(row[figure]))),
+      h("th", { scope: "row" }, h("span", { class: "names" },
+        h("span", { "data-name": row.sku }, nameOf(row.sku)), h("code", { class: "soft" }, row.sku))),
+      FIGURES.map((figure) => h("td", {
+        class: `number figure-${figure}${row[figure] === 0 ? " zero" : ""}`, "data-label": t(figure),
+      }, number(row[figure]))),
       h("td", { class: "number", "data-label": t("price") }, money(row.price, row.currency) || "–"),
       h("td", { "data-label": t("counted") }, row.as_of.startsWith(NEVER) ? t("never") : when(row.as_of)),
       h("td", {}, h("span", { class: "row" },
         h("button", { type: "button", "aria-label": t("count_of", { name }), onclick: () => onCount(row) }, t("count")),
-        row.withheld > 0 && h("button", { type: "button", "aria-label": t("release_of", { name }), onclick: () => onRelease(row) }, t("release")))));
+        row.withheld > 0
+          && h("button", { type: "button", "aria-label": t("release_of", { name }), onclick: () => onRelease(row) }, t("release")))));
   }
 
   return {

@@ -6,7 +6,7 @@ import { number, opening } from "../lib/format.js";
 import { problemNotice } from "../lib/parts.js";
 import { closuresPart } from "./closures.js";
 import { nameOf } from "./items.js";
-import { confirmed, field, heading } from "./pieces.js";
+import { codeInput, confirmed, field, heading } from "./pieces.js";
 import { linkTo } from "./places.js";
 import { shelfTable } from "./shelf_table.js";
 import { t } from "./stock_words.js";
@@ -15,7 +15,7 @@ import { t as common } from "./words.js";
 export function stockView() {
   let store = null;
   let asking = null;
-  const id = field(common("store_id"), h("input", { type: "search", maxlength: "64", autocomplete: "off", spellcheck: "false", required: true }));
+  const id = field(common("store_id"), codeInput({ type: "search", required: true }));
   const search = h("form", { class: "row bottom", role: "search", onsubmit: (event) => {
     event.preventDefault();
     const wanted = id.control.value.trim();
@@ -80,8 +80,10 @@ export function stockView() {
   }
 
   async function count(row) {
-    const sku = field(t("sku"), h("input", { maxlength: "64", autocomplete: "off", spellcheck: "false" }));
-    const pieces = field(t("pieces"), h("input", { type: "number", min: "0", step: "1", inputmode: "numeric", value: row === null ? "" : row.on_hand }));
+    const sku = field(t("sku"), codeInput());
+    const pieces = field(t("pieces"), h("input", {
+      type: "number", min: "0", step: "1", inputmode: "numeric", value: row === null ? "" : row.on_hand,
+    }));
     const read = () => (/^\d{1,10}$/.test(pieces.control.value.trim()) ? Number(pieces.control.value) : null);
     const isWhole = () => {
       sku.tell(row === null && sku.control.value.trim() === "" ? t("bad_sku") : null);

@@ -17,8 +17,9 @@ const MINUTES = [15, 20, 30, 45, 60, 90, 120];
 /** The card of a store on a map: `{element, remove}`. */
 export function storeCard(store, { map, datum, onClose }) {
   const drawn = L.featureGroup().addTo(map);
-  const marker = L.circleMarker([store.lat, store.lon], { radius: 12, weight: 4, color: colour("accent"), fill: false, interactive: false });
-  drawn.addLayer(marker);
+  drawn.addLayer(L.circleMarker([store.lat, store.lon], {
+    radius: 12, weight: 4, color: colour("accent"), fill: false, interactive: false,
+  }));
   if (store.delivery_zone) {
     drawn.addLayer(L.geoJSON(store.delivery_zone, { interactive: false, style: {
       color: colour("part-courier"), weight: 2, dashArray: "6 5", fillOpacity: 0.05 } }));

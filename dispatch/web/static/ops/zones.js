@@ -15,7 +15,9 @@ export function momentIn(zone, local) {
 /** How far a zone's clock is before UTC at a moment. */
 function offsetMs(zone, ms) {
   const parts = Object.fromEntries(new Intl.DateTimeFormat("en-US", {
-    timeZone: zone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
+    timeZone: zone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit",
+    hour: "2-digit", minute: "2-digit", second: "2-digit",
   }).formatToParts(new Date(ms)).map((part) => [part.type, part.value]));
-  return Date.parse(`${parts.year}-${parts.month}-${parts.day}T${parts.hour}:${parts.minute}:${parts.second}Z`) - Math.floor(ms / 1000) * 1000;
+  const shown = Date.parse(`${parts.year}-${parts.month}-${parts.day}T${parts.hour}:${parts.minute}:${parts.second}Z`);
+  return shown - Math.floor(ms / 1000) * 1000;
 }

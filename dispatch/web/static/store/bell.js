@@ -60,10 +60,6 @@ export class Bell {
     if (isToRing) this.#sound();
   }
 
-  get isRinging() {
-    return this.#timer !== null;
-  }
-
   #sound() {
     if (this.#wanted === "off") return;
     // Before a tap it would not shake, and the browser would complain.
