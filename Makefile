@@ -53,7 +53,7 @@ test-browser: setup ## run the tests of the pages, in Chromium, and fail where t
 	@$(BIN)/python -m pytest tests/browser $(ARGS)
 
 pictures: ## make the pictures of the documentation anew, from the tests of the pages
-	@DISPATCH_PICTURES=docs/pictures $(MAKE) --no-print-directory test-browser
+	@DISPATCH_PICTURES=yes $(MAKE) --no-print-directory test-browser
 
 lint: setup ## check form and the arrows between the packages
 	@$(BIN)/ruff check --quiet .

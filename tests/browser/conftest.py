@@ -6,6 +6,7 @@ so the browser is closed at the end of this package, whatever else the session h
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +17,9 @@ from playwright.sync_api import Browser, Page
 from tests.browser.chromium import LANGUAGES, SIZES, Visit, find_chromium, launched, visiting
 from tests.browser.service import Service
 
-AXE: Final = Path(__file__).parents[2] / "dispatch" / "web" / "node_modules" / "axe-core" / "axe.min.js"
+ROOT: Final = Path(__file__).parents[2]
+PICTURES: Final = ROOT / "docs" / "pictures"
+AXE: Final = ROOT / "dispatch" / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
 type CheckReadable = Callable[[Page], None]
 type TakePicture = Callable[[Visit, str], None]
@@ -81,13 +84,18 @@ def check_readable() -> CheckReadable:
 
 @pytest.fixture(scope="package")
 def take_picture() -> TakePicture:
-    """Keep what a visit shows as a picture for the documentation, when DISPATCH_PICTURES names a folder for them."""
-    folder = os.environ.get("DISPATCH_PICTURES")
+    """Make the pictures that the documentation shows anew, if DISPATCH_PICTURES is set (make pictures)."""
+    wanted = _pictures_shown() if os.environ.get("DISPATCH_PICTURES") else set()
 
     def take(visit: Visit, name: str) -> None:
-        if folder is not None:
-            path = Path(folder) / f"{name}-{visit.size}-{visit.language}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            visit.page.screenshot(path=path)
+        file = f"{name}-{visit.size}-{visit.language}.png"
+        if file in wanted:
+            PICTURES.mkdir(exist_ok=True)
+            visit.page.screenshot(path=PICTURES / file)
 
     return take
+
+
+def _pictures_shown() -> set[str]:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    return {name for page in pages for name in re.findall(r"pictures/([\w-]+\.png)", page.read_text(encoding="utf-8"))}
