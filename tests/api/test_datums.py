@@ -146,7 +146,8 @@ async def test_an_action_without_a_datum_tells_the_order_in_wgs84(database_url: 
 @pytest.mark.parametrize("wanted", BY_DATUM)
 async def test_a_place_is_turned_from_any_datum_into_any_other(app_client: Api, given: str, wanted: str) -> None:
     place = BY_DATUM[given]
-    answer = await app_client.get("/v1/places/turned", lat=place.lat, lon=place.lon, **{"from": given, "to": wanted})
+    from_: dict[str, Any] = {"from": given}
+    answer = await app_client.get("/v1/places/turned", lat=place.lat, lon=place.lon, to=wanted, **from_)
     assert answer.status_code == 200
     told = answer.json()
     assert told.pop("datum") == wanted
@@ -155,7 +156,7 @@ async def test_a_place_is_turned_from_any_datum_into_any_other(app_client: Api, 
 
 
 async def test_a_place_that_needs_no_turning_stays_where_it_is(app_client: Api) -> None:
-    taipei = {"lat": 25.033, "lon": 121.5654}
+    taipei: dict[str, Any] = {"lat": 25.033, "lon": 121.5654}
     assert (await app_client.get("/v1/places/turned", **taipei, to="gcj02")).json() == {**taipei, "datum": "gcj02"}
     assert (await app_client.get("/v1/places/turned", **taipei)).json() == {**taipei, "datum": "wgs84"}
 
@@ -172,6 +173,6 @@ async def test_a_place_that_needs_no_turning_stays_where_it_is(app_client: Api) 
     ],
 )
 async def test_a_place_that_is_none_is_not_turned(
-    app_client: Api, query: dict[str, str], code: str, pointer: str
+    app_client: Api, query: dict[str, Any], code: str, pointer: str
 ) -> None:
     assert_problem(await app_client.get("/v1/places/turned", **query), 422, code, pointers=[pointer])
