@@ -1,6 +1,7 @@
 """A listener's events as server-sent events (text/event-stream, WHATWG HTML, "Server-sent events")."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -8,9 +9,11 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from dispatch.api.orders_told import event_told
+from dispatch.api.state import Service
+from dispatch.domain.callers import Hearing
 from dispatch.domain.versions import Version
-from dispatch.services.live import Batch, Hub, Listener
-from dispatch.storage.order_events import EventScope
+from dispatch.services.live import Batch, Listener
+from dispatch.storage.order_events import EventScope, OrderEvent, heard
 
 # Proxies mostly give an answer up that is silent for a minute. A message, for browsers tell their pages nothing of
 # comments, and a page has to find out by itself that a connection is dead which nobody has ended.
@@ -24,17 +27,21 @@ _json = msgspec.json.Encoder().encode
 
 
 class EventStream(Response):
-    """Tells a listener's batches, one message each, until the listener is ended or nobody is there any more."""
+    """Tells a listener's batches, one message each, until the listener is ended or nobody is there any more.
+
+    It ends, too, where ``hearing`` does: with the event by which an order leaves, or at its time.
+    """
 
     media_type = "text/event-stream"
 
-    def __init__(self, hub: Hub, scope: EventScope, after: Version) -> None:
+    def __init__(self, service: Service, scope: EventScope, hearing: Hearing, after: Version) -> None:
         # Without Response's own, which would announce an empty body.
         self.status_code = 200
         self.background = None
         # nginx keeps an answer back until it is whole, unless told not to.
         self.init_headers({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-        self._hub, self._scope = hub, scope
+        self._hub, self._clock = service.live, service.clock
+        self._scope, self._hearing, self._is_over = scope, hearing, False
         self._told, self._told_at_s = after, 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,10 +62,10 @@ class EventStream(Response):
     async def _tell_all(self, listener: Listener, gone: "asyncio.Task[None]", send: Send) -> None:
         coming = asyncio.create_task(listener.next())
         try:
-            while True:
+            while not self._is_over:
                 waited_for: set[asyncio.Future[Any]] = {coming, gone, listener.ended}
-                await asyncio.wait(waited_for, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
-                if gone.done() or listener.ended.done():
+                await asyncio.wait(waited_for, timeout=self._patience_s(), return_when=asyncio.FIRST_COMPLETED)
+                if gone.done() or listener.ended.done() or self._hearing.has_ended(self._clock()):
                     return
                 if coming.done():
                     message = self._batch(coming.result())
@@ -73,11 +80,18 @@ class EventStream(Response):
 
     def _batch(self, batch: Batch) -> bytes:
         self._note(batch.position)
+        events, self._is_over = heard(batch.events, self._hearing)
+        if self._is_over:  # no message for others
+            return _orders(events, batch.position)
         if batch.told is None:
-            after = batch.position.encode()
-            told = {"events": [event_told(event) for event in batch.events], "after": after}
-            batch.told = _message(b"orders", after, told)
+            batch.told = _orders(batch.events, batch.position)
         return batch.told
+
+    def _patience_s(self) -> float:
+        """How long there may be silence: until something is sent for life's sake, or nothing may be told any more."""
+        if self._hearing.until is None:
+            return HEARTBEAT_S
+        return max(0.0, min(HEARTBEAT_S, (self._hearing.until - self._clock()).total_seconds()))
 
     def _nothing(self, listener: Listener) -> bytes:
         """What is sent for life's sake: now and then a position, if there is a new one."""
@@ -93,6 +107,11 @@ class EventStream(Response):
 
     def _note(self, position: Version) -> None:
         self._told, self._told_at_s = position, asyncio.get_running_loop().time()
+
+
+def _orders(events: Sequence[OrderEvent], position: Version) -> bytes:
+    after = position.encode()
+    return _message(b"orders", after, {"events": [event_told(event) for event in events], "after": after})
 
 
 def _message(kind: bytes, position: str, told: object) -> bytes:

@@ -10,15 +10,16 @@ from dispatch.api import order_answers
 from dispatch.api.bodies import body_of
 from dispatch.api.documents import answer, event_stream_content, json_request, responses_of
 from dispatch.api.event_stream import EventStream
-from dispatch.api.gate import check_may_follow
+from dispatch.api.gate import caller_of, check_hearing, check_may_follow
 from dispatch.api.orders_told import event_told
 from dispatch.api.problems import Problem
 from dispatch.api.schemas import EventsAsked, StreamAsked, TicketIn
 from dispatch.api.state import Service, TheMinVersion, TheService
+from dispatch.domain.callers import UNLIMITED, Hearing, hearing_of
 from dispatch.domain.errors import InvalidInput
 from dispatch.domain.versions import Version, VersionError
 from dispatch.storage.event_tickets import TicketUsed, UnknownTicket, make_ticket, use_ticket
-from dispatch.storage.order_events import BEYOND, EventScope, events_after
+from dispatch.storage.order_events import BEYOND, EventScope, events_after, heard
 from dispatch.storage.stores import find_store
 
 router = APIRouter(prefix="/v1")
@@ -50,7 +51,8 @@ async def get_events(
             raise Problem(400, "invalid_cursor", f"after: {error}") from error
         if events or not more:
             break
-    return _answer([event_told(event) for event in events], position)
+    may_be_told, _ = heard(events, hearing_of(caller_of(request)))
+    return _answer([event_told(event) for event in may_be_told], position)
 
 
 def _answer(events: list[dict[str, object]], position: Version) -> Response:
@@ -69,7 +71,7 @@ async def post_ticket(
 ) -> Response:
     """For an ``EventSource``, which sends no key: one stream, begun within 60 s, of what is named here and no other."""
     scope = await scope_of(request, service, sent, below="")
-    ticket, expires_at = await make_ticket(service.database, scope)
+    ticket, expires_at = await make_ticket(service.database, scope, hearing_of(caller_of(request)))
     body = {"ticket": ticket, "expires_at": expires_at.isoformat()}
     return Response(_json(body), status_code=201, media_type="application/json", headers={"Cache-Control": "no-store"})
 
@@ -98,16 +100,19 @@ async def get_stream(
     name, said = ("Last-Event-ID", last_event_id) if last_event_id else ("after", asked.after)
     position = None if said is None or (name == "after" and said == LATEST) else _position(said, name)
     if asked.ticket is None:
-        scope = await scope_of(request, service, asked, below="/query")
+        scope, hearing = await scope_of(request, service, asked, below="/query"), hearing_of(caller_of(request))
     else:
-        scope = None
+        scope, hearing = None, UNLIMITED
         _check_alone(asked)
     now = await service.live.now()
     if position is not None and not position.reached_by(now):
         raise Problem(400, "invalid_cursor", f"{name}: {BEYOND}")
     # A ticket is used last, so that none is lost to another mistake.
-    scope = scope or await _scope_by(service, asked.ticket or "")
-    return EventStream(service.live, scope, now if position is None else position)
+    if scope is None:
+        scope, hearing = await _scope_by(service, asked.ticket or "")
+    # Behind the look at the position: with whatever happens from here on the stream ends by itself.
+    await check_hearing(service, scope, hearing)
+    return EventStream(service, scope, hearing, now if position is None else position)
 
 
 def _position(text: str, name: str) -> Version:
@@ -141,8 +146,8 @@ def _check_alone(asked: StreamAsked) -> None:
         raise InvalidInput([(f"/query/{name}", "the ticket says whose events it is for") for name in beside])
 
 
-async def _scope_by(service: Service, ticket: str) -> EventScope:
-    """What a ticket is for, and used for now. Raises Problem 401."""
+async def _scope_by(service: Service, ticket: str) -> tuple[EventScope, Hearing]:
+    """What a ticket is for, and used for now, and how far it is heard. Raises Problem 401."""
     try:
         return await use_ticket(service.database, ticket)
     except TicketUsed:

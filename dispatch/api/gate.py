@@ -20,10 +20,20 @@ from dispatch.api.permits import Grant, grant_of
 from dispatch.api.problems import Problem
 from dispatch.api.shortcuts import answered_by
 from dispatch.api.state import Service
-from dispatch.domain.callers import ADMIN, STRANGER, Caller, Role, check_still_theirs, may_follow
-from dispatch.domain.errors import ForeignOrigin, NotForThisToken, UnknownToken
+from dispatch.domain.callers import (
+    ADMIN,
+    STRANGER,
+    Caller,
+    Hearing,
+    Role,
+    check_still_heard,
+    check_still_theirs,
+    may_follow,
+)
+from dispatch.domain.errors import ForeignOrigin, NotForThisToken, TokenExpired, UnknownToken
 from dispatch.services.tokens import PREFIX
-from dispatch.storage.orders import StoredOrder
+from dispatch.storage.order_events import EventScope
+from dispatch.storage.orders import DEFAULT_CLIENT, StoredOrder
 
 _CALLER: Final = "dispatch.caller"
 _BEARER: Final = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +(lct_\S*) *")
@@ -127,3 +137,12 @@ def check_attempt(request: Request, attempt: int | None) -> None:
 def check_order(request: Request, order: StoredOrder) -> None:
     """An order, as it is about to be told: it may have left the courier while it was asked for. Raises LinkLeft."""
     check_still_theirs(caller_of(request), order.status, order.attempt)
+
+
+async def check_hearing(service: Service, scope: EventScope, hearing: Hearing) -> None:
+    """Of what is about to be told: a ticket may outlast what it was given for. Raises TokenExpired, LinkLeft."""
+    if hearing.has_ended(service.clock()):
+        raise TokenExpired("the token that this was asked for with has run out; ask for another")
+    if hearing.attempt is not None and scope.order_id is not None:
+        order = await service.ordering.get(DEFAULT_CLIENT, scope.order_id)
+        check_still_heard(hearing, order.status, order.attempt)

@@ -24,7 +24,7 @@ from dispatch.api.cursors import (
     us_of,
 )
 from dispatch.api.documents import REPLAY, VERSION, action_request, answer, json_request, responses_of
-from dispatch.api.gate import check_attempt, check_order
+from dispatch.api.gate import caller_of, check_attempt, check_order
 from dispatch.api.orders_told import event_told, order_told, refusal_told
 from dispatch.api.places import place_of
 from dispatch.api.plain_orders import PlainOrder, content_of, customer_of, read_order
@@ -45,6 +45,7 @@ from dispatch.api.schemas import (
     ReassignIn,
 )
 from dispatch.api.state import VERSION_HEADER, Service, TheMinVersion, TheService
+from dispatch.domain.callers import hearing_of
 from dispatch.domain.errors import DispatchError, InvalidInput, NoStoreCanFulfil
 from dispatch.domain.orders import ASKED, Action
 from dispatch.domain.versions import Version
@@ -52,7 +53,7 @@ from dispatch.services.orders.acting import Asked, act
 from dispatch.services.orders.ordering import Ordering
 from dispatch.services.orders.placing import OrderRequest, Refusal, place_order
 from dispatch.services.orders.wishes import Wish, WishedLine
-from dispatch.storage.order_events import events_of_order
+from dispatch.storage.order_events import events_of_order, heard
 from dispatch.storage.orders import DEFAULT_CLIENT, StoredOrder, list_orders
 from dispatch.storage.stores import find_store
 from geo.datums import Datum
@@ -187,11 +188,15 @@ async def get_order(
     responses=responses_of({200: answer("All of it, in order", order_answers.OrderEventsAnswer)}, 400, 404, 409, 422),
 )
 async def get_events_of_order(
-    order_id: InPath, _asked: Annotated[NothingAsked, Query()], service: TheService, _min_version: TheMinVersion
+    order_id: InPath,
+    _asked: Annotated[NothingAsked, Query()],
+    request: Request,
+    service: TheService,
+    _min_version: TheMinVersion,
 ) -> Response:
     """Append-only; ``seq`` counts from 1 without gaps."""
     order = await service.ordering.get(DEFAULT_CLIENT, order_id)
-    events = await events_of_order(service.database, order)
+    events, _ = heard(await events_of_order(service.database, order), hearing_of(caller_of(request)))
     return Response(_json({"events": [event_told(event) for event in events]}), media_type="application/json")
 
 

@@ -5,6 +5,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Final
 
+from dispatch.domain.callers import Hearing
 from dispatch.storage.order_events import EventScope
 from dispatch.storage.pool import Database
 from dispatch.storage.sql import sql
@@ -24,22 +25,32 @@ class TicketUsed(Exception):
     """The ticket was used before."""
 
 
-async def make_ticket(database: Database, scope: EventScope) -> tuple[str, datetime]:
-    """A ticket to the events of ``scope``, of letters that need no escape in an address, and when it runs out."""
+async def make_ticket(database: Database, scope: EventScope, hearing: Hearing) -> tuple[str, datetime]:
+    """A ticket to the events of ``scope``, of letters that need no escape in an address, and when it runs out.
+
+    ``hearing``: how far whoever asks for it may hear of them.
+    """
     ticket = secrets.token_urlsafe(_TICKET_BYTES)
     async with database.connection() as connection:
         expires_at: datetime = await connection.fetchval(
-            sql("add_event_ticket"), _hash(ticket), scope.store_id, scope.order_id, TICKET_HOLDS
+            sql("add_event_ticket"),
+            _hash(ticket),
+            scope.store_id,
+            scope.order_id,
+            hearing.attempt,
+            hearing.until,
+            TICKET_HOLDS,
         )
     return ticket, expires_at
 
 
-async def use_ticket(database: Database, ticket: str) -> EventScope:
-    """Use a ticket up; what it is for. Raises TicketUsed, UnknownTicket."""
+async def use_ticket(database: Database, ticket: str) -> tuple[EventScope, Hearing]:
+    """Use a ticket up; what it is for, and how far that may be heard. Raises TicketUsed, UnknownTicket."""
     async with database.connection() as connection:
         row = await connection.fetchrow(sql("use_event_ticket"), _hash(ticket))
         if row is not None:
-            return EventScope(store_id=row["store_id"], order_id=row["order_id"])
+            scope = EventScope(store_id=row["store_id"], order_id=row["order_id"])
+            return scope, Hearing(attempt=row["attempt"], until=row["until"])
         was_used = await connection.fetchval(sql("is_event_ticket_used"), _hash(ticket))
     raise TicketUsed if was_used else UnknownTicket
 

@@ -1,10 +1,13 @@
 """What has happened to orders: of one, and of all in an order that never skips a late commit."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from dispatch.domain.callers import Hearing
+from dispatch.domain.orders import Status
 from dispatch.domain.versions import Version, VersionAhead
 from dispatch.storage.feed import FeedReader
 from dispatch.storage.orders import DEFAULT_CLIENT, StoredOrder
@@ -65,6 +68,17 @@ def scopes_of(event: OrderEvent) -> set[EventScope]:
     if event.event == "reassigned" and event.detail is not None:
         scopes.add(EventScope(store_id=json.loads(event.detail)["from_store_id"]))
     return scopes
+
+
+def heard(events: Sequence[OrderEvent], hearing: Hearing) -> tuple[Sequence[OrderEvent], bool]:
+    """What may be heard of an order's events, and whether nothing that comes behind them may.
+
+    The last that is heard is the one with which the order leaves; where it has gone is not told.
+    """
+    for i, event in enumerate(events):
+        if hearing.is_left_by(Status(event.status), event.attempt):
+            return [*events[:i], replace(event, store_id=None, detail=None)], True
+    return events, False
 
 
 async def events_of_order(database: Database, order: StoredOrder) -> list[OrderEvent]:

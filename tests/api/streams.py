@@ -116,7 +116,8 @@ class Served:
 
     async def refused(self, *, headers: dict[str, str] | None = None, **query: str) -> httpx.Response:
         """The answer to a stream that is refused."""
-        return await self.http.get("/v1/events/stream", params=query, headers=headers)
+        async with asyncio.timeout(PATIENCE_S):  # one that is not refused has no end
+            return await self.http.get("/v1/events/stream", params=query, headers=headers)
 
     @property
     def open_streams(self) -> int:

@@ -288,6 +288,153 @@ async def test_a_stream_ends_whole_when_the_service_stops(shop: Served) -> None:
         assert await late.next(within_s=2) is None
 
 
+# ── of tokens ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def courier_of(api: Api, order_id: str) -> dict[str, str]:
+    """The headers of whoever carries it in its first attempt."""
+    link = await api.send("POST", f"/v1/orders/{order_id}/courier-link", json={"attempt": 1, "ttl_s": 3600})
+    assert link.status_code == 200, link.text
+    return {"Authorization": f"Bearer {link.json()['token']}"}
+
+
+LEAVING: list[tuple[str, dict[str, Any], list[str]]] = [
+    ("decline", {"attempt": 1, "reason": "other"}, ["declined", "moved"]),
+    ("reassign", {"attempt": 1, "store_id": "middle"}, ["reassigned"]),
+    ("cancel", {}, ["cancelled"]),
+]
+
+
+@pytest.mark.parametrize("by_ticket", [False, True])
+@pytest.mark.parametrize(("action", "body", "told"), LEAVING)
+async def test_a_couriers_stream_ends_with_the_event_by_which_the_order_leaves(
+    shop: Served, action: str, body: dict[str, Any], told: list[str], by_ticket: bool
+) -> None:
+    await placed(shop.api, "mine", order_of(hold_s=0))
+    headers: dict[str, str] | None = await courier_of(shop.api, "mine")
+    query = {"order_id": "mine"}
+    if by_ticket:
+        answer = await shop.api.send("POST", "/v1/events/tickets", json=query, headers=headers)
+        headers, query = None, {"ticket": answer.json()["ticket"]}
+    async with shop.stream(headers=headers, **query) as stream, shop.stream(order_id="mine") as whole:
+        start = await stream.ready()
+        await whole.ready()
+        await acted(shop.api, "mine", action, **body)
+        events = await stream.events(len(told))
+        assert [event["event"] for event in events] == told
+        assert (events[-1]["store_id"], events[-1]["detail"]) == (None, None)
+        assert "middle" not in str(events)
+        assert await stream.next(within_s=5) is None
+        # Whoever has no such token hears all of it, of the same order at the same time.
+        assert await whole.events(len(told)) == await feed(shop.api, after=start)
+        if action != "cancel":
+            await acted(shop.api, "mine", "accept", attempt=2)
+            assert [event["event"] for event in await whole.events(1)] == ["accepted"]
+    await becomes(lambda: _open(shop), 0, within_s=2)
+
+
+async def test_nothing_behind_the_leaving_is_told_of_what_is_read_at_once(
+    shop: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await placed(shop.api, "mine", order_of(hold_s=0))
+    async with shop.stream(headers=await courier_of(shop.api, "mine"), order_id="mine") as stream:
+        start = await stream.ready()
+        await placed(shop.api, "another")
+        await asyncio.sleep(0.3)
+        monkeypatch.setattr(shop.api.app.state.service.live, "_every_s", 1.0)
+        await asyncio.sleep(0.3)
+        await acted(shop.api, "mine", "decline", attempt=1, reason="other")
+        await acted(shop.api, "mine", "accept", attempt=2)
+        await acted(shop.api, "mine", "ready", attempt=2)
+        message = await stream.next()
+        assert message is not None
+        assert [event["event"] for event in message.data["events"]] == ["declined", "moved"]
+        assert await stream.next(within_s=5) is None
+    assert len(await feed(shop.api, after=start, order_id="mine")) == 4
+
+
+async def test_an_order_that_leaves_while_its_courier_asks_is_not_told(
+    shop: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the gate's look and the route's own."""
+    from dispatch.api import gate
+
+    look = gate._check_link
+
+    async def slow(*arguments: Any) -> None:
+        await look(*arguments)
+        await acted(shop.api, "mine", "decline", attempt=1, reason="other")
+        await acted(shop.api, "mine", "accept", attempt=2)
+
+    async def passed(*_arguments: Any) -> None:
+        pass
+
+    await placed(shop.api, "mine", order_of(hold_s=0))
+    headers = await courier_of(shop.api, "mine")
+    monkeypatch.setattr(gate, "_check_link", slow)
+    for path in ("/v1/events?order_id=mine", "/v1/orders/mine/events"):
+        answer = await shop.api.send("GET", path, headers=headers)
+        assert [event["event"] for event in answer.json()["events"]] == ["confirmed", "declined", "moved"]
+        assert "middle" not in answer.text
+        monkeypatch.setattr(gate, "_check_link", passed)
+    monkeypatch.setattr(gate, "_check_link", look)
+    await placed(shop.api, "mine2", order_of(hold_s=0))
+    headers = await courier_of(shop.api, "mine2")
+
+    async def slow_again(*arguments: Any) -> None:
+        await look(*arguments)
+        await acted(shop.api, "mine2", "decline", attempt=1, reason="other")
+
+    monkeypatch.setattr(gate, "_check_link", slow_again)
+    assert_problem(await shop.refused(headers=headers, order_id="mine2", after="v1."), 403, "link_left")
+
+
+async def test_a_stream_ends_with_its_token_and_no_other_does(shop: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_stream, "HEARTBEAT_S", 0.05)
+    shopper = (await shop.api.send("POST", "/v1/shopper-tokens", json={"ttl_s": 60})).json()
+    order_id = f"{shopper['order_id_prefix']}1"
+    await placed(shop.api, order_id, order_of(hold_s=0))
+    of_shopper, of_courier = {"Authorization": f"Bearer {shopper['token']}"}, await courier_of(shop.api, order_id)
+    async with (
+        shop.stream(headers=of_shopper, order_id=order_id) as first,
+        shop.stream(headers=of_courier, order_id=order_id) as second,
+        shop.stream(order_id=order_id) as whole,
+    ):
+        for stream in (first, second, whole):
+            await stream.ready()
+        shop.api.clock.advance(seconds=59)
+        await silent(first)
+        shop.api.clock.advance(seconds=1)
+        assert await first.next(within_s=5) is None
+        await silent(second)
+        shop.api.clock.advance(seconds=3540)
+        assert await second.next(within_s=5) is None
+        await acted(shop.api, order_id, "accept", attempt=1)
+        assert [event["event"] for event in await whole.events(1)] == ["accepted"]
+
+
+async def test_a_stream_waits_for_no_beat_to_end_nor_tells_what_comes_at_its_end(
+    shop: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await placed(shop.api, "mine", order_of(hold_s=0))
+    tokens, clock = shop.api.app.state.service.tokens, shop.api.clock
+    token, _ = tokens.courier(client="default", order_id="mine", attempt=1, ttl_s=60, now=clock.now)
+    clock.advance(seconds=58)
+    headers = {"Authorization": f"Bearer {token}"}
+    async with shop.stream(headers=headers, order_id="mine") as late, shop.stream(order_id="mine") as whole:
+        await late.ready()
+        await whole.ready()
+        clock.advance(seconds=2)
+        await acted(shop.api, "mine", "accept", attempt=1)
+        await whole.events(1)
+        assert await late.next(within_s=5) is None
+    clock.advance(seconds=-1)
+    async with shop.stream(headers=headers, order_id="mine") as soon:
+        await soon.ready()
+        clock.advance(seconds=1)
+        assert await soon.next(within_s=5) is None  # long before a beat
+
+
 # ── the database ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 

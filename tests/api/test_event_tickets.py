@@ -11,7 +11,7 @@ import pytest
 
 from dispatch.storage.event_tickets import forget_tickets
 from tests.api.client import Api, Clock, assert_problem, worker
-from tests.api.shop import clock_of_now, order_of, placed, with_shops
+from tests.api.shop import acted, clock_of_now, order_of, placed, with_shops
 from tests.api.streams import Served, served
 
 
@@ -126,3 +126,79 @@ async def test_tickets_that_ran_out_are_forgotten_and_others_kept(shop: Served) 
     assert await forget_tickets(service.database) == 1
     assert len(await rows(shop.api)) == 2
     assert await forget_tickets(service.database) == 0
+
+
+# ── of tokens ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def carried(api: Api, order_id: str = "mine", *, attempt: int = 1) -> dict[str, str]:
+    """The headers of whoever carries an order that is confirmed."""
+    link = await api.send("POST", f"/v1/orders/{order_id}/courier-link", json={"attempt": attempt})
+    assert link.status_code == 200, link.text
+    return {"Authorization": f"Bearer {link.json()['token']}"}
+
+
+async def ticket_by(api: Api, headers: dict[str, str], order_id: str = "mine") -> str:
+    answer = await api.send("POST", "/v1/events/tickets", json={"order_id": order_id}, headers=headers)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["ticket"])
+
+
+@pytest.mark.parametrize(
+    ("action", "body"),
+    [
+        ("decline", {"attempt": 1, "reason": "other"}),
+        ("reassign", {"attempt": 1, "store_id": "middle"}),
+        ("cancel", {}),
+    ],
+)
+async def test_a_couriers_ticket_of_before_the_order_left_tells_nothing_after_it(
+    shop: Served, action: str, body: dict[str, Any]
+) -> None:
+    await placed(shop.api, "mine", order_of(hold_s=0))
+    ticket = await ticket_by(shop.api, await carried(shop.api))
+    await acted(shop.api, "mine", action, **body)
+    answer = await shop.refused(ticket=ticket, after="v1.")
+    assert_problem(answer, 403, "link_left")
+    assert "middle" not in answer.text
+    assert_problem(await shop.refused(ticket=ticket, after="v1."), 401, "ticket_used")
+
+
+async def test_a_couriers_ticket_tells_what_was_before_and_of_the_orders_end(shop: Served) -> None:
+    await placed(shop.api, "mine")
+    await acted(shop.api, "mine", "confirm")
+    await acted(shop.api, "mine", "decline", attempt=1, reason="other")
+    headers = await carried(shop.api, attempt=2)
+    async with shop.stream(ticket=await ticket_by(shop.api, headers), after="v1.") as stream:
+        await stream.ready()
+        told = [(event["event"], event["store_id"]) for event in await stream.events(4)]
+        assert told == [("held", "near"), ("confirmed", "near"), ("declined", "near"), ("moved", "middle")]
+        for action in ("accept", "ready", "pick-up", "deliver"):
+            await acted(shop.api, "mine", action, attempt=2)
+        assert [event["event"] for event in await stream.events(4)][-1] == "delivered"
+    ticket = await ticket_by(shop.api, headers)
+    async with shop.stream(ticket=ticket, after="v1.") as again:
+        await again.ready()
+        assert len(await again.events(8)) == 8
+
+
+async def test_a_ticket_ends_with_the_token_that_it_was_asked_for_with(shop: Served) -> None:
+    shopper = (await shop.api.send("POST", "/v1/shopper-tokens", json={"ttl_s": 60})).json()
+    order_id = f"{shopper['order_id_prefix']}1"
+    await placed(shop.api, order_id, order_of(hold_s=0))
+    link = await shop.api.send("POST", f"/v1/orders/{order_id}/courier-link", json={"attempt": 1, "ttl_s": 60})
+    for token in (shopper["token"], link.json()["token"]):
+        headers = {"Authorization": f"Bearer {token}"}
+        tickets = [await ticket_by(shop.api, headers, order_id) for _ in range(2)]
+        shop.api.clock.advance(seconds=59)
+        async with shop.stream(ticket=tickets[0]) as stream:
+            await stream.ready()
+        shop.api.clock.advance(seconds=1)
+        answer = await shop.refused(ticket=tickets[1])
+        assert_problem(answer, 401, "token_expired")
+        assert answer.headers["WWW-Authenticate"]
+        shop.api.clock.advance(seconds=-60)
+    unlimited = await ticket_for(shop.api, order_id=order_id)
+    shop.api.clock.advance(days=9)
+    async with shop.stream(ticket=unlimited) as stream:
+        await stream.ready()

@@ -1,5 +1,6 @@
 """Who may do what with a token: every route of the app, and the ways that a path could be read in two ways."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from dispatch.api import envelope
 from dispatch.api.permits import PERMITS, Grant
 from tests.api.client import Api, Clock, assert_problem, worker
 from tests.api.shop import acted, clock_of_now, order_of, placed, with_shops
+from tests.api.streams import PATIENCE_S
 
 # What each route is to a shopper and to a courier. A new route is denied, and fails here until somebody decides.
 EXPECTED = """
@@ -462,24 +464,38 @@ async def test_a_courier_acts_in_the_attempt_of_the_link_and_no_other(doors: Doo
 
 
 async def test_a_link_whose_order_has_moved_on_tells_nothing_and_does_nothing(doors: Doors) -> None:
+    ticket = await ticket_of(doors)
     await acted(doors.api, doors.own, "decline", attempt=1, reason="other")
-    await left(doors)
+    await left(doors, ticket)
 
 
 async def test_a_link_whose_order_was_called_off_tells_nothing_and_does_nothing(doors: Doors) -> None:
+    ticket = await ticket_of(doors)
     await acted(doors.api, doors.own, "cancel")
-    await left(doors)
+    await left(doors, ticket)
 
 
 async def test_a_link_whose_order_no_store_can_take_any_more_tells_nothing(doors: Doors) -> None:
     await acted(doors.api, doors.own, "decline", attempt=1, reason="other")
     link = await doors.api.send("POST", f"/v1/orders/{doors.own}/courier-link", json={"attempt": 2})
+    doors = doors._replace(courier=link.json()["token"])
+    ticket = await ticket_of(doors)
     ended = await acted(doors.api, doors.own, "decline", attempt=2, reason="other")
     assert (ended["status"], ended["attempt"]) == ("unfulfillable", 2)
-    await left(doors._replace(courier=link.json()["token"]))
+    await left(doors, ticket)
 
 
-async def left(doors: Doors) -> None:
+async def ticket_of(doors: Doors) -> str:
+    """The courier's, to a stream of their order."""
+    answer = await doors.ask("courier", "POST", "/v1/events/tickets", json={"order_id": doors.own})
+    return str(answer.json()["ticket"])
+
+
+async def left(doors: Doors, ticket: str) -> None:
+    """A ticket of before is good for nothing either."""
+    async with asyncio.timeout(PATIENCE_S):  # one that is not refused has no end
+        answer = await doors.api.send("GET", f"/v1/events/stream?ticket={ticket}")
+    assert doors.own not in assert_problem(answer, 403, "link_left")["detail"]
     body = {"attempt": 1}
     for method, path, sent in (
         ("GET", f"/v1/orders/{doors.own}", None),
