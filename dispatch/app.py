@@ -257,6 +257,7 @@ async def _serving(
     background = Background()
     writers = writers_on(writes, wait_s=settings.write_wait_s)
     roads = roads_of(settings)
+    tiles_of_roads = RoadTiles(roads)
     live = Hub(database, every_s=settings.follow_every_s)
     metrics = Metrics(roads, follower, live)
     ordering = Ordering(
@@ -273,7 +274,7 @@ async def _serving(
         follower=follower,
         ordering=ordering,
         roads=roads,
-        road_tiles=RoadTiles(roads),
+        road_tiles=tiles_of_roads,
         map_tiles=map_tiles(settings),
         roads_attribution=settings.roads_attribution,
         metrics=metrics,
@@ -309,6 +310,7 @@ async def _serving(
         await follower.stop()
         await feed.close()
         await writers.stop()
+        tiles_of_roads.close()
         roads.close()
         await writes.close()
         await database.close()

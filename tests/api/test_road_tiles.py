@@ -1,17 +1,20 @@
 """GET /v1/roads/tiles/{z}/{x}/{y}: the roads that travel goes by, where there are any, and what it is when not."""
 
+import asyncio
 import gzip
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from math import asinh, degrees, pi, radians, sinh, tan
 from math import atan as arctan
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import osmium
 import pytest
 
-from dispatch.services.road_tiles import RoadTiles
+from dispatch.services.road_tiles import RoadTile, RoadTiles
 from dispatch.services.roads import Roads
 from geo.coordinates import LatLon
 from geo.geodesy import FloatArray
@@ -19,6 +22,7 @@ from geo.travel import Mode
 from geo.travel.engine import EngineUnavailable, RoadEngine, Roadway
 from geo.travel.roads import RoadBounds
 from tests.api.client import Api, assert_problem, worker
+from tests.api.shop import becomes
 from tests.api.test_document import Checker
 from tests.geo.shared import shared_file
 from tests.geo.vector_tiles import layers_of
@@ -153,6 +157,10 @@ async def test_an_engine_that_is_down_is_not_a_place_without_roads(city: Api, mo
     assert "down" in problem["detail"]
     assert (await tile(city, 14, x, y)).content == kept.content
     assert (await city.get("/v1/map")).json()["roads"] is not None
+    # Quotes and areas go on by road: they are asked for in another way.
+    service = city.app.state.service
+    for roads in (service.roads, service.roads.of_areas):
+        assert (roads.problem, roads.counts.failures, roads.counts.estimated) == (None, 0, 0)
 
 
 # ── what is kept ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -165,6 +173,9 @@ class _Drawing(RoadEngine):
 
     def __init__(self) -> None:
         self.asked: list[tuple[int, int, int]] = []
+        self.may_draw = threading.Event()
+        self.may_draw.set()
+        self.error: Exception | None = None
 
     def top_speed_mps(self, mode: Mode) -> float:
         return 20.0
@@ -174,12 +185,46 @@ class _Drawing(RoadEngine):
 
     def drawn(self, *, zoom: int, x: int, y: int) -> bytes:
         self.asked.append((zoom, x, y))
+        assert self.may_draw.wait(20)
+        if self.error is not None:
+            raise self.error
         return bytes((x * i * i + y + i // 7) % 251 for i in range(1, 1_000))
+
+
+def roads_drawn_by(engine: RoadEngine, *, patience_s: float = 2.0) -> Roads:
+    bounds = RoadBounds(dict.fromkeys(Mode, 20.0), dict.fromkeys(Mode, (1.0,) * 24))
+    return Roads(engine, bounds, patience_s=patience_s)
+
+
+class _Opened(NamedTuple):
+    engine: _Drawing
+    roads: Roads
+    tiles: RoadTiles
+
+    @property
+    def drawn(self) -> list[int]:
+        return [x for _, x, _ in self.engine.asked]
+
+    async def tile(self, x: int) -> RoadTile | None:
+        return await self.tiles.tile(zoom=14, x=x, y=0)
+
+
+@contextmanager
+def opened(*, patience_s: float = 20.0, most_waiting: int = 64) -> Iterator[_Opened]:
+    engine = _Drawing()
+    roads = roads_drawn_by(engine, patience_s=patience_s)
+    tiles = RoadTiles(roads, most_waiting=most_waiting)
+    try:
+        yield _Opened(engine, roads, tiles)
+    finally:
+        engine.may_draw.set()
+        tiles.close()
+        roads.close()
 
 
 async def test_the_last_tiles_are_kept_up_to_their_bytes() -> None:
     engine = _Drawing()
-    roads = Roads(engine, RoadBounds(dict.fromkeys(Mode, 20.0), dict.fromkeys(Mode, (1.0,) * 24)))
+    roads = roads_drawn_by(engine)
     tiles = RoadTiles(roads, most_bytes=5_000)
     try:
         for x in (1, 2, 1, 3, 1, 4, 5, 1):
@@ -191,4 +236,100 @@ async def test_the_last_tiles_are_kept_up_to_their_bytes() -> None:
         await tiles.tile(zoom=14, x=2, y=0)
         assert [x for _, x, _ in engine.asked][5:] == [2]
     finally:
+        tiles.close()
         roads.close()
+
+
+# ── whoever waits ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_tile_that_comes_too_late_is_there_for_whoever_asks_again() -> None:
+    with opened(patience_s=0.1) as here:
+        here.engine.may_draw.clear()
+        for _ in range(3):
+            assert await here.tile(1) is None
+        here.engine.may_draw.set()
+        await becomes(lambda: _is_there(here, 2), True, within_s=5)  # whose turn is behind it
+        assert await here.tile(1) is not None
+        assert here.drawn == [1, 2]
+        counts = here.roads.counts
+        assert (here.roads.problem, counts.failures, counts.estimated) == (None, 0, 0)
+
+
+async def _is_there(here: _Opened, x: int) -> bool:
+    return await here.tile(x) is not None
+
+
+async def test_those_who_ask_for_one_tile_at_once_have_it_drawn_once() -> None:
+    with opened() as here:
+        told = await asyncio.gather(*(here.tile(x) for x in (1, 2, 1, 1, 2)))
+        assert None not in told
+        assert told[0] is told[2] is told[3]
+        assert here.drawn == [1, 2]
+
+
+async def test_one_who_goes_away_takes_no_tile_from_the_others() -> None:
+    with opened() as here:
+        here.engine.may_draw.clear()
+        first, second = asyncio.create_task(here.tile(1)), asyncio.create_task(here.tile(1))
+        await asyncio.sleep(0.05)
+        first.cancel()
+        await asyncio.sleep(0.05)
+        here.engine.may_draw.set()
+        assert await second is not None
+        assert here.drawn == [1]
+
+
+async def test_areas_do_not_wait_for_tiles() -> None:
+    with opened() as here:
+        here.engine.may_draw.clear()
+        waiting = [asyncio.create_task(here.tile(x)) for x in range(5)]
+        await asyncio.sleep(0.05)
+        async with asyncio.timeout(5):
+            assert await here.roads.ask(None, lambda _engine, _bounds: "an area") == "an area"
+        here.engine.may_draw.set()
+        assert None not in await asyncio.gather(*waiting)
+
+
+async def test_an_engine_that_cannot_draw_a_tile_is_given_no_rest() -> None:
+    with opened() as here:
+        here.engine.error = EngineUnavailable("no such tile")
+        assert list(await asyncio.gather(here.tile(1), here.tile(1))) == [None, None]
+        assert here.roads.problem is None
+        assert await here.roads.ask(None, lambda _engine, _bounds: "an area") == "an area"
+        here.engine.error = None
+        assert await here.tile(1) is not None
+        assert here.drawn == [1, 1]
+        here.engine.error = RuntimeError("a fault of ours")
+        with pytest.raises(RuntimeError, match="ours"):
+            await here.tile(2)
+
+
+async def test_behind_many_who_wait_nobody_waits_in_vain() -> None:
+    with opened(most_waiting=3) as here:
+        here.engine.may_draw.clear()
+        waiting = [asyncio.create_task(here.tile(x)) for x in range(3)]
+        await asyncio.sleep(0.05)
+        async with asyncio.timeout(2):  # much less than the patience
+            assert await here.tile(3) is None
+        same = asyncio.create_task(here.tile(2))
+        await asyncio.sleep(0.05)
+        here.engine.may_draw.set()
+        assert None not in await asyncio.gather(*waiting, same)
+        assert await here.tile(3) is not None
+        assert here.drawn == [0, 1, 2, 3]
+
+
+async def test_at_the_end_what_is_drawn_is_waited_for_and_the_others_are_told_no() -> None:
+    with opened() as here:
+        here.engine.may_draw.clear()
+        waiting = [asyncio.create_task(here.tile(x)) for x in range(3)]
+        await asyncio.sleep(0.05)
+        threading.Timer(0.2, here.engine.may_draw.set).start()
+        here.tiles.close()
+        told = await asyncio.gather(*waiting)
+        assert [tile is None for tile in told] == [False, True, True]
+        assert here.drawn == [0]
+        assert await here.tile(9) is None
+        assert await here.tile(0) is told[0]
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith("road-tiles")]
