@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import APIResponse, Route, expect
 
 from tests.browser.chromium import Visit
 from tests.browser.conftest import CheckReadable, TakePicture
@@ -215,3 +215,120 @@ def test_goods_that_are_held_are_confirmed_later_when_the_way_to_the_service_bro
     town.heading("title_confirmed").wait_for()
     assert town.order_now()["status"] == "confirmed"
     town.visit.wrong.clear()
+
+
+def test_an_order_that_could_not_be_read_is_read_again_by_itself(town: Town, ordered: dict[str, Any]) -> None:
+    page = town.page
+    expect(page.locator(".live")).to_have_text(town.t("live"))
+    page.wait_for_timeout(300)  # what is read when it begins has been read
+    order = re.compile(rf"/v1/orders/{ordered['order_id']}(\?|/events|$)")
+    page.route(order, lambda route: route.abort())
+    town.act(ordered, "accept")
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.unroute(order)
+    # The stream has told all it had to tell.
+    town.heading("title_accepted").wait_for()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    town.visit.wrong.clear()
+
+
+def test_a_late_answer_does_not_undo_a_newer_one(town: Town, ordered: dict[str, Any]) -> None:
+    page = town.page
+    expect(page.locator(".live")).to_have_text(town.t("live"))
+    page.wait_for_timeout(300)  # what is read when it begins has been read
+    late: list[tuple[Route, APIResponse]] = []
+
+    def answer(route: Route) -> None:
+        if late:
+            route.continue_()
+        else:
+            late.append((route, route.fetch()))
+
+    page.route(re.compile(rf"/v1/orders/{ordered['order_id']}(\?|$)"), answer)
+    town.act(ordered, "accept")
+    while not late:
+        page.wait_for_timeout(50)
+    for action in ("ready", "pick-up", "deliver"):
+        town.act(ordered, action)
+    town.heading("title_delivered").wait_for()
+    route, told = late[0]
+    assert told.json()["status"] == "accepted"
+    route.fulfill(response=told)
+    page.wait_for_timeout(400)
+    expect(town.heading("title_delivered")).to_be_visible()
+
+
+def test_what_has_the_focus_keeps_it_when_the_order_goes_on(town: Town, ordered: dict[str, Any]) -> None:
+    cancel = town.page.get_by_role("button", name=town.t("cancel"))
+    cancel.focus()
+    town.act(ordered, "accept")
+    town.heading("title_accepted").wait_for()
+    expect(cancel).to_be_focused()
+
+
+@pytest.mark.parametrize("broken", ["before", "after"])
+def test_a_reload_while_it_is_being_placed_neither_loses_an_order_nor_places_it_twice(town: Town, broken: str) -> None:
+    page = town.arrive()
+    town.put_in("tea", 2)
+    town.ask()
+    put: list[str] = []
+
+    def place(route: Route) -> None:
+        if route.request.method != "PUT":
+            route.continue_()
+            return
+        if broken == "after":
+            route.fetch()
+        put.append(route.request.url)  # and the page hears nothing of it
+
+    page.route(re.compile("/v1/orders/w-"), place)
+    page.get_by_role("button", name=town.t("order"), exact=True).click()
+    while not put:
+        page.wait_for_timeout(50)
+    page.reload()
+    page.unroute(re.compile("/v1/orders/w-"))
+    if broken == "after":
+        town.heading("title_held").wait_for()
+        page.get_by_role("button", name=town.t("confirm"), exact=True).click()
+        town.heading("title_confirmed").wait_for()
+        assert put[0].endswith(town.order_now()["order_id"])
+    else:
+        # It was never placed, and the basket is still there.
+        town.ask()
+        assert not put[0].endswith(town.order()["order_id"])
+    assert len(town.service.ask("GET", f"/v1/orders?store_id={town.store('near')}")["orders"]) == 1
+    assert all("404" in text for text in town.visit.wrong)
+    town.visit.wrong.clear()
+
+
+def test_a_token_is_kept_until_the_service_has_judged_it(town: Town) -> None:
+    given = town.service.ask("POST", "/v1/shopper-tokens", json={})
+    page = town.page
+    page.route(re.compile("/v1/caller"), lambda route: route.abort())
+    town.visit.open(f"/#token={given['token']}")
+    again = page.get_by_role("alert").get_by_role("button")
+    again.wait_for()
+    page.unroute(re.compile("/v1/caller"))
+    again.click()
+    page.wait_for_url(re.compile("^[^#]*$"))
+    # One that is no good leaves the former as it was.
+    page.goto("about:blank")
+    town.arrive("/#token=lct_nonsense")
+    expect(page.get_by_role("alert")).to_contain_text(town.t("token_bad"))
+    town.visit.wrong.clear()
+    town.put_in("tea")
+    town.ask()
+    assert town.order()["order_id"].startswith(given["order_id_prefix"])
+
+
+def test_a_phone_whose_clock_is_ahead_keeps_its_token(town: Town) -> None:
+    page = town.page
+    page.add_init_script("const now = Date.now; Date.now = () => now() + 7_205_000;")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/v1/shopper-tokens" in request.url else None)
+    town.arrive()
+    town.put_in("tea")
+    town.ask()
+    town.order()
+    page.wait_for_timeout(6_000)
+    assert len(asked) == 1

@@ -35,6 +35,15 @@ def test_a_poster_leads_to_the_store_and_its_campaign_to_the_order(
     take_picture(town.visit, "shopper-store-page")
     town.put_in("tea")
     expect(town.ask()).to_contain_text(f"far {HTML}")
+    # Nobody has chosen a door, and the pin is at the store: nothing is brought there unless it is said to be right.
+    expect(page.locator(".place")).to_have_text(town.t("door_hint"))
+    page.get_by_role("button", name=town.t("order"), exact=True).click()
+    tick = page.get_by_role("checkbox", name=town.t("door_yes"))
+    expect(tick).to_be_focused()
+    orders = f"/v1/orders?store_id={town.store('far')}"
+    assert town.service.ask("GET", orders)["orders"] == []
+    check_readable(page)
+    tick.check()
     order = town.order()
     assert order["store"]["store_id"] == town.store("far")
     assert (order["channel"], order["campaign"]) == ("store_page", "poster7")
@@ -61,10 +70,21 @@ def test_only_what_the_store_has_is_offered_unless_any_store_may_bring_it(town: 
     expect(page.get_by_role("checkbox", name=town.t("only_here"))).not_to_be_checked()
 
 
+def test_a_campaign_goes_along_to_the_map_and_back(town: Town) -> None:
+    page = town.visit.open(f"/s/{town.store('near')}?campaign=poster8")
+    page.get_by_role("link", name=town.t("all_stores")).click()
+    expect(town.heading("nearby_title")).to_be_visible()
+    town.arrive()
+    town.put_in("tea")
+    town.ask()
+    assert town.order()["campaign"] == "poster8"
+
+
 def test_a_campaign_that_is_too_long_or_odd_does_not_stand_in_the_way(town: Town) -> None:
     town.visit.open(f"/s/{town.store('near')}?campaign=%20a%00b{'x' * 90}")
     town.put_in("tea")
     town.ask()
+    town.page.get_by_role("checkbox", name=town.t("door_yes")).check()
     assert town.order()["campaign"] == f"a b{'x' * 61}"
 
 

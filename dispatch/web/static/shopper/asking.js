@@ -12,8 +12,11 @@ import { t } from "./words.js";
 
 const ALTERNATIVES = 2;
 
-/** `{question, answer}`: the button, and the part below it. `onOrdered(order, door)` once it is placed. */
-export function askingPart(say, onOrdered) {
+/**
+ * `{question, answer}`: the button, and the part below it. `onOrdered(order, placed)` once it is placed;
+ * `onAnswer(isShown)` when there is an answer to look at, and when there is none any more.
+ */
+export function askingPart(say, { onOrdered, onAnswer }) {
   const button = h("button", { type: "button", class: "primary wide ask", disabled: true, onclick: () => ask() }, t("ask"));
   const hereOnly = storeId === null ? null : h("input", { type: "checkbox", checked: state.onlyHere, onchange: () => setTerms({ onlyHere: hereOnly.checked }) });
   const title = h("h2", { id: "answer-title", tabindex: "-1" });
@@ -27,6 +30,7 @@ export function askingPart(say, onOrdered) {
     asking?.abort();
     way?.clear();
     show(answer, false);
+    onAnswer(false);
     ready();
   }
 
@@ -59,7 +63,7 @@ export function askingPart(say, onOrdered) {
   function showWinner(quote, names, asked) {
     const look = (store) => way?.show(store, asked.destination);
     const form = orderForm(asked, quote, {
-      onOrdered: (order) => onOrdered(order, asked.destination),
+      onOrdered,
       onRefused: (refusal) => namesAround().then((known) => showNone(refusal, known)),
       onOutdated: () => ask(),
     });
@@ -76,6 +80,7 @@ export function askingPart(say, onOrdered) {
     fill(title, text);
     fill(body, parts);
     show(answer, true);
+    onAnswer(true);
     title.focus({ preventScroll: true });
     answer.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
     say(text);

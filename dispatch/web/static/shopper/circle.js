@@ -14,6 +14,7 @@ const CHOICES_MIN = [15, 30, 60];
 
 /** The part of the panel; `connect(map)` once there is one. A store's own area is shown from the start. */
 export function circlePart() {
+  let isInTheWay = false;
   let isShown = storeId !== null;
   let minutes = 60;
   let map = null;
@@ -49,7 +50,7 @@ export function circlePart() {
   }
 
   async function ask({ isFitted = false } = {}) {
-    if (map === null || !isShown) return;
+    if (map === null || !isShown || isInTheWay) return;
     asking?.abort();
     asking = new AbortController();
     const { signal } = asking;
@@ -86,6 +87,8 @@ export function circlePart() {
     element,
     /** While an order is watched the area is in its way. */
     showArea(isVisible) {
+      isInTheWay = !isVisible;
+      asking?.abort();
       if (isVisible) ask();
       else area?.remove();
     },

@@ -32,6 +32,7 @@ export function doorPart(say) {
       describe();
       show(wrong, false);
     });
+    on("chosen", describe);
     describe();
     button.disabled = false;
     button.addEventListener("click", () => locate(map));
@@ -42,6 +43,7 @@ export function doorPart(say) {
     else put();
   }
 
+  /** Where the pin is: at an order's door while that is held. */
   function put() {
     const { lat, lon } = held ?? state.door;
     marker.setLatLng([lat, lon]);

@@ -12,7 +12,7 @@ import { dropToken, hasToken, takeToken } from "./caller.js";
 import { circlePart } from "./circle.js";
 import { doorPart } from "./door.js";
 import { nearbyPart } from "./nearby.js";
-import { addOrder, forgetOrders, placedOrders, watch, watchedOrder } from "./orders.js";
+import { addOrder, findPlacing, forgetOrders, keepPlacing, placedOrders, placing, watch, watchedOrder } from "./orders.js";
 import { searchField } from "./search.js";
 import { doorBefore, emptyBasket, on, restoreBasket, setDoor, state, storeId } from "./state.js";
 import { storeCard, storeMissing } from "./store_card.js";
@@ -23,6 +23,8 @@ import { t } from "./words.js";
 
 const NEAR_ZOOM = 15;
 const STORE_ZOOM = 14;
+const LOST_PAUSE_MS = 2_000;
+const LOST_TRIES = 3;
 
 const say = announcer();
 const mapElement = h("div", { class: "map" });
@@ -31,7 +33,7 @@ const card = h("div", {});
 const door = doorPart(say);
 const nearby = nearbyPart(say);
 const circle = circlePart();
-const asking = askingPart(say, ordered);
+const asking = askingPart(say, { onOrdered: ordered, onAnswer: (isShown) => nearby.showNumbers(!isShown) });
 const earlier = h("ul", { class: "list" });
 const earlierPart = h("section", { class: "part", "aria-labelledby": "earlier-title", hidden: true }, h("h2", { id: "earlier-title" }, t("your_orders")), earlier);
 const emptyNote = h("p", { class: "small soft" }, t("basket_empty"));
@@ -43,6 +45,7 @@ const shopping = h("div", { class: "shopping" },
 const panel = h("div", { class: "panel" }, notices, card, shopping);
 const main = h("main", { class: "shop" }, panel, mapElement);
 let watching = null;
+let shown = null;
 
 document.title = t("page_title");
 document.body.append(topBar(t("title")), main);
@@ -54,7 +57,6 @@ async function start() {
   try {
     if (await takeToken()) forgetOrders();
   } catch (problem) {
-    dropToken();
     fill(notices, problem.status === 401 ? h("p", { class: "notice", role: "alert" }, t("token_bad")) : problemNotice(problem, reload));
   }
   try {
@@ -114,30 +116,63 @@ function begin(map, drawn) {
   listEarlier();
   const watched = watchedOrder();
   if (watched !== null) showOrder(watched);
+  const lost = placing();
+  if (lost !== null) findLost(lost);
 }
 
-function ordered(order, place) {
-  const goods = [...state.basket.values()].map(({ sku, name }) => [sku, name]);
-  const placed = { order_id: order.order_id, door: place, datum: state.datum, goods, placed_at: order.created_at };
+/**
+ * An order that was being placed when the page was loaded anew. What the service was still at work with is not there at
+ * once, so that one that is not found is looked for again.
+ */
+async function findLost(before, tries = 1) {
+  if (placing()?.order_id !== before.order_id) return;
+  let order = null;
+  try {
+    order = await findPlacing(before);
+  } catch {
+    return setTimeout(findLost, LOST_PAUSE_MS, before, tries);
+  }
+  if (order !== null) return ordered(order, before);
+  if (tries === LOST_TRIES || placing() !== null) return;
+  keepPlacing(before);
+  setTimeout(findLost, LOST_PAUSE_MS, before, tries + 1);
+}
+
+function ordered(order, placed) {
   addOrder(placed);
+  keepPlacing(null);
   emptyBasket();
   showOrder(placed, order);
 }
 
 /** From shopping to an order, known already or to be asked for. */
-function showOrder(placed, order = null) {
+async function showOrder(placed, order = null) {
+  shown = placed;
   watch(placed.order_id);
   asking.forget();
   show(shopping, false);
   show(card, false);
   nearby.showNumbers(false);
   circle.showArea(false);
-  door.hold(placed.door);
   panel.scrollTop = 0;
-  watching.watch(placed, order);
+  const at = placed.datum === state.datum ? placed.door : await doorHere(placed);
+  if (shown !== placed) return;
+  door.hold(at);
+  watching.watch(placed, at, order);
+}
+
+/** Where this map has the door of an order that was placed on a map of another datum; null if nobody can tell. */
+async function doorHere({ door: { lat, lon }, datum }) {
+  try {
+    const turned = await get("/v1/places/turned", { lat, lon, from: datum, to: state.datum });
+    return { lat: turned.lat, lon: turned.lon };
+  } catch {
+    return null;
+  }
 }
 
 function leaveOrder() {
+  shown = null;
   watch(null);
   watching.stop();
   asking.forget();

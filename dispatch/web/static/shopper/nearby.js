@@ -6,12 +6,14 @@ import { distance, number, opening } from "../lib/format.js";
 import { problemNotice } from "../lib/parts.js";
 import { numbersOnMap } from "./numbers.js";
 import { nameOf, on, setOpenNow, state } from "./state.js";
-import { t } from "./words.js";
+import { counted, t } from "./words.js";
 
 const PAUSE_MS = 180;
 const PAGE = 20;
 const USUAL_RADIUS_M = 3_000;
 const WIDE_RADIUS_M = 20_000;
+const REFRESH_MS = 300_000;
+const FIRST_GOODS = 3;
 
 /** The part of the panel; `connect(map)` once there is one. */
 export function nearbyPart(say) {
@@ -43,12 +45,8 @@ export function nearbyPart(say) {
     asking = new AbortController();
     const { signal } = asking;
     element.setAttribute("aria-busy", "true");
-    const query = {
-      ...state.door, datum: state.datum, radius_m: radiusM, limit: PAGE, open_now: state.openNow || null,
-      sku: [...state.basket.keys()], cursor: isMore ? cursor : null,
-    };
     try {
-      const page = await get("/v1/stores/nearby", query, { signal });
+      const page = await pageFrom(isMore ? cursor : null, signal);
       if (signal.aborted) return;
       const seen = isMore ? stores.length : 0;
       stores = isMore ? [...stores, ...page.stores] : page.stores;
@@ -61,6 +59,38 @@ export function nearbyPart(say) {
       fill(told, problemNotice(problem, () => ask()));
     }
     element.removeAttribute("aria-busy");
+  }
+
+  function pageFrom(from, signal) {
+    return get("/v1/stores/nearby", {
+      ...state.door, datum: state.datum, radius_m: radiusM, limit: PAGE, open_now: state.openNow || null,
+      sku: [...state.basket.keys()], cursor: from,
+    }, { signal });
+  }
+
+  /** What is in the list, as it is by now: stores open and close, and sell. Of no answer the list stays as it is. */
+  async function refresh() {
+    if (document.visibilityState !== "visible" || state.door === null || element.getAttribute("aria-busy") === "true") return;
+    asking?.abort();
+    asking = new AbortController();
+    const { signal } = asking;
+    const fresh = [];
+    let next = null;
+    try {
+      do {
+        const page = await pageFrom(next, signal);
+        fresh.push(...page.stores);
+        next = page.next_cursor;
+      } while (next !== null && fresh.length < stores.length);
+    } catch { return; }
+    if (signal.aborted || JSON.stringify(fresh) === JSON.stringify(stores)) return;
+    const had = stores[[...list.children].findIndex((entry) => entry.contains(document.activeElement))]?.store_id;
+    stores = fresh;
+    cursor = next;
+    draw(0);
+    if (had === undefined) return;
+    const at = stores.findIndex((store) => store.store_id === had);
+    list.children[Math.max(0, at)]?.querySelector("a").focus({ preventScroll: true });
   }
 
   function draw(seen) {
@@ -113,19 +143,27 @@ export function nearbyPart(say) {
       },
     });
     on("door basket filter", soon);
+    document.addEventListener("visibilitychange", refresh);
+    setInterval(refresh, REFRESH_MS);
     return ask();
   }
 
   return {
     element,
     connect,
-    /** While an order is watched the numbers are in its way. */
+    /** While an order is watched, or an answer looked at, the numbers are in its way. */
     showNumbers: (isShown) => numbers?.show(isShown),
   };
 }
 
 function stockList(stock) {
-  return h("ul", { class: "stock" }, Object.entries(stock).map(([sku, n]) => h("li", {},
+  const goods = Object.entries(stock).map(([sku, n]) => h("li", {},
     h("span", { class: "stock-name" }, nameOf(sku)),
-    h("span", { class: n === null ? "tag warn" : "tag" }, n === null ? t("stock_unknown") : t("stock", { n })))));
+    h("span", { class: n === null ? "tag warn" : "tag" }, n === null ? t("stock_unknown") : t("stock", { n }))));
+  const rest = goods.slice(FIRST_GOODS);
+  return [
+    h("ul", { class: "stock" }, goods.slice(0, FIRST_GOODS)),
+    rest.length === 0 ? null : h("details", {},
+      h("summary", { class: "small" }, counted("stock_more", rest.length)), h("ul", { class: "stock" }, rest)),
+  ];
 }

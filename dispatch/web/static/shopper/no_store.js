@@ -38,10 +38,10 @@ function helps(answer, askAgain) {
   const ways = [];
   const good = detail?.sku === undefined ? undefined : state.basket.get(detail.sku);
   if (reason === "insufficient_stock" && good !== undefined && detail.available > 0) {
-    ways.push(doing(t("help_fewer", { n: detail.available, name: nameOf(detail.sku) }), () => setQuantity(good, detail.available), askAgain));
+    ways.push(doing(t("help_fewer", { n: detail.available, name: nameOf(detail.sku) }), () => takeOnly(good, detail.available), askAgain));
   }
   if (["insufficient_stock", "unknown_sku", "stale_stock"].includes(reason) && good !== undefined && state.basket.size > 1) {
-    ways.push(doing(t("help_without", { name: nameOf(detail.sku) }), () => setQuantity(good, 0), askAgain));
+    ways.push(doing(t("help_without", { name: nameOf(detail.sku) }), () => takeOnly(good, 0), askAgain));
   }
   if (reason === "promise_missed" && answer.nearest_miss?.eta) {
     const minutes = Math.ceil(answer.nearest_miss.eta.total_s / 60 / ROUND_MIN) * ROUND_MIN;
@@ -55,6 +55,13 @@ function helps(answer, askAgain) {
   if (["outside_delivery_zone", "unreachable", "promise_missed"].includes(reason)) ways.push(t("help_other_door"));
   if (reason === "unknown_sku" && state.basket.size <= 1) ways.push(t("help_other_good"));
   return ways.length > 0 ? ways : [t("help_later")];
+}
+
+/** Who has agreed to wait longer agrees to less of it, too. */
+function takeOnly(good, quantity) {
+  const { promiseMinutes } = state;
+  setQuantity(good, quantity);
+  if (state.promiseMinutes !== promiseMinutes) setTerms({ promiseMinutes });
 }
 
 function doing(text, change, askAgain) {

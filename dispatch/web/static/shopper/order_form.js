@@ -1,18 +1,23 @@
 // Whom it is brought to, and the order: placed with its goods held, then confirmed.
 
+import { mayPass } from "../lib/actions.js";
 import { post, send, step } from "../lib/api.js";
 import { fill, h } from "../lib/dom.js";
+import { nowMs } from "../lib/now.js";
 import { problemNotice } from "../lib/parts.js";
 import { dropToken, orderIdPrefix } from "./caller.js";
 import { keep, kept } from "./kept.js";
+import { findPlacing, keepPlacing, placing } from "./orders.js";
+import { confirmDoor, goodsWanted, state } from "./state.js";
 import { t } from "./words.js";
 
 const HOLD_S = 900;
 const MOST_CHARS = 500;
+const TOO_MANY = 429;
 
 /**
- * The form for an order of what was asked, at no higher prices than were quoted. `onOrdered(order)`, when it is placed,
- * confirmed or not; `onRefused(answer)` with what a quote would say when no store can any more; `onOutdated()` when
+ * The form for an order of what was asked, at no higher prices than were quoted. `onOrdered(order, placed)`, when it is
+ * placed, confirmed or not, with what is kept of it; `onRefused(answer)` with what a quote would say when no store can any more; `onOutdated()` when
  * prices have changed.
  */
 export function orderForm(asked, quote, { onOrdered, onRefused, onOutdated }) {
@@ -25,18 +30,20 @@ export function orderForm(asked, quote, { onOrdered, onRefused, onOutdated }) {
   };
   const button = h("button", { type: "submit", class: "primary wide" }, t("order"));
   const wrong = h("div", {});
-  const placing = { body: null, id: null };
+  const tick = state.isDoorChosen ? null : h("input", { type: "checkbox", name: "door", required: true });
+  const sent = { body: null, placed: null };
 
   async function submit(event) {
     event.preventDefault();
+    if (tick !== null) confirmDoor();
     button.disabled = true;
     fill(button, t("ordering"));
     fill(wrong);
     const customer = Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.value.trim()]).filter(([, text]) => text !== ""));
     keep("customer", customer);
     try {
-      const order = await place({ ...asked, lines: priced(asked.lines, quote.lines), customer, hold_s: HOLD_S });
-      onOrdered(await confirmed(order));
+      const { order, placed } = await place({ ...asked, lines: priced(asked.lines, quote.lines), customer, hold_s: HOLD_S });
+      onOrdered(await confirmed(order), placed);
       return;
     } catch (problem) {
       refused(problem);
@@ -45,14 +52,32 @@ export function orderForm(asked, quote, { onOrdered, onRefused, onOutdated }) {
     fill(button, t("order"));
   }
 
-  /** The same again goes under the same id, so that it is one order however often the way to the service breaks. */
+  /**
+   * The same again goes under the same id, so that it is one order however often the way to the service breaks. Something
+   * else is asked for only when it is known that what went before was never placed.
+   */
   async function place(order) {
     const body = JSON.stringify(order);
-    if (placing.body !== body) Object.assign(placing, { body, id: (await orderIdPrefix()) + randomHex(4) });
-    return (await send("PUT", `/v1/orders/${step(placing.id)}`, { json: order })).body;
+    const before = placing();
+    if (before !== null && (sent.body !== body || sent.placed?.order_id !== before.order_id)) {
+      const found = await findPlacing(before);
+      if (found !== null) return { order: found, placed: before };
+      sent.body = null;
+    }
+    if (sent.body !== body) {
+      const id = (await orderIdPrefix()) + randomHex(4);
+      const goods = goodsWanted();
+      Object.assign(sent, { body, placed: {
+        order_id: id, door: asked.destination, datum: asked.datum, goods, placed_at: new Date(nowMs()).toISOString(),
+      } });
+    }
+    keepPlacing(sent.placed);
+    const { body: placed } = await send("PUT", `/v1/orders/${step(sent.placed.order_id)}`, { json: order });
+    return { order: placed, placed: sent.placed };
   }
 
   function refused(problem) {
+    if (!mayPass(problem) && problem.status !== TOO_MANY) keepPlacing(null);
     if (problem.code === "no_store_can_fulfil") {
       onRefused({ ...problem.body, detail: problem.body.reason_detail });
     } else if (problem.code === "price_changed") {
@@ -61,7 +86,7 @@ export function orderForm(asked, quote, { onOrdered, onRefused, onOutdated }) {
     } else {
       if (problem.status === 401) {
         dropToken();
-        placing.body = null;
+        sent.body = null;
       }
       fill(wrong, problemNotice(problem));
     }
@@ -73,6 +98,7 @@ export function orderForm(asked, quote, { onOrdered, onRefused, onOutdated }) {
     h("label", {}, t("address"), fields.address),
     h("label", {}, t("note"), fields.note),
     h("p", { class: "small soft" }, t("optional")),
+    tick === null ? null : h("div", { class: "notice" }, h("p", {}, t("door_unchosen")), h("label", { class: "row toggle" }, tick, t("door_yes"))),
     wrong, button);
 }
 

@@ -9,8 +9,8 @@ export const USUAL_PROMISE_MIN = 60;
 
 /** Of /s/{store_id}: whose page this is; else null. */
 export const storeId = storeOfAddress();
-/** The label that a poster or an advertisement gave to the address; null of none. */
-export const campaign = campaignOfAddress();
+/** The label that a poster or an advertisement gave to the address, here or at an earlier page of this tab; null of none. */
+export const campaign = campaignOfTab();
 export const channel = storeId === null ? "web" : "store_page";
 
 /**
@@ -32,7 +32,7 @@ const listeners = new Map();
 // What goods are called, as far as this page has heard.
 const names = new Map();
 
-/** Have something done when one of "door", "basket", "filter", "terms" has changed. */
+/** Have something done when one of "door", "chosen", "basket", "filter", "terms" has changed. */
 export function on(whats, callback) {
   for (const what of whats.split(" ")) listeners.set(what, [...(listeners.get(what) ?? []), callback]);
 }
@@ -46,6 +46,13 @@ export function setDoor(place, { isChosen = true } = {}) {
   state.isDoorChosen ||= isChosen;
   if (state.isDoorChosen) keep("door", { ...place, datum: state.datum });
   tell("door");
+}
+
+/** The shopper means the door as it is: what was answered for it stays an answer. */
+export function confirmDoor() {
+  state.isDoorChosen = true;
+  keep("door", { ...state.door, datum: state.datum });
+  tell("chosen");
 }
 
 /** Where the shopper wanted things brought before this page was loaded anew; null if that is not known. */
@@ -67,6 +74,11 @@ export function setQuantity({ sku, name }, quantity) {
 export function emptyBasket() {
   state.basket.clear();
   basketChanged();
+}
+
+/** What is in the basket by what it is called: [[sku, name]], the name null where it has none. */
+export function goodsWanted() {
+  return [...state.basket.values()].map(({ sku, name }) => [sku, name]);
 }
 
 /** What a good is called; its sku where that is not known. */
@@ -126,6 +138,12 @@ function storeOfAddress() {
   } catch {
     return step;
   }
+}
+
+function campaignOfTab() {
+  const told = campaignOfAddress();
+  if (told !== null) keep("campaign", told);
+  return told ?? kept("campaign");
 }
 
 function campaignOfAddress() {

@@ -1,14 +1,17 @@
 // An order as it goes on: its steps, what happened to it, and what its shopper can still do.
 
+import { mayPass } from "../lib/actions.js";
 import { get, post, step } from "../lib/api.js";
 import { fill, h, show } from "../lib/dom.js";
 import { clock, clockAs, countdown, duration } from "../lib/format.js";
 import { follow } from "../lib/live.js";
+import { nowMs } from "../lib/now.js";
 import { problemNotice } from "../lib/parts.js";
 import { askToCancel } from "./cancelling.js";
 import { dropToken } from "./caller.js";
 import { happened } from "./happened.js";
-import { learnName } from "./state.js";
+import { pieces } from "./pieces.js";
+import { learnName, state } from "./state.js";
 import { steps } from "./steps.js";
 import { pricesOf } from "./winner.js";
 import { t } from "./words.js";
@@ -16,47 +19,63 @@ import { t } from "./words.js";
 const CANCELLABLE = new Set(["held", "confirmed", "accepted", "ready"]);
 const OVER = new Set(["delivered", "failed", "returned", "cancelled", "expired", "unfulfillable"]);
 const PAUSE_MS = 80;
+// Until an order is read again that could not be.
+const AGAIN_MS = [1_000, 2_000, 4_000, 8_000, 15_000];
+const TOO_MANY = 429;
 
 /**
  * The part of the panel for an order. `way` draws its way; `onLeave()` when the shopper wants to go on shopping.
- * `{element, watch(placed, order), stop}`; `order` is the answer that is known already, or null.
+ * `{element, watch(placed, door, order), stop}`; `door` is where the map has the order's, null where that is not
+ * known; `order` is the answer that is known already, or null.
  */
 export function watchingPart(say, way, onLeave) {
   const title = h("h2", { tabindex: "-1" });
   const body = h("div", { class: "stack" });
   const wrong = h("div", {});
+  const unread = h("div", {});
   const live = h("p", { class: "small soft live" });
   const leave = h("button", { type: "button", class: "wide", onclick: () => onLeave() }, t("order_more"));
-  const element = h("section", { class: "part watching", hidden: true }, h("div", { class: "row" }, title, live), wrong, body, leave);
+  const element = h("section", { class: "part watching", hidden: true }, h("div", { class: "row" }, title, live), unread, wrong, body, leave);
+  const put = pieces(body);
   let placed = null;
+  let door = null;
   let order = null;
   let events = [];
   let end = null;
   let ticking = null;
   let reading = null;
   let shownAt = null;
+  // Each time that the service is asked has a number, so that a late answer does not undo a newer one.
+  let asks = 0;
+  let taken = 0;
+  let failures = 0;
+  let toldCode = null;
 
-  function watch(which, known = null) {
+  function watch(which, at, known = null) {
     stop();
     placed = which;
+    door = at;
     for (const [sku, name] of placed.goods) learnName(sku, name);
     order = null;
     events = [];
     shownAt = null;
     fill(title, t("order_loading"));
-    fill(body);
+    put([]);
     show(element, true);
     if (known !== null) draw(known);
     title.focus({ preventScroll: true });
-    read();
     end = follow({ order_id: placed.order_id }, {
-      onReady: read,
       onEvents: (news) => {
         add(news);
         soon();
       },
-      onState: (state) => fill(live, t(state === "live" ? "live" : "reconnecting")),
+      onState: (now) => {
+        fill(live, t(now === "live" ? "live" : "reconnecting"));
+        // Whatever could not be read while nothing came through is read now.
+        if (now === "live") read();
+      },
     });
+    read();
   }
 
   function stop() {
@@ -66,27 +85,51 @@ export function watchingPart(say, way, onLeave) {
     clearTimeout(reading);
     fill(live);
     fill(wrong);
+    fill(unread);
+    failures = 0;
+    toldCode = null;
     show(element, false);
   }
 
-  function soon() {
+  function soon(ms = PAUSE_MS) {
     clearTimeout(reading);
-    reading = setTimeout(read, PAUSE_MS);
+    reading = setTimeout(read, ms);
   }
 
   async function read() {
+    clearTimeout(reading);
     const path = `/v1/orders/${step(placed.order_id)}`;
     const asked = placed;
+    const ask = (asks += 1);
     try {
-      const [now, told] = await Promise.all([get(path, { datum: placed.datum }), get(`${path}/events`)]);
+      const [now, told] = await Promise.all([get(path, { datum: state.datum }), get(`${path}/events`)]);
       if (placed !== asked || end === null) return;
-      fill(wrong);
+      failures = 0;
+      toldCode = null;
+      fill(unread);
       add(told.events);
-      draw(now);
+      take(now, ask);
     } catch (problem) {
-      if (placed !== asked || end === null) return;
-      fill(wrong, problem.status === 401 || problem.status === 403 ? tokenGone(problem) : problemNotice(problem, read));
+      if (placed !== asked || end === null || ask < asks) return;
+      fail(problem);
     }
+  }
+
+  /** What may pass is asked again by itself; it is told once. */
+  function fail(problem) {
+    const isGone = problem.status === 401 || problem.status === 403;
+    if (toldCode !== problem.code) fill(unread, isGone ? tokenGone(problem) : problemNotice(problem, read));
+    toldCode = problem.code;
+    if (!mayPass(problem) && problem.status !== TOO_MANY) return;
+    soon(AGAIN_MS[Math.min(failures, AGAIN_MS.length - 1)]);
+    failures += 1;
+  }
+
+  /** What the service told when it was asked, unless something newer is known. */
+  function take(now, ask) {
+    if (ask < taken || (order !== null && Date.parse(now.updated_at) < Date.parse(order.updated_at))) now = order;
+    else taken = ask;
+    draw(now);
   }
 
   function add(news) {
@@ -99,15 +142,17 @@ export function watchingPart(say, way, onLeave) {
     order = now;
     fill(title, t(`title_${order.status}`));
     const zone = order.eta?.deliver_by ?? "Z";
-    fill(body,
-      summary(order, zone),
-      OVER.has(order.status) && order.status !== "delivered" ? null : steps(order.status),
-      order.status === "held" ? confirming() : null,
-      happened(events, zone),
-      order.store === null ? null : storeOf(order.store),
-      pricesOf(order.lines),
-      h("p", { class: "small soft" }, t("order_number", { id: order.order_id })),
-      CANCELLABLE.has(order.status) ? cancelling() : null);
+    const isGoingOn = !OVER.has(order.status) || order.status === "delivered";
+    put([
+      ["summary", [order.status, order.eta, order.promised_by, order.hold_expires_at], () => summary(order, zone)],
+      ["steps", [order.status], () => (isGoingOn ? steps(order.status) : null)],
+      ["confirm", [order.status === "held"], () => (order.status === "held" ? confirming() : null)],
+      ["happened", [zone, events], () => happened(events, zone)],
+      ["store", [order.store], () => (order.store === null ? null : storeOf(order.store))],
+      ["prices", [order.lines], () => pricesOf(order.lines)],
+      ["number", [order.order_id], () => h("p", { class: "small soft" }, t("order_number", { id: order.order_id }))],
+      ["cancel", [CANCELLABLE.has(order.status)], () => (CANCELLABLE.has(order.status) ? cancelling() : null)],
+    ]);
     if (wasStatus !== order.status) say(title.textContent);
     if (OVER.has(order.status)) {
       end?.();
@@ -118,11 +163,11 @@ export function watchingPart(say, way, onLeave) {
   }
 
   function drawWay() {
-    const at = order.store === null || OVER.has(order.status) ? null : order.store.store_id;
+    const at = order.store === null || door === null || OVER.has(order.status) ? null : order.store.store_id;
     if (at === shownAt) return;
     shownAt = at;
     if (at === null) way.clear();
-    else way.show(order.store, placed.door);
+    else way.show(order.store, door);
   }
 
   function confirming() {
@@ -135,16 +180,24 @@ export function watchingPart(say, way, onLeave) {
 
   async function act(action) {
     fill(wrong);
-    for (const button of body.querySelectorAll("button")) button.disabled = true;
+    const asked = placed;
+    const pressed = document.activeElement;
+    const buttons = [...body.querySelectorAll("button")];
+    for (const button of buttons) button.disabled = true;
     try {
-      draw(await post(`/v1/orders/${step(order.order_id)}/${action}`, { datum: placed.datum }));
+      const now = await post(`/v1/orders/${step(order.order_id)}/${action}`, { datum: state.datum });
+      if (placed !== asked || end === null) return;
+      take(now, (asks += 1));
       title.focus({ preventScroll: true });
       element.scrollIntoView({ block: "start" });
-      read();
     } catch (problem) {
+      if (placed !== asked || end === null) return;
       fill(wrong, problem.code === "invalid_transition" ? h("p", { class: "notice", role: "alert" }, t("too_late")) : problemNotice(problem));
-      read();
+    } finally {
+      for (const button of buttons) button.disabled = false;
     }
+    if (document.activeElement === document.body) pressed?.focus({ preventScroll: true });
+    read();
   }
 
   /** What is left of a hold. */
@@ -152,7 +205,7 @@ export function watchingPart(say, way, onLeave) {
     clearInterval(ticking);
     const left = body.querySelector("[data-until]");
     if (left === null) return;
-    const say = () => fill(left, countdown((Date.parse(left.dataset.until) - Date.now()) / 1000));
+    const say = () => fill(left, countdown((Date.parse(left.dataset.until) - nowMs()) / 1000));
     say();
     ticking = setInterval(say, 1000);
   }
