@@ -5,7 +5,7 @@ import time
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.chromium import Visit
 from tests.browser.conftest import CheckReadable, TakePicture
@@ -31,7 +31,8 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "draw": "Draw", "drawn": "The area is drawn", "poster": "QR code for a poster", "campaign": "Campaign",
         "download": "Download SVG", "show_coverage": "Show coverage", "served": "places are served within",
         "unserved": "None of the", "take_off": "Take it off", "with_item": "With this item", "within": "Within",
-        "cancel": "Cancel", "live": "Live", "one_new": "1 new order", "just_in": "just in", "changed": "changed",
+        "cancel": "Cancel", "live": "Live", "one_new": "1 new order", "just_in": "just in", "more": "Show more",
+        "many_new": "More than 100 new orders", "changed": "changed",
         "accepted": "being prepared", "reassign": "Give to another store", "this_store": "This store",
         "store_id": "Store id",
         "give": "Give it there", "is_at": "It is at", "cancel_order": "Cancel the order",
@@ -60,7 +61,8 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "draw": "画出", "drawn": "已画出", "poster": "海报二维码", "campaign": "活动名称",
         "download": "下载 SVG", "show_coverage": "显示覆盖", "served": "能在 30 分钟内送达",
         "unserved": "都无法在", "take_off": "清除", "with_item": "指定商品", "within": "时限",
-        "cancel": "取消", "live": "实时", "one_new": "1 个新订单", "just_in": "刚到", "changed": "有变化",
+        "cancel": "取消", "live": "实时", "one_new": "1 个新订单", "just_in": "刚到", "more": "加载更多", "many_new": "100 个以上新订单",
+        "changed": "有变化",
         "accepted": "备货中", "reassign": "改派门店", "this_store": "指定门店", "store_id": "门店编号",
         "give": "确认改派", "is_at": "已改派到", "cancel_order": "取消订单", "is_cancelled": "订单已取消。",
         "courier": "骑手链接", "close": "关闭", "note": "配送单", "late": "超时", "cancelled": "已取消",
@@ -535,6 +537,67 @@ def test_a_named_store_that_cannot_is_explained(visit: Visit, service: Service) 
     ops.forgive(409)
 
 
+def test_an_order_that_cannot_be_read_stops_no_other(visit: Visit, service: Service) -> None:
+    ops = Ops(visit, service, "feed")
+    store_id = ops.put_store("a")
+    ops.put_stock(store_id, tea=100)
+    broken, gone, good = (ops.put_order(number, store_id) for number in range(3))
+    page = ops.open(f"#orders?store={store_id}")
+    row = {order_id: page.locator(".orders-list a").filter(has_text=order_id) for order_id in (broken, gone, good)}
+    expect(row[good]).to_be_visible()
+    expect(page.get_by_text(ops.said["live"], exact=True)).to_be_visible()
+    asked: list[str] = []
+
+    def answer(route: Route, status: int) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=status, content_type="application/problem+json", body="{}")
+
+    page.route(f"**/v1/orders/{broken}", lambda route: answer(route, 500))
+    page.route(f"**/v1/orders/{gone}", lambda route: answer(route, 404))
+    for order_id in (broken, gone, good):
+        service.ask("POST", f"/v1/orders/{order_id}/accept", json={"attempt": 1})
+    expect(row[good]).to_contain_text(ops.said["accepted"])
+    expect(row[gone]).to_have_count(0)
+    page.unroute(f"**/v1/orders/{broken}")
+    expect(row[broken]).to_contain_text(ops.said["accepted"])
+    assert asked.count(f"{visit.address}/v1/orders/{gone}") == 1
+    ops.forgive(500)
+    ops.forgive(404)
+
+
+def test_the_list_keeps_no_more_orders_than_anybody_reads(visit: Visit, service: Service) -> None:
+    if visit.size == "phone":
+        pytest.skip("the list is the same on a phone, and hundreds of orders take their time")
+    ops = Ops(visit, service, "many")
+    store_id = ops.put_store("a")
+    ops.put_stock(store_id, tea=1_000)
+    for number in range(240):
+        ops.put_order(number, store_id)
+    page = ops.open(f"#orders?store={store_id}")
+    rows = page.locator(".orders-list a")
+    expect(rows).to_have_count(50)
+    ops.button("more").click()
+    expect(rows).to_have_count(240)
+    expect(ops.button("more")).to_have_count(0)
+    page.evaluate("document.getElementById('main').scrollTop = 0")
+    for number in range(240, 305):
+        came = ops.put_order(number, store_id)
+    expect(rows.first).to_contain_text(came)
+    expect(rows).to_have_count(300)
+    # The oldest are read again when they are wanted.
+    ops.button("more").click()
+    expect(rows).to_have_count(305)
+    expect(rows.last).to_contain_text(f"{ops.tag}-000")
+
+    # When more wait than anybody reads one by one, the list is read anew.
+    page.evaluate("document.getElementById('main').scrollTop = 400")
+    for number in range(305, 410):
+        came = ops.put_order(number, store_id)
+    page.get_by_role("button", name=ops.said["many_new"]).click()
+    expect(rows.first).to_contain_text(came)
+    expect(rows).to_have_count(50)
+
+
 # ── stock ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -579,6 +642,42 @@ def test_a_shelf_is_counted_and_what_is_withheld_released(
     expect(page.get_by_text(ops.said["counted"])).to_be_visible()
     assert ops.shelf(store_id)["milk"]["on_hand"] == 9
     expect(rows.first).to_contain_text("9")
+
+
+def test_a_count_is_of_the_store_whose_shelf_it_was_opened_at(visit: Visit, service: Service) -> None:
+    ops = Ops(visit, service, "whose")
+    one, other = ops.put_store("one", name="One"), ops.put_store("other", name="Other")
+    ops.put_stock(one, tea=11)
+    ops.put_stock(other, tea=22)
+    page = ops.open(f"#stock/{other}")
+    row = page.locator(".shelf tbody tr")
+    expect(row).to_contain_text("22")
+    page.goto(f"{page.url.split('#')[0]}#stock/{one}")
+    expect(row).to_contain_text("11")
+    row.get_by_role("button").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label(ops.said["pieces"]).fill("77")
+    page.go_back()
+    expect(row).to_contain_text("22")
+    expect(dialog).to_have_count(0)
+
+    # One that is on its way when somebody goes elsewhere is of its store still, and draws nothing at the other's.
+    held: list[Route] = []
+    page.route(f"**/v1/stores/{other}/stock", lambda route: held.append(route))
+    row.get_by_role("button").first.click()
+    dialog.get_by_label(ops.said["pieces"]).fill("33")
+    ops.confirm("save")
+    page.go_forward()
+    expect(row).to_contain_text("11")
+    assert len(held) == 1
+    with page.expect_response(f"**/v1/stores/{other}/stock"):
+        held[0].continue_()
+    page.unroute(f"**/v1/stores/{other}/stock")
+    page.wait_for_timeout(300)
+    expect(page.get_by_role("heading", name="One", exact=True)).to_be_visible()
+    expect(row).to_contain_text("11")
+    expect(page.locator(".good-notice")).to_have_count(0)
+    assert [ops.shelf(store_id)["tea"]["on_hand"] for store_id in (one, other)] == [11, 33]
 
 
 def test_a_store_is_closed_and_opened_and_takes_orders_again(visit: Visit, service: Service) -> None:

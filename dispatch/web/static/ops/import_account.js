@@ -4,6 +4,7 @@ import { get, post, step } from "../lib/api.js";
 import { announcer, fill, h } from "../lib/dom.js";
 import { number } from "../lib/format.js";
 import { problemNotice } from "../lib/parts.js";
+import { nowMs } from "../lib/now.js";
 import { knows } from "../lib/words.js";
 import { codeWord } from "./import_code_words.js";
 import { changesOf } from "./import_changes.js";
@@ -152,7 +153,7 @@ function isRefused(record) {
 }
 
 function canUndo(record) {
-  if (record.dry_run || record.ended_at === null || Date.now() - Date.parse(record.ended_at) > UNDO_MS) return false;
+  if (record.dry_run || record.ended_at === null || nowMs() - Date.parse(record.ended_at) > UNDO_MS) return false;
   return (record.status === "done" && record.kind !== "items") || (record.status === "failed" && !isRefused(record));
 }
 

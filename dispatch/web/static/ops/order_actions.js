@@ -6,14 +6,14 @@ import { problemNotice, reasonWord, statusWord } from "../lib/parts.js";
 import { knows } from "../lib/words.js";
 import { storeDayAndClock } from "./order_times.js";
 import { t, words } from "./order_words.js";
-import { codeInput, confirmed, field } from "./pieces.js";
+import { closeByLeaving, codeInput, confirmed, field } from "./pieces.js";
 import { t as common } from "./words.js";
 
 const MAY_MOVE = ["held", "confirmed", "accepted", "ready"];
 const MAY_BE_CARRIED = ["confirmed", "accepted", "ready", "picked_up"];
 
-/** Buttons and links for what its status allows. What comes of them is told in `notice`; `onDone` reads the order anew. */
-export function actionsOf(order, { onDone, notice }) {
+/** Buttons and links for what its status allows. What comes of them is told in `notice` while `isShown()`; `onDone` reads it anew. */
+export function actionsOf(order, { onDone, notice, isShown }) {
   const path = `/v1/orders/${step(order.order_id)}`;
   const button = (name, look, onclick) => h("button", { type: "button", class: look, onclick }, t(name));
 
@@ -21,11 +21,11 @@ export function actionsOf(order, { onDone, notice }) {
     fill(notice);
     try {
       const after = await post(`${path}/${action}`, body);
-      fill(notice, h("p", { class: "notice good-notice" }, told(after)));
+      if (isShown()) fill(notice, h("p", { class: "notice good-notice" }, told(after)));
     } catch (problem) {
-      fill(notice, explained(problem));
+      if (isShown()) fill(notice, explained(problem));
     }
-    await onDone();
+    if (isShown()) await onDone();
   }
 
   async function reassign() {
@@ -45,8 +45,11 @@ export function actionsOf(order, { onDone, notice }) {
   async function link() {
     fill(notice);
     try {
-      showLink(order, await post(`${path}/courier-link`, { attempt: order.attempt }));
+      const told = await post(`${path}/courier-link`, { attempt: order.attempt });
+      // Whoever has gone elsewhere meanwhile looks at another order.
+      if (isShown() && notice.offsetParent !== null) showLink(order, told);
     } catch (problem) {
+      if (!isShown()) return;
       fill(notice, explained(problem));
       await onDone();
     }
@@ -112,6 +115,7 @@ function showLink(order, told) {
         } catch { /* it is selected, and can be copied by hand */ }
       } }, t("copy")), said, h("button", { class: "end" }, common("close"))));
   dialog.addEventListener("close", () => dialog.remove());
+  closeByLeaving(dialog);
   document.body.append(dialog);
   dialog.showModal();
 }

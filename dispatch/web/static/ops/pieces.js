@@ -1,6 +1,7 @@
 // Pieces that several views of the console are made of.
 
 import { h } from "../lib/dom.js";
+import { nowMs } from "../lib/now.js";
 import { t } from "./words.js";
 
 let count = 0;
@@ -11,8 +12,15 @@ export function newId(name) {
   return `${name}-${count}`;
 }
 
+/** Close a dialog when somebody goes elsewhere: what it asks or tells is of the place where it was opened. */
+export function closeByLeaving(dialog) {
+  const close = () => dialog.close();
+  window.addEventListener("hashchange", close);
+  dialog.addEventListener("close", () => window.removeEventListener("hashchange", close));
+}
+
 /**
- * Ask before something is done. True if it is meant; Escape and `no` mean no. `children` are fields in between, and while
+ * Ask before something is done. True if it is meant; Escape, `no` and going elsewhere mean no. `children` are fields in between, and while
  * `isWhole()` is false the dialog stays.
  */
 export function confirmed({ title, text, yes, no = t("cancel"), look = "primary", children = [], isWhole = () => true }) {
@@ -29,6 +37,7 @@ export function confirmed({ title, text, yes, no = t("cancel"), look = "primary"
       dialog.remove();
       resolve(dialog.returnValue === "yes");
     });
+    closeByLeaving(dialog);
     document.body.append(dialog);
     dialog.showModal();
   });
@@ -76,8 +85,8 @@ export function choices(pairs, chosen = "") {
 }
 
 /** How long ago a moment was, as people say it. */
-export function ago(moment, nowMs = Date.now()) {
-  const minutes = Math.max(0, Math.floor((nowMs - Date.parse(moment)) / 60_000));
+export function ago(moment) {
+  const minutes = Math.max(0, Math.floor((nowMs() - Date.parse(moment)) / 60_000));
   if (minutes < 1) return t("just_now");
   return t("ago", { age: span(minutes) });
 }
