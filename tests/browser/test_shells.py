@@ -1,8 +1,12 @@
 """What all pages have in common: they load whole, in both languages, and let nothing in from elsewhere."""
 
-import pytest
+import re
 
-from tests.browser.chromium import Visit
+import pytest
+from playwright.sync_api import Browser
+
+from dispatch.web.assets import load_assets
+from tests.browser.chromium import Visit, visiting
 from tests.browser.conftest import CheckReadable
 from tests.browser.service import Service
 
@@ -46,3 +50,23 @@ def test_headers_keep_everything_else_out(service: Service) -> None:
         assert "default-src 'none'" in policy
         assert answer.headers["referrer-policy"] == "no-referrer"
         assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_every_word_is_said_in_both_languages(browser: Browser, service: Service) -> None:
+    found = 0
+    with visiting(browser, service.address, size="desk", language="en") as visit:
+        page = visit.open("/ops")
+        assets = load_assets()
+        for path in (path for path in assets.files if path.endswith("words.js")):
+            tables = page.evaluate(
+                """async (address) => Object.values(await import(address))
+                  .filter((table) => table?.en !== undefined && table?.zh !== undefined)
+                  .map((table) => [table.en, table.zh])""",
+                assets.address(path),
+            )
+            for english, chinese in tables:
+                found += len(english)
+                assert english.keys() == chinese.keys(), path
+                for key, text in english.items():
+                    assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", chinese[key])), (path, key)
+    assert found > 300

@@ -46,8 +46,16 @@ export async function send(method, path, { query, json, body, headers, signal, a
   version = answer.headers.get("Dispatch-Version") ?? version;
   hearTime(answer.headers, sentMs);
   const told = await read(answer);
-  if (!answer.ok) throw new Problem(answer.status, typeof told === "object" && told !== null ? told : { detail: told });
+  if (!answer.ok) throw problemOf(answer.status, told);
   return { status: answer.status, body: told, headers: answer.headers };
+}
+
+/** What is wrong, of an answer that is an error. What a proxy says, in HTML, is nothing for people. */
+function problemOf(status, told) {
+  const problem = new Problem(status, typeof told === "object" && told !== null ? told : {});
+  // A service that was put back from a backup never gets as far as this page has seen it: ask without.
+  if (problem.code === "replica_behind" || problem.code === "malformed_version") version = null;
+  return problem;
 }
 
 /** What a GET tells. */
@@ -81,7 +89,7 @@ export function upload(path, file, { query, onProgress, signal } = {}) {
       if (request.status < 400) {
         resolve({ status: request.status, body: told, headers: headersOf(request) });
       } else {
-        reject(new Problem(request.status, typeof told === "object" && told !== null ? told : { detail: told }));
+        reject(problemOf(request.status, told));
       }
     });
     signal?.addEventListener("abort", () => request.abort());
@@ -112,12 +120,24 @@ function headersOf(request) {
   return new Headers(lines.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim()]));
 }
 
+/** What an answer holds; null for JSON that is none. */
 function readText(text, type) {
-  return type.includes("json") ? JSON.parse(text) : text;
+  if (!type.includes("json")) return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 async function read(answer) {
-  const type = answer.headers.get("Content-Type") ?? "";
   if (answer.status === 204 || answer.status === 304) return null;
-  return type.includes("json") ? answer.json() : answer.text();
+  const type = answer.headers.get("Content-Type") ?? "";
+  try {
+    return type.includes("json") ? await answer.json() : await answer.text();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    // It broke off: nobody knows what it would have said.
+    throw new Problem(0, { code: "unreachable", detail: error.message });
+  }
 }

@@ -10,10 +10,10 @@ const SHOP = "M4 3h16l1.5 6a3 3 0 0 1-1.5 2.4V21h-7v-6H8v6H4v-9.6A3 3 0 0 1 2.5 
 
 /**
  * Draw what a delivery note tells onto a map in `element`. A map of another datum asks for the note anew in it, so that
- * markers lie where its pictures have them. Throws what `get` throws.
+ * markers lie where its pictures have them. `{map, fit, close}`; throws what `get` throws.
  */
 export async function showDelivery(element, note, { label, storeLabel, doorLabel }) {
-  const { map, datum } = await openMap(element, { label });
+  const { map, datum, close } = await openMap(element, { label });
   const told = datum === "wgs84" ? note : await get(`/v1/orders/${step(note.order_id)}/delivery-note`, { datum });
   const places = [];
   if (told.store) places.push(place(map, told.store, "shop", SHOP, storeLabel));
@@ -24,14 +24,14 @@ export async function showDelivery(element, note, { label, storeLabel, doorLabel
   route.addTo(map);
   const paint = () => route.setStyle({ color: colour("part-travel") });
   paint();
-  onColours(paint);
+  onColours(paint, map);
   const bounds = L.latLngBounds([...line, ...places]);
   const fit = () => {
     map.invalidateSize({ animate: false });
     if (bounds.isValid()) map.fitBounds(bounds, { padding: [36, 36], maxZoom: 17, animate: false });
   };
   fit();
-  return { map, fit };
+  return { map, fit, close };
 }
 
 function place(map, at, name, path, label) {

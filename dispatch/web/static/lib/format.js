@@ -1,7 +1,10 @@
 // Figures as people read them.
 
 import { common as t } from "./common_words.js";
+import { nowMs } from "./now.js";
 import { language } from "./words.js";
+
+const DAY_MS = 86_400_000;
 
 const LOCALE = language === "zh" ? "zh-CN" : "en-GB";
 const whole = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
@@ -44,9 +47,14 @@ export function dayAndClock(moment) {
 
 /** The time of day of a moment at the offset of another one: what an order says in UTC, as its store tells time. */
 export function clockAs(moment, other) {
+  return whereTold(Date.parse(moment), other).slice(11, 16);
+}
+
+/** A moment in milliseconds, written at the offset of another one. */
+function whereTold(ms, other) {
   const offset = /([+-])(\d\d):(\d\d)$/.exec(other);
   const minutes = offset ? Number(`${offset[1]}1`) * (Number(offset[2]) * 60 + Number(offset[3])) : 0;
-  return new Date(Date.parse(moment) + minutes * 60_000).toISOString().slice(11, 16);
+  return new Date(ms + minutes * 60_000).toISOString();
 }
 
 /** The same by the reader's own clock. */
@@ -66,5 +74,12 @@ export function money(minor, currency) {
 export function opening(store) {
   if (!store.hours_known) return t("hours_unknown");
   if (store.open_now) return store.closes_at ? t("open_until", { time: clock(store.closes_at) }) : t("open_round_the_clock");
-  return store.opens_at ? t("opens_at", { time: clock(store.opens_at) }) : t("closed");
+  return store.opens_at ? t("opens_at", { time: dayOf(store.opens_at) }) : t("closed");
+}
+
+/** The time of day of a moment to come, with its day if that is not today. */
+function dayOf(moment) {
+  const today = (days) => whereTold(nowMs() + days * DAY_MS, moment).slice(0, 10);
+  if (moment.startsWith(today(0))) return clock(moment);
+  return moment.startsWith(today(1)) ? t("tomorrow", { time: clock(moment) }) : dayAndClock(moment);
 }

@@ -8,6 +8,7 @@ const LONGEST_PAUSE_MS = 15_000;
 const MOST_REFUSALS = 4;
 // The service says something every 15 s. A phone that has changed its network may not be told that nothing comes any more.
 const LONGEST_SILENCE_MS = 45_000;
+const LONGEST_ASKING_MS = 10_000;
 
 /**
  * Follow the events of `{store_id}`, of `{order_id}`, or of all orders ({}).
@@ -32,7 +33,7 @@ export function follow(which, { onReady, onEvents, onState }) {
     let ticket;
     try {
       // A ticket stands for who asks: an EventSource cannot send a header.
-      ({ ticket } = await post("/v1/events/tickets", which));
+      ({ ticket } = await post("/v1/events/tickets", which, { signal: AbortSignal.timeout(LONGEST_ASKING_MS) }));
     } catch {
       return again();
     }

@@ -13,15 +13,22 @@ export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-/** Have something done again when the reader changes between light and dark. */
-export function onColours(callback) {
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", callback);
+/**
+ * Have something done again when the reader changes between light and dark; the answer ends it when it is called. Of what
+ * is on a map, `map` ends it when it is closed.
+ */
+export function onColours(callback, map = null) {
+  const query = matchMedia("(prefers-color-scheme: dark)");
+  const end = () => query.removeEventListener("change", callback);
+  query.addEventListener("change", callback);
+  map?.on("unload", end);
+  return end;
 }
 
 /**
- * A map in an element: `{map, config, datum, drawn}`. `config` is what GET /v1/map tells; places go onto the map, and
- * come from it, in `datum`, so that every request of the page says it. `drawn` is kept once the ground is there. Throws
- * what `get` throws.
+ * A map in an element: `{map, config, datum, drawn, close}`. `config` is what GET /v1/map tells; places go onto the map, and
+ * come from it, in `datum`, so that every request of the page says it. `drawn` is kept once the ground is there;
+ * `close` takes the map away, with all that listens for it. Throws what `get` throws.
  */
 export async function openMap(element, { label, config = null } = {}) {
   const told = config ?? (await get("/v1/map"));
@@ -43,7 +50,7 @@ export async function openMap(element, { label, config = null } = {}) {
   map.setView([centre.lat, centre.lon], settings.centre ? 14 : NOWHERE.zoom, { animate: false });
   const ground = addBackground(map, settings);
   const drawn = ground === null ? Promise.resolve() : new Promise((resolve) => ground.once("load", resolve));
-  return { map, config: settings, datum, drawn };
+  return { map, config: settings, datum, drawn, close: () => map.remove() };
 }
 
 /** A label for a marker or an area: an element, since Leaflet reads texts as HTML. */
@@ -111,7 +118,7 @@ function addBackground(map, settings) {
   }
   if (settings.roads === null) return null;
   const roads = new RoadsLayer(settings.roads, colour);
-  onColours(() => roads.redraw());
+  onColours(() => roads.redraw(), map);
   credit(map, settings.roads.attribution);
   return roads.addTo(map);
 }

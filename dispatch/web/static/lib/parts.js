@@ -47,11 +47,14 @@ export function reasonWord(reason) {
   return knows(words, `reason_${reason}`) ? t(`reason_${reason}`) : reason;
 }
 
-/** What went wrong, for people: what is said of it here, else what the service says. */
+/** What went wrong, for people: what is said of it here, else what the service says, which is English. */
 export function problemText(problem) {
   if (problem.code === "unreachable") return t("unreachable_now");
+  if (problem.status === 401) return t("problem_token");
+  if (problem.status === 429 || problem.status === 503) return t("problem_later");
+  if (problem.status >= 500 || problem.code === "unknown") return t("problem_fault");
   const places = problem.errors?.map((error) => `${error.pointer} ${error.detail}`).join("; ");
-  return places ? `${problem.message} (${places})` : problem.message;
+  return t("problem_said", { text: places ? `${problem.message} (${places})` : problem.message });
 }
 
 /** A notice of what went wrong, read out by screen readers. */

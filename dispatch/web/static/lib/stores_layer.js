@@ -92,7 +92,7 @@ export function showStores(map, { datum, onStore, onTold, onProblem }) {
   }
 
   map.on("moveend", soon);
-  onColours(() => last !== null && draw());
+  onColours(() => last !== null && draw(), map);
   refresh();
   return {
     refresh,
