@@ -1,6 +1,7 @@
 // What operations may do with an order.
 
 import { post, step } from "../lib/api.js";
+import { common as said } from "../lib/common_words.js";
 import { fill, h } from "../lib/dom.js";
 import { problemNotice, reasonWord, statusWord } from "../lib/parts.js";
 import { knows } from "../lib/words.js";
@@ -100,7 +101,7 @@ function wishedStore(order) {
 }
 
 function showLink(order, told) {
-  const said = h("span", { class: "small soft", role: "status" });
+  const copied = h("span", { class: "small soft", role: "status" });
   const address = h("input", { readonly: true, value: told.url, "aria-label": t("courier_link"), onfocus: () => address.select() });
   const dialog = h("dialog", { class: "stack", "aria-label": t("courier_title", { id: order.order_id }) },
     h("h2", {}, t("courier_title", { id: order.order_id })),
@@ -111,9 +112,9 @@ function showLink(order, told) {
         address.select();
         try {
           await navigator.clipboard.writeText(told.url);
-          said.textContent = t("copied");
+          copied.textContent = t("copied");
         } catch { /* it is selected, and can be copied by hand */ }
-      } }, t("copy")), said, h("button", { class: "end" }, common("close"))));
+      } }, t("copy")), copied, h("button", { class: "end" }, said("close"))));
   dialog.addEventListener("close", () => dialog.remove());
   closeByLeaving(dialog);
   document.body.append(dialog);

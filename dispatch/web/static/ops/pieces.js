@@ -1,7 +1,9 @@
 // Pieces that several views of the console are made of.
 
+import { common } from "../lib/common_words.js";
 import { h } from "../lib/dom.js";
 import { nowMs } from "../lib/now.js";
+import { language } from "../lib/words.js";
 import { t } from "./words.js";
 
 let count = 0;
@@ -93,14 +95,19 @@ export function ago(moment) {
 
 /** Minutes in the largest unit that says enough. */
 export function span(minutes) {
-  if (minutes < 60) return t("minutes", { n: minutes });
-  if (minutes < 48 * 60) return t("hours", { n: Math.floor(minutes / 60) });
+  if (minutes < 60) return common("minutes", { n: minutes });
+  if (minutes < 48 * 60) return t("whole_hours", { n: Math.floor(minutes / 60) });
   return t("days", { n: Math.floor(minutes / 1440) });
 }
 
 /** A moment for people: how long ago, and exactly when to whoever looks closer. */
 export function when(moment) {
   return h("time", { datetime: moment, title: new Date(moment).toLocaleString() }, ago(moment));
+}
+
+/** What the service itself says, which is English: marked as such where the page is not. */
+export function serviceSaid(text) {
+  return language === "en" ? text : h("span", {}, t("service_said"), h("span", { lang: "en" }, text));
 }
 
 /** A table whose wide rows scroll by themselves; `columns` are [text, class] or texts, rows are lists of cells. */
