@@ -2,6 +2,7 @@
 
 import re
 import time
+from email.utils import formatdate
 from typing import Any, Final
 
 import pytest
@@ -66,7 +67,8 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "changed": "有变化",
         "accepted": "备货中", "reassign": "改派门店", "this_store": "指定门店", "store_id": "门店编号",
         "give": "确认改派", "is_at": "已改派到", "cancel_order": "取消订单", "is_cancelled": "订单已取消。",
-        "courier": "骑手链接", "close": "关闭", "note": "送货单", "late": "超时", "cancelled": "已取消", "again": "重试",
+        "courier": "骑手链接", "close": "关闭", "note": "送货单", "late": "超时", "cancelled": "已取消",
+        "again": "重试",
         "show_shelf": "查看货架", "count": "登记数量", "pieces": "货架上的件数", "save": "保存",
         "counted": "已登记 9 件", "withheld": "暂停销售", "release_all": "全部恢复销售", "release": "恢复销售",
         "released": "1 种商品已恢复销售", "whole": "请填 0 或以上的整数", "find_item": "查找商品", "from": "停业开始",
@@ -559,14 +561,25 @@ def test_an_order_is_looked_into_moved_and_cancelled(
     expect(details).to_contain_text(ops.said["cancelled"])
 
 
-def test_a_late_order_is_marked(visit: Visit, service: Service) -> None:
+def test_an_order_that_is_late_by_the_time_of_the_service_is_marked(visit: Visit, service: Service) -> None:
     ops = Ops(visit, service, "late")
     store_id = ops.put_store("a")
     ops.put_stock(store_id, tea=10)
     order_id = ops.put_order(1, store_id)
     page = visit.page
-    page.clock.set_fixed_time(time.time() + 2 * 3600)
+    later_s = time.time() + 2 * 3600
+    # A computer whose clock is wrong makes no order late.
+    page.clock.set_fixed_time(later_s)
     ops.open(f"#orders/{order_id}?store={store_id}")
+    expect(page.get_by_role("complementary").get_by_text(re.compile("140 (m|米)"))).to_be_visible()
+    expect(page.get_by_text(ops.said["late"])).to_have_count(0)
+
+    def answer(route: Route) -> None:
+        told = route.fetch()
+        route.fulfill(response=told, headers=told.headers | {"date": formatdate(later_s, usegmt=True)})
+
+    page.route(re.compile("/v1/(?!events/stream)"), answer)
+    page.reload()
     expect(page.get_by_role("complementary").get_by_text(ops.said["late"])).to_be_visible()
     if visit.size == "desk":
         expect(page.locator(".orders-list a").first).to_contain_text(ops.said["late"])
