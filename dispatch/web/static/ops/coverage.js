@@ -1,6 +1,7 @@
 // Coverage: the hexagons of what a map shows, by how soon an order is there. Asked only when somebody wants it.
 
 import { get } from "../lib/api.js";
+import { common as said } from "../lib/common_words.js";
 import { fill, h, show } from "../lib/dom.js";
 import { number } from "../lib/format.js";
 import { boxOf, textLabel } from "../lib/map.js";
@@ -20,7 +21,7 @@ const COARSE = 6;
 
 /** The panel of a map's coverage: `{element}`. A click on a hexagon tells who is there when. */
 export function coveragePanel({ map, datum }) {
-  const minutes = field(t("within"), h("select", {}, choices(MINUTES.map((n) => [String(n), common("minutes", { n })]), "30")));
+  const minutes = field(t("within"), h("select", {}, choices(MINUTES.map((n) => [String(n), said("minutes", { n })]), "30")));
   const item = itemField(t("with_item"), t("with_item_hint"));
   const ask = h("button", { class: "primary", type: "submit" }, t("show_coverage"));
   const stop = h("button", { type: "button", hidden: true, onclick: () => asking?.abort() }, common("cancel"));
@@ -48,7 +49,12 @@ export function coveragePanel({ map, datum }) {
       if (signal.aborted) return;
       takeOff();
       const bands = bandsOf(cells);
-      layer = await drawCells(map, cells, bands);
+      const drawn = await drawCells(map, cells, bands);
+      if (signal.aborted) {
+        drawn.remove();
+        return;
+      }
+      layer = drawn;
       show(clear, true);
       tell(cells, bands, { minutes: query.minutes, name: item.name(), resolution: fit.resolution });
     } catch (problem) {

@@ -39,7 +39,7 @@ export async function drawCells(map, cells, bands) {
     // Between two frames, so that the map can be moved meanwhile.
     await new Promise(requestAnimationFrame);
   }
-  onColours(() => shapes.forEach(([shape, cell]) => shape.setStyle(lookOf(cell, bands))));
+  const endColours = onColours(() => shapes.forEach(([shape, cell]) => shape.setStyle(lookOf(cell, bands))), map);
   const byId = new Map(cells.map((cell) => [cell.cell, cell]));
   const resolution = h3 === null ? 0 : h3.getResolution(cells[0]?.cell ?? "8001fffffffffff");
   return {
@@ -49,6 +49,7 @@ export async function drawCells(map, cells, bands) {
       return shapes.find(([shape]) => shape.getBounds().contains(place) && isWithin(shape.getLatLngs()[0], place))?.[1] ?? null;
     },
     remove() {
+      endColours();
       group.remove();
       renderer.remove();
     },

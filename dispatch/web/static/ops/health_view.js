@@ -1,11 +1,12 @@
 // How the service does: each part with what to do when it does not. Read again by itself while it is looked at.
 
 import { get, Problem } from "../lib/api.js";
+import { common as said } from "../lib/common_words.js";
 import { fill, h } from "../lib/dom.js";
 import { number } from "../lib/format.js";
 import { t } from "./health_words.js";
 import { readMetrics } from "./metrics.js";
-import { ago, heading } from "./pieces.js";
+import { ago, heading, serviceSaid } from "./pieces.js";
 import { linkTo } from "./places.js";
 import { t as common } from "./words.js";
 
@@ -88,15 +89,21 @@ function card({ name, look, text, todo, more }) {
     h("p", {}, text), todo && h("p", { class: "notice small" }, todo), more);
 }
 
+function saying(text) {
+  return h("p", { class: "small soft" }, serviceSaid(text));
+}
+
 function database({ parts }) {
   if (parts.database === "ok") return { name: "database", look: "good", text: t("database_ok") };
-  return { name: "database", look: "bad", text: parts.database, todo: t("database_do") };
+  return { name: "database", look: "bad", text: t("database_bad"), todo: t("database_do"), more: saying(parts.database) };
 }
 
 function copy({ parts, stores }, replica) {
-  if (parts.replica !== "ok") return { name: "replica", look: "bad", text: parts.replica, todo: t("replica_do") };
+  if (parts.replica !== "ok") {
+    return { name: "replica", look: "bad", text: t("replica_bad"), todo: t("replica_do"), more: saying(parts.replica) };
+  }
   const lag_s = replica?.replica_lag_s ?? 0;
-  const text = t("replica_ok", { stores: number(stores), lag: t("seconds", { n: lag_s.toFixed(lag_s < 10 ? 2 : 0) }) });
+  const text = t("replica_ok", { stores: number(stores), lag: said("seconds", { n: lag_s.toFixed(lag_s < 10 ? 2 : 0) }) });
   const more = h("p", { class: "small soft" }, t("checksums"));
   if (lag_s > LATE_S) return { name: "replica", look: "warn", text, todo: t("replica_late", { n: LATE_S }), more };
   return { name: "replica", look: "good", text, more };
@@ -106,7 +113,7 @@ function roads({ parts }) {
   const engine = /^by (.+)$/.exec(parts.roads)?.[1];
   if (engine) return { name: "roads", look: "good", text: t("roads_ok", { engine }) };
   if (parts.roads.startsWith("none configured")) return { name: "roads", look: "good", text: t("roads_none") };
-  return { name: "roads", look: "warn", text: t("roads_down"), todo: t("roads_do"), more: h("p", { class: "small soft" }, parts.roads) };
+  return { name: "roads", look: "warn", text: t("roads_down"), todo: t("roads_do"), more: saying(parts.roads) };
 }
 
 function lateness(uploads) {

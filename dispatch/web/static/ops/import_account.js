@@ -4,6 +4,7 @@ import { get, post, step } from "../lib/api.js";
 import { announcer, fill, h } from "../lib/dom.js";
 import { number } from "../lib/format.js";
 import { problemNotice } from "../lib/parts.js";
+import { nowMs } from "../lib/now.js";
 import { knows } from "../lib/words.js";
 import { codeWord } from "./import_code_words.js";
 import { changesOf } from "./import_changes.js";
@@ -11,7 +12,7 @@ import { notesOf } from "./import_notes.js";
 import { watched } from "./import_watch.js";
 import { t, words } from "./import_words.js";
 import { icon } from "./icons.js";
-import { confirmed, heading, when } from "./pieces.js";
+import { confirmed, heading, serviceSaid, when } from "./pieces.js";
 import { linkTo } from "./places.js";
 
 const UNDO_MS = 7 * 86_400_000;
@@ -24,7 +25,7 @@ export function importAccount({ onMend }) {
   const element = h("div", { class: "stack account" });
   let asking = null;
   let changes = null;
-  let isUndoing = false;
+  let undoing = null;
 
   function close() {
     asking?.abort();
@@ -36,11 +37,18 @@ export function importAccount({ onMend }) {
     close();
     asking = new AbortController();
     const { signal } = asking;
-    const live = h("div", { class: "stack" });
-    fill(element, back(), heading(2, "…"), live);
+    // What is wrong meanwhile, wherever the account has come to.
+    const trouble = h("div", { class: "stack" });
+    fill(element, back(), heading(2, "…"), trouble);
     try {
       const told = await watched(importId, {
-        signal, onTold: (record) => tellProgress(record), onProblem: (problem) => fill(live, problemNotice(problem)),
+        signal,
+        onTold: (record) => {
+          fill(trouble);
+          tellProgress(record, trouble);
+        },
+        // Said once, however often it is asked again.
+        onProblem: (problem) => trouble.childElementCount === 0 && fill(trouble, problemNotice(problem)),
       });
       if (!signal.aborted) tellEnd(told);
     } catch (problem) {
@@ -49,8 +57,8 @@ export function importAccount({ onMend }) {
     }
   }
 
-  function tellProgress(record) {
-    const what = isUndoing ? "undo" : record.dry_run ? "check" : "apply";
+  function tellProgress(record, trouble) {
+    const what = undoing === record.import_id ? "undo" : record.dry_run ? "check" : "apply";
     const text = t(`running_${what}`, { rows: number(record.rows) });
     const bar = element.querySelector("progress");
     if (bar) {
@@ -60,11 +68,11 @@ export function importAccount({ onMend }) {
     }
     fill(element, back(), head(record), h("div", { class: "card stack" },
       h("p", { class: "far strong", role: "status" }, text),
-      h("progress", { max: "1", value: record.progress, "aria-label": t("progress") })));
+      h("progress", { max: "1", value: record.progress, "aria-label": t("progress") }), trouble));
   }
 
   function tellEnd(record) {
-    isUndoing = false;
+    undoing = null;
     const notice = h("div", { class: "stack" });
     const state = stateOf(record);
     changes = record.kind === "items" || record.status === "undone" || isRefused(record) ? null : changesOf(record);
@@ -91,9 +99,11 @@ export function importAccount({ onMend }) {
   async function apply(record, notice, button) {
     button.disabled = true;
     fill(notice);
+    const { signal } = asking;
     try {
       const begun = await post(`/v1/imports/${step(record.import_id)}/apply`);
-      location.hash = linkTo("imports", begun.import_id);
+      // Whoever looks at something else by now is not led away from it.
+      if (!signal.aborted) location.hash = linkTo("imports", begun.import_id);
     } catch (problem) {
       button.disabled = false;
       fill(notice, conflict(problem, record) ?? problemNotice(problem));
@@ -102,12 +112,13 @@ export function importAccount({ onMend }) {
 
   async function undo(record, notice) {
     const text = t("undo_text", { name: record.filename ?? t("no_filename") });
-    if (!(await confirmed({ title: t("undo_title"), text, yes: t("undo") }))) return;
+    const { signal } = asking;
+    if (!(await confirmed({ title: t("undo_title"), text, yes: t("undo") })) || signal.aborted) return;
     fill(notice);
     try {
       await post(`/v1/imports/${step(record.import_id)}/undo`);
-      isUndoing = true;
-      await open(record.import_id);
+      undoing = record.import_id;
+      if (!signal.aborted) await open(record.import_id);
     } catch (problem) {
       fill(notice, conflict(problem, record) ?? problemNotice(problem));
     }
@@ -122,7 +133,8 @@ export function conflict(problem, record = null) {
   const more = h("div", { class: "row" });
   if (problem.code === "import_running") linkRunning(more, record?.partner);
   return h("div", { class: "notice", role: "alert" }, h("p", {}, t(`conflict_${problem.code}`)),
-    problem.errors.length > 0 && h("ul", { class: "small" }, problem.errors.slice(0, 10).map((error) => h("li", {}, error.detail))), more);
+    problem.errors.length > 0 && h("ul", { class: "small" },
+      problem.errors.slice(0, 10).map((error) => h("li", {}, serviceSaid(error.detail)))), more);
 }
 
 async function linkRunning(element, partner) {
@@ -152,7 +164,7 @@ function isRefused(record) {
 }
 
 function canUndo(record) {
-  if (record.dry_run || record.ended_at === null || Date.now() - Date.parse(record.ended_at) > UNDO_MS) return false;
+  if (record.dry_run || record.ended_at === null || nowMs() - Date.parse(record.ended_at) > UNDO_MS) return false;
   return (record.status === "done" && record.kind !== "items") || (record.status === "failed" && !isRefused(record));
 }
 

@@ -27,7 +27,14 @@ export function changesOf(record) {
 
   async function load() {
     try {
-      opened = await openMap(ground, { label: t("changes_map") });
+      if (opened === null) {
+        const made = await openMap(ground, { label: t("changes_map") });
+        if (isRemoved) {
+          made.close();
+          return;
+        }
+        opened = made;
+      }
       const told = await get(`/v1/imports/${step(record.import_id)}/changes`, { datum: opened.datum });
       if (isRemoved) return;
       if (told.features.length === 0) {
@@ -56,7 +63,7 @@ export function changesOf(record) {
     element,
     remove() {
       isRemoved = true;
-      opened?.map.remove();
+      opened?.close();
     },
   };
 }
@@ -89,7 +96,7 @@ function draw(map, features) {
       const isCross = layer.options.shape === "removed" || layer.options.shape === undefined;
       layer.setStyle({ color: colour(isCross ? name : "paper"), fillColor: colour(name) });
     }
-  });
+  }, map);
 }
 
 function legend(counts, hasMoved) {

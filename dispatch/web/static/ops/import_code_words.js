@@ -41,7 +41,7 @@ const words = {
     store_of_other_partner: "门店属于其他合作方。",
     opening_hours_invalid: "营业时间须按 OpenStreetMap 的写法，如 Mo-Su 07:00-23:00。",
     unmapped_item: "该合作方有自己的商品编码，但没有这一个。请先导入商品编码。",
-    sku_lost_in_excel: "表格软件丢失了条码的位数，请把该列设为文本格式。",
+    sku_lost_in_excel: "表格软件丢失了商品编码的位数，请把该列设为文本格式。",
     store_id_lost_in_excel: "表格软件丢失了门店编号的位数，请把该列设为文本格式。",
     row_of_bad_sum: "同店同商品的另一行有误，需一起改好。",
     would_empty: "会使大部分库存清零或门店下线。如确实如此，请勾选“即使触发保护也应用”后重新上传。",

@@ -3,9 +3,10 @@
 import { step } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { number } from "../lib/format.js";
+import { language } from "../lib/words.js";
 import { codeWord } from "./import_code_words.js";
 import { t } from "./import_words.js";
-import { heading, table } from "./pieces.js";
+import { heading, serviceSaid, table } from "./pieces.js";
 
 // The field that mends what a code says.
 const MENDED_BY = {
@@ -29,8 +30,8 @@ export function notesOf(record, { onMend }) {
 function refusal(report, onMend) {
   const places = (report.errors ?? []).filter((note) => note.place !== undefined);
   return h("section", { class: "card stack" }, heading(3, t("message")),
-    h("p", {}, report.message ?? "", " ", report.code && h("code", { class: "soft" }, report.code)),
-    places.length > 0 && table(t("message"), [t("place"), t("message")], places.map((note) => [note.place, note.detail])),
+    h("p", {}, report.message && messageOf(report), " ", report.code && h("code", { class: "soft" }, report.code)),
+    places.length > 0 && table(t("message"), [t("place"), t("message")], places.map((note) => [note.place, serviceSaid(note.detail)])),
     mend(MENDED_BY[report.code], onMend));
 }
 
@@ -39,7 +40,14 @@ function part(name, count, notes = [], codes = {}, onMend = null, more = null) {
     h("p", { class: "soft" }, t(`${name}_text`)), more, byCode(codes, onMend),
     notes.length > 0 && [h("p", { class: "small soft" }, t("first_of", { n: number(notes.length), total: number(count) })),
       table(t(`${name}_head`), [[t("row"), "number"], t("column"), t("code"), t("message")], notes.map((note) => [
-        number(note.row), note.column ?? h("span", { class: "soft" }, t("whole_row")), h("code", {}, note.code), note.message]))]);
+        number(note.row), note.column ?? h("span", { class: "soft" }, t("whole_row")), h("code", {}, note.code), messageOf(note)]))]);
+}
+
+/** What is wrong: in the reader's language where there is a word for it, and as the service says it, which names the value. */
+function messageOf({ code, message }) {
+  const word = language === "en" ? null : codeWord(code);
+  if (word === null) return serviceSaid(message);
+  return h("span", { class: "names" }, word, h("span", { class: "small soft" }, serviceSaid(message)));
 }
 
 function byCode(codes = {}, onMend = null) {

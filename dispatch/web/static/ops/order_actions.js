@@ -1,19 +1,20 @@
 // What operations may do with an order.
 
 import { post, step } from "../lib/api.js";
+import { common as said } from "../lib/common_words.js";
 import { fill, h } from "../lib/dom.js";
 import { problemNotice, reasonWord, statusWord } from "../lib/parts.js";
 import { knows } from "../lib/words.js";
 import { storeDayAndClock } from "./order_times.js";
 import { t, words } from "./order_words.js";
-import { codeInput, confirmed, field } from "./pieces.js";
+import { closeByLeaving, codeInput, confirmed, field } from "./pieces.js";
 import { t as common } from "./words.js";
 
 const MAY_MOVE = ["held", "confirmed", "accepted", "ready"];
 const MAY_BE_CARRIED = ["confirmed", "accepted", "ready", "picked_up"];
 
-/** Buttons and links for what its status allows. What comes of them is told in `notice`; `onDone` reads the order anew. */
-export function actionsOf(order, { onDone, notice }) {
+/** Buttons and links for what its status allows. What comes of them is told in `notice` while `isShown()`; `onDone` reads it anew. */
+export function actionsOf(order, { onDone, notice, isShown }) {
   const path = `/v1/orders/${step(order.order_id)}`;
   const button = (name, look, onclick) => h("button", { type: "button", class: look, onclick }, t(name));
 
@@ -21,11 +22,11 @@ export function actionsOf(order, { onDone, notice }) {
     fill(notice);
     try {
       const after = await post(`${path}/${action}`, body);
-      fill(notice, h("p", { class: "notice good-notice" }, told(after)));
+      if (isShown()) fill(notice, h("p", { class: "notice good-notice" }, told(after)));
     } catch (problem) {
-      fill(notice, explained(problem));
+      if (isShown()) fill(notice, explained(problem));
     }
-    await onDone();
+    if (isShown()) await onDone();
   }
 
   async function reassign() {
@@ -45,8 +46,11 @@ export function actionsOf(order, { onDone, notice }) {
   async function link() {
     fill(notice);
     try {
-      showLink(order, await post(`${path}/courier-link`, { attempt: order.attempt }));
+      const told = await post(`${path}/courier-link`, { attempt: order.attempt });
+      // Whoever has gone elsewhere meanwhile looks at another order.
+      if (isShown() && notice.offsetParent !== null) showLink(order, told);
     } catch (problem) {
+      if (!isShown()) return;
       fill(notice, explained(problem));
       await onDone();
     }
@@ -97,7 +101,7 @@ function wishedStore(order) {
 }
 
 function showLink(order, told) {
-  const said = h("span", { class: "small soft", role: "status" });
+  const copied = h("span", { class: "small soft", role: "status" });
   const address = h("input", { readonly: true, value: told.url, "aria-label": t("courier_link"), onfocus: () => address.select() });
   const dialog = h("dialog", { class: "stack", "aria-label": t("courier_title", { id: order.order_id }) },
     h("h2", {}, t("courier_title", { id: order.order_id })),
@@ -108,10 +112,11 @@ function showLink(order, told) {
         address.select();
         try {
           await navigator.clipboard.writeText(told.url);
-          said.textContent = t("copied");
+          copied.textContent = t("copied");
         } catch { /* it is selected, and can be copied by hand */ }
-      } }, t("copy")), said, h("button", { class: "end" }, common("close"))));
+      } }, t("copy")), copied, h("button", { class: "end" }, said("close"))));
   dialog.addEventListener("close", () => dialog.remove());
+  closeByLeaving(dialog);
   document.body.append(dialog);
   dialog.showModal();
 }

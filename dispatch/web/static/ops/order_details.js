@@ -67,7 +67,8 @@ export function orderDetails({ back }) {
     const { status, attempt, store, eta, lines } = order;
     put("state", [status, due], () => h("p", { class: "row" }, statusTag(status),
       due && h("span", { class: due.isLate ? "tag bad" : "strong" }, due.text)));
-    put("actions", [status, attempt, store?.store_id], () => actionsOf(order, { onDone: refresh, notice }));
+    const isShown = () => opened === order.order_id;
+    put("actions", [status, attempt, store?.store_id], () => actionsOf(order, { onDone: refresh, notice, isShown }));
     put("facts", order, () => facts(order));
     put("promise", eta, () => promise(order));
     put("goods", [lines, lines.map((line) => nameOf(line.sku))], () => goods(order));

@@ -5,12 +5,14 @@ import { number } from "../lib/format.js";
 import { statusWord } from "../lib/parts.js";
 import { dueOf } from "./order_times.js";
 import { t } from "./order_words.js";
-import { when } from "./pieces.js";
+import { ago, when } from "./pieces.js";
 import { linkTo } from "./places.js";
 import { t as common } from "./words.js";
 
 const MARKED_MS = 12_000;
 const TICK_MS = 15_000;
+const MOST_KEPT = 300;
+const MOST_WAITING = 100;
 const LOOKS = {
   confirmed: "warn", unfulfillable: "bad", failed: "bad", cancelled: "quiet", expired: "quiet", returned: "quiet", delivered: "quiet",
 };
@@ -21,22 +23,28 @@ export function statusTag(status) {
   return h("span", { class: `tag ${LOOKS[status] ?? ""}` }, statusWord(status));
 }
 
-/** The list: `{element, replace, append, change, arrive, choose, link, shown}`. `isRead()` tells whether somebody has scrolled down. */
-export function orderList({ isRead, toTop, query }) {
+/**
+ * The list: `{element, replace, append, change, arrive, remove, choose, link, shown}`. `isRead()` tells whether somebody has
+ * scrolled down. `onDropped(orders)` hears of what it keeps no longer, `onTooMany()` asks for all anew.
+ */
+export function orderList({ isRead, toTop, query, onDropped, onTooMany }) {
   const list = h("ul", { class: "list orders-list" });
   const waitingButton = h("button", { class: "primary", type: "button", hidden: true, onclick: () => {
-    insertWaiting();
+    const isAnew = isOverfull;
+    if (isAnew) anew();
+    else insertWaiting();
     toTop();
-    list.querySelector("a")?.focus();
+    if (!isAnew) list.querySelector("a")?.focus();
   } });
   const element = h("div", { class: "orders-pane" }, h("div", { class: "waiting" }, waitingButton), list);
   const rows = new Map();
   let waiting = [];
+  let isOverfull = false;
   let chosen = null;
 
   function row(order, mark = null) {
     const link = h("a", { href: linkTo("orders", order.order_id, query()) });
-    const one = { link, order, item: h("li", {}, link), timer: null };
+    const one = { link, order, item: h("li", { "data-order": order.order_id }, link), timer: null, key: "" };
     rows.set(order.order_id, one);
     draw(one, mark);
     return one.item;
@@ -45,6 +53,7 @@ export function orderList({ isRead, toTop, query }) {
   function draw(one, mark) {
     const { order, link } = one;
     const due = dueOf(order);
+    one.key = keyOf(order);
     const lines = order.lines.length === 1 ? t("one_line") : t("lines", { n: number(order.lines.length) });
     fill(link,
       h("span", { class: "row nowrap" }, statusTag(order.status), h("code", { class: "ellipsis" }, order.order_id),
@@ -65,24 +74,59 @@ export function orderList({ isRead, toTop, query }) {
     list.prepend(...waiting.map((order) => row(order, "is_new")));
     waiting = [];
     tellWaiting();
+    cut();
+  }
+
+  /** The oldest go when it is more than anybody reads: each costs nodes, and time at each tick. */
+  function cut() {
+    const dropped = [];
+    while (rows.size > MOST_KEPT) {
+      const one = rows.get(list.lastElementChild?.dataset.order);
+      if (one === undefined) break;
+      take(one);
+      dropped.push(one.order);
+    }
+    if (dropped.length > 0) onDropped(dropped);
+  }
+
+  function take(one) {
+    clearTimeout(one.timer);
+    rows.delete(one.order.order_id);
+    one.item.remove();
+  }
+
+  function anew() {
+    waiting = [];
+    isOverfull = false;
+    tellWaiting();
+    onTooMany();
+  }
+
+  function forgetAll() {
+    for (const one of rows.values()) clearTimeout(one.timer);
+    rows.clear();
+    waiting = [];
+    isOverfull = false;
+    tellWaiting();
   }
 
   function tellWaiting() {
     show(waitingButton, waiting.length > 0);
-    waitingButton.textContent = waiting.length === 1 ? t("one_waiting") : t("waiting", { n: number(waiting.length) });
+    if (isOverfull) waitingButton.textContent = t("many_waiting", { n: number(MOST_WAITING) });
+    else waitingButton.textContent = waiting.length === 1 ? t("one_waiting") : t("waiting", { n: number(waiting.length) });
   }
 
   setInterval(() => {
     if (element.offsetParent === null) return;
-    for (const one of rows.values()) if (!one.link.classList.contains("marked")) draw(one, null);
+    for (const one of rows.values()) {
+      if (!one.link.classList.contains("marked") && one.key !== keyOf(one.order)) draw(one, null);
+    }
   }, TICK_MS);
 
   return {
     element,
     replace(orders) {
-      rows.clear();
-      waiting = [];
-      tellWaiting();
+      forgetAll();
       fill(list, orders.map((order) => row(order)));
     },
     append(orders) {
@@ -100,10 +144,23 @@ export function orderList({ isRead, toTop, query }) {
       }
     },
     arrive(orders) {
-      waiting = [...orders, ...waiting];
-      announce(t("arrived", { n: number(orders.length) }));
+      const all = [...orders, ...waiting];
+      waiting = all.slice(0, MOST_WAITING);
+      if (!isOverfull) announce(t("arrived", { n: number(orders.length) }));
+      if (all.length > MOST_WAITING) {
+        isOverfull = true;
+        onDropped(all.slice(MOST_WAITING));
+      }
       if (isRead()) tellWaiting();
+      else if (isOverfull) anew();
       else insertWaiting();
+    },
+    remove(orders) {
+      for (const { order_id: id } of orders) {
+        if (rows.has(id)) take(rows.get(id));
+        waiting = waiting.filter((other) => other.order_id !== id);
+      }
+      tellWaiting();
     },
     choose(orderId) {
       chosen = orderId;
@@ -115,6 +172,15 @@ export function orderList({ isRead, toTop, query }) {
     insertWaiting,
     link: (orderId) => rows.get(orderId)?.link ?? null,
     isEmpty: () => rows.size + waiting.length === 0,
-    loading: () => fill(list, h("li", { class: "soft" }, common("loading"))),
+    loading() {
+      forgetAll();
+      fill(list, h("li", { class: "soft" }, common("loading")));
+    },
   };
+}
+
+/** What of an order is another as time goes by. */
+function keyOf(order) {
+  const due = dueOf(order);
+  return [due?.text, due?.isLate, ago(order.created_at)].join("|");
 }

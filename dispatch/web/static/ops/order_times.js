@@ -1,6 +1,7 @@
 // When an order is due, told in the time of its store.
 
 import { clockAs, clockHere } from "../lib/format.js";
+import { nowMs } from "../lib/now.js";
 import { t } from "./order_words.js";
 import { span } from "./pieces.js";
 
@@ -20,9 +21,9 @@ export function storeDayAndClock(moment, order) {
 }
 
 /** Until when it is promised, and whether that has passed: `{text, isLate}`; null where nothing is under way. */
-export function dueOf(order, nowMs = Date.now()) {
+export function dueOf(order) {
   if (order.promised_by === null || !OPEN.includes(order.status)) return null;
-  const minutes = Math.floor((Date.parse(order.promised_by) - nowMs) / 60_000);
+  const minutes = Math.floor((Date.parse(order.promised_by) - nowMs()) / 60_000);
   if (minutes < 0) return { text: t("late", { age: span(-minutes) }), isLate: true };
   const time = storeClock(order.promised_by, order);
   return { text: minutes === 0 ? t("due_now", { time }) : t("due_in", { time, age: span(minutes) }), isLate: false };

@@ -3,6 +3,7 @@
 import { fill, h, show } from "../lib/dom.js";
 import { number } from "../lib/format.js";
 import { common as said } from "../lib/common_words.js";
+import { nowMs } from "../lib/now.js";
 import { problemNotice, statusWord } from "../lib/parts.js";
 import { orderDetails } from "./order_details.js";
 import { orderFeed } from "./order_feed.js";
@@ -34,6 +35,8 @@ export function ordersView() {
     isRead: () => scroller().scrollTop > FAR_PX && !pane.hidden,
     toTop: () => scroller().scrollTo({ top: 0 }),
     query: () => place,
+    onDropped: (orders) => feed.drop(orders),
+    onTooMany: () => feed.load(asked()),
   });
   const feed = orderFeed({
     onPage: (orders, isFirst) => {
@@ -47,6 +50,10 @@ export function ordersView() {
     },
     onArrived: (orders) => {
       list.arrive(orders);
+      tellBelow();
+    },
+    onLost: (orders) => {
+      list.remove(orders);
       tellBelow();
     },
     onTouched: (ids) => opened !== null && ids.has(opened) && details.refresh(),
@@ -72,7 +79,7 @@ export function ordersView() {
 
   /** The filter as the API takes it. */
   function asked() {
-    const from = place.since === "" ? null : new Date(Date.now() - Number(place.since) * 3_600_000).toISOString();
+    const from = place.since === "" ? null : new Date(nowMs() - Number(place.since) * 3_600_000).toISOString();
     return { status: place.status, store_id: place.store, since: from };
   }
 

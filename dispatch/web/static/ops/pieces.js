@@ -1,6 +1,9 @@
 // Pieces that several views of the console are made of.
 
+import { common } from "../lib/common_words.js";
 import { h } from "../lib/dom.js";
+import { nowMs } from "../lib/now.js";
+import { language } from "../lib/words.js";
 import { t } from "./words.js";
 
 let count = 0;
@@ -11,8 +14,15 @@ export function newId(name) {
   return `${name}-${count}`;
 }
 
+/** Close a dialog when somebody goes elsewhere: what it asks or tells is of the place where it was opened. */
+export function closeByLeaving(dialog) {
+  const close = () => dialog.close();
+  window.addEventListener("hashchange", close);
+  dialog.addEventListener("close", () => window.removeEventListener("hashchange", close));
+}
+
 /**
- * Ask before something is done. True if it is meant; Escape and `no` mean no. `children` are fields in between, and while
+ * Ask before something is done. True if it is meant; Escape, `no` and going elsewhere mean no. `children` are fields in between, and while
  * `isWhole()` is false the dialog stays.
  */
 export function confirmed({ title, text, yes, no = t("cancel"), look = "primary", children = [], isWhole = () => true }) {
@@ -29,6 +39,7 @@ export function confirmed({ title, text, yes, no = t("cancel"), look = "primary"
       dialog.remove();
       resolve(dialog.returnValue === "yes");
     });
+    closeByLeaving(dialog);
     document.body.append(dialog);
     dialog.showModal();
   });
@@ -76,22 +87,27 @@ export function choices(pairs, chosen = "") {
 }
 
 /** How long ago a moment was, as people say it. */
-export function ago(moment, nowMs = Date.now()) {
-  const minutes = Math.max(0, Math.floor((nowMs - Date.parse(moment)) / 60_000));
+export function ago(moment) {
+  const minutes = Math.max(0, Math.floor((nowMs() - Date.parse(moment)) / 60_000));
   if (minutes < 1) return t("just_now");
   return t("ago", { age: span(minutes) });
 }
 
 /** Minutes in the largest unit that says enough. */
 export function span(minutes) {
-  if (minutes < 60) return t("minutes", { n: minutes });
-  if (minutes < 48 * 60) return t("hours", { n: Math.floor(minutes / 60) });
+  if (minutes < 60) return common("minutes", { n: minutes });
+  if (minutes < 48 * 60) return t("whole_hours", { n: Math.floor(minutes / 60) });
   return t("days", { n: Math.floor(minutes / 1440) });
 }
 
 /** A moment for people: how long ago, and exactly when to whoever looks closer. */
 export function when(moment) {
   return h("time", { datetime: moment, title: new Date(moment).toLocaleString() }, ago(moment));
+}
+
+/** What the service itself says, which is English: marked as such where the page is not. */
+export function serviceSaid(text) {
+  return language === "en" ? text : h("span", {}, t("service_said"), h("span", { lang: "en" }, text));
 }
 
 /** A table whose wide rows scroll by themselves; `columns` are [text, class] or texts, rows are lists of cells. */

@@ -68,18 +68,25 @@ export function stockView() {
     show(releaseAll, shelf.withheld() > 0);
   }
 
-  /** Do something to the shelf, tell what came of it, and read it anew. */
-  async function write(work) {
-    const path = `/v1/stores/${step(store.store_id)}/stock`;
+  /**
+   * Do something to the shelf of the store that it was meant for, tell what came of it, and read it anew; but nothing of it
+   * is shown when another store's is looked at by then.
+   */
+  async function write(meant, work) {
+    const path = `/v1/stores/${step(meant.store_id)}/stock`;
     try {
-      fill(notice, h("p", { class: "notice good-notice" }, await work(path)));
-      draw((await get(path)).stock);
+      const told = await work(path);
+      if (store !== meant) return;
+      fill(notice, h("p", { class: "notice good-notice" }, told));
+      const { stock } = await get(path);
+      if (store === meant) draw(stock);
     } catch (problem) {
-      fill(notice, problemNotice(problem));
+      if (store === meant) fill(notice, problemNotice(problem));
     }
   }
 
   async function count(row) {
+    const meant = store;
     const sku = field(t("sku"), codeInput());
     const pieces = field(t("pieces"), h("input", {
       type: "number", min: "0", step: "1", inputmode: "numeric", value: row === null ? "" : row.on_hand,
@@ -96,25 +103,29 @@ export function stockView() {
       title: t("count_title"), text: row && t("count_text", { name: nameOf(row.sku) ?? row.sku }), yes: t("save"), isWhole,
       children: [row === null && sku.element, pieces.element],
     });
-    if (!isMeant) return;
+    if (!isMeant || store !== meant) return;
     const item = { sku: row?.sku ?? sku.control.value.trim(), on_hand: read() };
-    await write(async (path) => {
+    await write(meant, async (path) => {
       const { body } = await send("PATCH", path, { json: { items: [item] } });
       return t(body.newer_kept > 0 ? "kept" : "saved", { name: nameOf(item.sku) ?? item.sku, n: number(item.on_hand) });
     });
   }
 
   async function release(skus) {
-    if (!(await confirmed({ title: t("release_title"), text: t("release_text"), yes: t("release") }))) return;
-    await write(async (path) => t("released", { n: number((await post(`${path}/release`, { skus })).released) }));
+    const meant = store;
+    if (!(await confirmed({ title: t("release_title"), text: t("release_text"), yes: t("release") })) || store !== meant) return;
+    await write(meant, async (path) => t("released", { n: number((await post(`${path}/release`, { skus })).released) }));
   }
 
   return {
     element,
     enter({ what }) {
       fill(told, what === null && h("p", { class: "soft" }, t("choose_text")));
-      if (what === null) show(parts, false);
-      else {
+      if (what === null) {
+        asking?.abort();
+        store = null;
+        show(parts, false);
+      } else {
         id.control.value = what;
         open(what);
       }

@@ -1,12 +1,13 @@
 // A store: how it stands, and the ways on from it.
 
 import { get, step } from "../lib/api.js";
+import { common as said } from "../lib/common_words.js";
 import { fill, h } from "../lib/dom.js";
 import { distance, number, opening } from "../lib/format.js";
 import { colour } from "../lib/map.js";
 import { problemNotice } from "../lib/parts.js";
 import { t } from "./map_words.js";
-import { choices, field, heading } from "./pieces.js";
+import { choices, field, heading, serviceSaid } from "./pieces.js";
 import { linkTo } from "./places.js";
 import { posterOf } from "./poster.js";
 import { t as common } from "./words.js";
@@ -27,20 +28,27 @@ export function storeCard(store, { map, datum, onClose }) {
     drawn.addLayer(L.circle([store.lat, store.lon], { radius: store.delivery_radius_m, interactive: false,
       color: colour("part-courier"), weight: 2, dashArray: "6 5", fill: false }));
   }
+  const poster = posterOf(store);
   const name = store.name ?? common("unnamed");
   const element = h("section", { class: "card stack store-card", "aria-label": name },
     h("div", { class: "row nowrap top" }, h("div", {}, heading(2, name), h("code", { class: "soft" }, store.store_id)),
-      h("button", { class: "end", type: "button", onclick: onClose }, t("close_card"))),
+      h("button", { class: "end", type: "button", onclick: onClose }, said("close"))),
     h("p", {}, h("span", { class: `tag ${store.active && store.open_now ? "" : "quiet"}` }, store.active ? opening(store) : t("inactive"))),
-    store.warnings.map((warning) => h("p", { class: "notice small" }, warning.detail)),
+    store.warnings.map((warning) => h("p", { class: "notice small" }, serviceSaid(warning.detail))),
     facts(store),
     h("div", { class: "row" },
       h("a", { class: "button", href: linkTo("orders", null, { store: store.store_id }) }, t("its_orders")),
       h("a", { class: "button", href: linkTo("stock", store.store_id) }, t("its_stock")),
       h("a", { class: "button", href: `/store/${step(store.store_id)}` }, t("its_screen"))),
     circleForm(store, drawn, { map, datum }),
-    posterOf(store));
-  return { element, remove: () => drawn.remove() };
+    poster.element);
+  return {
+    element,
+    remove() {
+      drawn.remove();
+      poster.remove();
+    },
+  };
 }
 
 function facts(store) {
@@ -63,7 +71,7 @@ function facts(store) {
 
 /** The area that the store reaches, drawn when it is asked for. */
 function circleForm(store, drawn, { map, datum }) {
-  const minutes = field(t("circle"), h("select", {}, choices(MINUTES.map((n) => [String(n), common("minutes", { n })]), "30")));
+  const minutes = field(t("circle"), h("select", {}, choices(MINUTES.map((n) => [String(n), said("minutes", { n })]), "30")));
   const told = h("div", { role: "status", class: "small" });
   let area = null;
   async function draw() {
