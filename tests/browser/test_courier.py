@@ -5,7 +5,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.chromium import Visit
 from tests.browser.conftest import CheckReadable, TakePicture
@@ -24,6 +24,8 @@ WORDS: Final = {
         "yes_failed": "It cannot be delivered",
         "really": "Yes, end the delivery",
         "not_yet": "Not yet",
+        "go_back": "Go back",
+        "by_itself": "It is tried again by itself.",
         "preparing": "The store is still preparing it",
         "first_map": "Navigate with AMap 高德",
         "apple": "Apple Maps",
@@ -46,6 +48,8 @@ WORDS: Final = {
         "yes_failed": "确实送不到",
         "really": "是，结束配送",
         "not_yet": "还没有",
+        "go_back": "返回",
+        "by_itself": "系统会自动重试。",
         "preparing": "门店还在备货",
         "first_map": "用高德地图导航",
         "apple": "苹果地图",
@@ -174,7 +178,7 @@ def test_that_it_could_not_be_delivered_is_asked_twice(
     expect(page.get_by_role("dialog").get_by_role("link", name=words["call"])).to_be_visible()
     check_readable(page)
     answer(page, words["yes_failed"])
-    answer(page, words["not_yet"])
+    answer(page, words["go_back"])
     assert counter.now(order_id)["status"] == "picked_up"
     press(page, words["failed"])
     answer(page, words["yes_failed"])
@@ -208,6 +212,86 @@ def test_what_is_said_without_a_network_is_sent_when_it_is_back(visit: Visit, se
     events = [event["event"] for event in service.ask("GET", f"/v1/orders/{order_id}/events")["events"]]
     assert events == ["confirmed", "accepted", "ready", "picked_up", "delivered"]
     visit.wrong[:] = [text for text in visit.wrong if "ERR_INTERNET_DISCONNECTED" not in text]
+
+
+def test_an_answer_that_breaks_off_is_not_taken_for_a_no(visit: Visit, service: Service) -> None:
+    words = WORDS[visit.language]
+    counter = open_counter(service, visit, 28)
+    order_id = counter.order("ready")
+    page = visit.page
+    broken: list[str] = []
+
+    def break_off(route: Route) -> None:
+        # Nothing gets there, and what comes back is no answer: first half of one, then one of somebody between.
+        if len(broken) < 2:
+            broken.append(route.request.url)
+            half = {"status": 200, "body": '{"order_id": "', "content_type": "application/json"}
+            route.fulfill(**(half if len(broken) == 1 else {"status": 429, "body": "slower"}))
+        else:
+            route.continue_()
+
+    page.route("**/pick-up", break_off)
+    open_link(visit, counter, order_id)
+    press(page, words["have_it"])
+    answer(page, words["yes_have_it"])
+    expect(page.get_by_text(words["not_sent"])).to_be_visible()
+    assert page.evaluate("Object.values(localStorage)").count('["pick-up"]') == 1
+    for _ in range(2):
+        page.wait_for_timeout(1_500)
+        page.evaluate("window.dispatchEvent(new Event('online'))")
+    await_sent(page)
+    expect(page.get_by_role("heading", level=2, name=words["to_door"])).to_be_visible()
+    assert counter.now(order_id)["status"] == "picked_up"
+    assert len(broken) == 2
+    visit.wrong[:] = [text for text in visit.wrong if "Failed to load resource" not in text]
+
+
+def test_a_page_that_starts_without_a_network_comes_up_by_itself(visit: Visit, service: Service) -> None:
+    words = WORDS[visit.language]
+    counter = open_counter(service, visit, 29)
+    order_id = counter.order("ready")
+    page = visit.page
+    failed: list[str] = []
+
+    def fail_twice(route: Route) -> None:
+        if len(failed) < 2:
+            failed.append(route.request.url)
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/v1/caller", fail_twice)
+    open_link(visit, counter, order_id)
+    expect(page.get_by_text(words["by_itself"])).to_be_visible()
+    expect(page.get_by_role("heading", level=2, name=words["to_store"])).to_be_visible()
+    expect(page.get_by_text(words["by_itself"])).to_have_count(0)
+    visit.wrong[:] = [text for text in visit.wrong if "Failed to load resource" not in text]
+
+
+def test_a_map_that_failed_once_is_drawn_when_the_page_is_live(visit: Visit, service: Service) -> None:
+    words = WORDS[visit.language]
+    counter = open_counter(service, visit, 30)
+    order_id = counter.order("ready")
+    page = visit.page
+    failed: list[str] = []
+    tiles = {"url": "/v1/none/{z}/{x}/{y}.png", "attribution": "", "max_zoom": 18, "datum": "gcj02"}
+    told = {**service.ask("GET", "/v1/map"), "tiles": tiles}
+
+    def fail_once(route: Route) -> None:
+        if not failed:
+            failed.append(route.request.url)
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/v1/map*", lambda route: route.fulfill(json=told))
+    page.route("**/v1/none/**", lambda route: route.fulfill(status=204))
+    page.route("**/delivery-note?datum=gcj02", fail_once)
+    open_link(visit, counter, order_id)
+    expect(page.get_by_role("heading", level=2, name=words["to_store"])).to_be_visible()
+    expect(page.locator(".way .place-marker")).to_have_count(2)
+    assert len(failed) == 1
+    visit.wrong[:] = [text for text in visit.wrong if "Failed to load resource" not in text]
 
 
 def test_a_link_ends_when_the_order_goes_to_another_store(

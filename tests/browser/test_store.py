@@ -48,6 +48,9 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "print": "Print",
         "route": "Route",
         "no_store": "There is no store",
+        "by_itself": "It is tried again by itself.",
+        "on_its_way": "on its way",
+        "show_all": "Show all",
     },
     "zh": {
         "live": "实时",
@@ -85,6 +88,9 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "print": "打印",
         "route": "路线",
         "no_store": "没有门店",
+        "by_itself": "系统会自动重试。",
+        "on_its_way": "配送中",
+        "show_all": "展开",
     },
 }
 
@@ -346,6 +352,123 @@ def test_the_delivery_note_has_all_that_is_needed_and_prints(
     page.emulate_media(media="screen")
     page.go_back()
     expect(card(page, order_id)).to_be_visible()
+
+
+def test_a_screen_that_starts_without_a_network_comes_up_by_itself(visit: Visit, service: Service) -> None:
+    words = WORDS[visit.language]
+    counter = open_counter(service, visit, 11)
+    order_id = counter.order()
+    page = visit.page
+    failed: list[str] = []
+
+    def fail_first(route: Route) -> None:
+        # Of the store twice, then of its orders once.
+        if sum(route.request.url == url for url in failed) < (1 if "status=" in route.request.url else 2):
+            failed.append(route.request.url)
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route(f"**/v1/stores/{counter.store_id}", fail_first)
+    page.route("**/v1/orders?*status=confirmed*", fail_first)
+    visit.open(f"/store/{counter.store_id}")
+    expect(page.get_by_text(words["by_itself"])).to_be_visible()
+    expect(card(page, order_id)).to_be_visible()
+    expect(page.get_by_text(words["by_itself"])).to_be_hidden()
+    expect(page.get_by_text(words["live"], exact=True)).to_be_visible()
+    assert len(failed) == 3
+    visit.wrong[:] = [text for text in visit.wrong if "Failed to load resource" not in text]
+
+
+def test_reading_that_fails_is_asked_for_less_and_less_often(visit: Visit, service: Service) -> None:
+    counter = open_counter(service, visit, 12)
+    page = see_screen(visit, counter)
+    asked: list[float] = []
+
+    def fail(route: Route) -> None:
+        asked.append(time.monotonic())
+        route.abort()
+
+    page.route("**/v1/orders?*status=confirmed*", fail)
+    page.evaluate("window.dispatchEvent(new Event('online'))")
+    page.wait_for_timeout(11_000)
+    # After pauses of 1, 2, 4 and 8 s, or half of each.
+    assert 3 <= len(asked) <= 5
+    assert asked[-1] - asked[-2] > 1.9
+    visit.wrong[:] = [text for text in visit.wrong if "Failed to load resource" not in text]
+
+
+def test_an_open_note_follows_its_order_and_forgets_the_customer_when_it_is_cancelled(
+    visit: Visit, service: Service, check_readable: CheckReadable
+) -> None:
+    words = WORDS[visit.language]
+    counter = open_counter(service, visit, 13)
+    order_id = counter.order("ready")
+    page = see_screen(visit, counter)
+    card(page, order_id).get_by_role("link", name=words["note"]).click()
+    note = page.locator("section.note")
+    expect(page.locator(".place-marker")).to_have_count(2)
+    code = page.get_by_role("img", name=words["qr"])
+    expect(code).to_have_js_property("complete", True)
+    page.evaluate("window.code = document.querySelector('img.qr')")
+    counter.act(order_id, "pick-up")
+    expect(note.locator(".tag").first).to_have_text(words["on_its_way"])
+    # The code and the map stay where they are.
+    assert page.evaluate("window.code === document.querySelector('img.qr')")
+    expect(page.locator(".place-marker")).to_have_count(2)
+
+    second = counter.order("accepted")
+    page.goto(f"{visit.address}/store/{counter.store_id}#note/{second}")
+    expect(note.get_by_text("5F, 7 Willow Lane")).to_be_visible()
+    service.ask("POST", f"/v1/orders/{second}/cancel", json={})
+    expect(note.get_by_role("alert")).to_contain_text(words["cancelled"])
+    for text in ("5F, 7 Willow Lane", "Lin", "0351 555 0100"):
+        expect(note.get_by_text(text)).to_have_count(0)
+    expect(code).to_have_count(0)
+    expect(page.locator(".place-marker")).to_have_count(0)
+    expect(page.get_by_role("button", name=words["print"], exact=True)).to_be_hidden()
+    check_readable(page)
+    page.reload()
+    expect(note.get_by_role("alert")).to_contain_text(words["cancelled"])
+
+
+def test_a_note_that_is_open_goes_when_the_order_moves_to_another_store(visit: Visit, service: Service) -> None:
+    words = WORDS[visit.language]
+    counter = open_counter(service, visit, 14)
+    order_id = counter.order("accepted")
+    open_counter(service, visit, 14, beside=counter)
+    page = see_screen(visit, counter)
+    card(page, order_id).get_by_role("link", name=words["note"]).click()
+    note = page.locator("section.note")
+    expect(note.get_by_text("5F, 7 Willow Lane")).to_be_visible()
+    # While the screen is not connected, so that it learns of it only when it is live again.
+    visit.context.set_offline(True)
+    counter.act(order_id, "decline", reason="too_busy")
+    page.wait_for_timeout(500)
+    visit.context.set_offline(False)
+    expect(note.get_by_role("alert")).to_be_visible()
+    expect(note.get_by_text("5F, 7 Willow Lane")).to_have_count(0)
+    visit.wrong[:] = [text for text in visit.wrong if "Failed to load resource" not in text]
+
+
+def test_a_long_wish_does_not_push_accept_out_of_sight(visit: Visit, service: Service) -> None:
+    words = WORDS[visit.language]
+    counter = open_counter(service, visit, 15)
+    long, short = counter.order(customer={"note": "Ring twice, then wait. " * 20}), counter.order()
+    visit.page.set_viewport_size({"width": 360, "height": 700})
+    page = see_screen(visit, counter)
+    wish = card(page, long).locator(".wish")
+    expect(card(page, short).locator(".wish")).to_have_text("Call first")
+    more = card(page, long).get_by_role("button", name=words["show_all"])
+    expect(more).to_be_visible()
+    expect(card(page, short).get_by_role("button", name=words["show_all"])).to_be_hidden()
+    top = card(page, long).bounding_box()
+    accept = card(page, long).get_by_role("button", name=words["accept"], exact=True).bounding_box()
+    assert top is not None
+    assert accept is not None
+    assert accept["y"] + accept["height"] - top["y"] < 560
+    more.click()
+    assert wish.evaluate("(element) => element.scrollHeight <= element.clientHeight + 1")
 
 
 def test_goods_are_called_by_their_names(visit: Visit, service: Service) -> None:

@@ -5,8 +5,9 @@ import { showDelivery } from "../lib/delivery_map.js";
 import { announcer, fill, h, show } from "../lib/dom.js";
 import { distance, duration } from "../lib/format.js";
 import { follow } from "../lib/live.js";
-import { problemNotice, statusWord, topBar } from "../lib/parts.js";
+import { problemNotice, problemText, statusWord, topBar } from "../lib/parts.js";
 import { knows } from "../lib/words.js";
+import { Again, onHope } from "../store/again.js";
 import { Outbox } from "./outbox.js";
 import { customerPart, goodsPart } from "./people.js";
 import { fillSteps, stepsBar } from "./steps.js";
@@ -22,8 +23,11 @@ const say = announcer();
 const trouble = h("div", { class: "trouble", role: "status" });
 const state = h("p", { class: "state" });
 const body = h("div", { class: "stack" }, h("p", { class: "soft" }, t("loading")));
-const mapElement = h("div", { class: "way-map" });
+const beginning = new Again(begin);
+const way = h("section", { class: "card way", "aria-label": t("map") });
 const steps = h("div", { class: "steps", hidden: true });
+const wayText = h("div", {});
+let map = null;
 let caller = null;
 let note = null;
 let outbox = null;
@@ -33,7 +37,9 @@ let isOffline = false;
 let refusal = null;
 let stop = null;
 let drawing = null;
+let unread = null;
 let asks = 0;
+let hasEnded = false;
 
 document.body.append(topBar(t("title"), state), h("main", { class: "stack" }, trouble, body), steps);
 
@@ -47,7 +53,8 @@ async function begin() {
   } catch (problem) {
     return failed(problem);
   }
-  outbox = new Outbox(caller.order_id, caller.attempt, { onChange: draw, onSent, onRefused });
+  if (stop !== null || hasEnded) return;
+  outbox = new Outbox(caller.order_id, caller.attempt, { onChange: draw, onSent, onRefused, onTrouble });
   draw();
   stop = follow({ order_id: caller.order_id }, { onState, onEvents: read });
   setInterval(() => where?.refresh(), READ_AGAIN_MS);
@@ -85,9 +92,19 @@ function onRefused(problem) {
   else refusal = problem;
 }
 
-function failed(problem) {
+/** A link that has ended says so to what is sent, too; that is kept, should the store show a new code. */
+function onTrouble(problem) {
   if (FINAL.has(problem.code)) end(problem.code);
-  else fill(body, problemNotice(problem, () => location.reload()));
+}
+
+/** Nothing could be read yet: it is tried again by itself, and what is said already stays, with the focus in it. */
+function failed(problem) {
+  if (stop !== null || hasEnded) return;
+  if (FINAL.has(problem.code)) return end(problem.code);
+  const text = problemText(problem);
+  if (unread !== text) fill(body, problemNotice(problem, () => beginning.now()), h("p", { class: "soft" }, t("tries_again")));
+  unread = text;
+  beginning.later();
 }
 
 // ── what is shown ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -97,6 +114,7 @@ function draw() {
   const status = outbox.statusAfter(note.status);
   state.textContent = statusWord(status);
   drawTrouble();
+  if (UNDER_WAY.has(status)) drawing ??= drawMap();
   const shows = JSON.stringify([note, status]);
   if (shown === shows) return;
   const isOtherStatus = shown !== null && JSON.parse(shown)[1] !== status;
@@ -118,29 +136,41 @@ function drawTrouble() {
 function drawWay(status) {
   where = whereTo(note, status);
   const route = note.route?.properties;
-  const way = h("section", { class: "card way", "aria-label": t("map") }, mapElement,
-    route && h("p", { class: "soft small" }, t("way", { distance: distance(route.length_m), time: duration(route.travel_s) })));
+  fill(wayText, route && h("p", { class: "soft small" }, t("way", { distance: distance(route.length_m), time: duration(route.travel_s) })));
   fill(body, where.element, way, status === "picked_up" ? null : customerPart(note.customer), goodsPart(note));
   fillSteps(steps, stepsBar(note, status, (action) => {
     refusal = null;
     outbox.put(action);
   }));
-  drawing ??= drawMap(way);
 }
 
-async function drawMap(way) {
+/** Draw the map, each time in a place of its own: one that has failed may have left half of one behind. */
+async function drawMap() {
+  const place = h("div", { class: "way-map" });
+  fill(way, place, wayText);
+  show(way, true);
   try {
-    await showDelivery(mapElement, note, { label: t("map"), storeLabel: note.store?.name ?? t("store"), doorLabel: t("door") });
+    const storeLabel = note.store?.name ?? t("store");
+    const drawn = await showDelivery(place, note, { label: t("map"), storeLabel, doorLabel: t("door") });
+    if (place.parentNode === way) map = drawn;
+    else drawn.map.remove();
   } catch {
-    // Addresses and links lead there without a map.
+    // Addresses and links lead there without a map; it is tried again with the next change.
     show(way, false);
     drawing = null;
   }
 }
 
+function closeMap() {
+  map?.map.remove();
+  map = drawing = null;
+  fill(way);
+}
+
 /** Nothing of the customer stays when there is nothing more to bring. */
 function drawDone(status) {
   if (!ENDINGS.has(status)) return end("link_left");
+  closeMap();
   where = status === "failed" ? whereTo(note, status) : null;
   fill(body, ending(`done_${status}`, status === "delivered" ? "good" : ""), where?.element);
   return fillSteps(steps, null);
@@ -152,7 +182,10 @@ function ending(word, kind = "") {
 
 /** The link is no longer good, or never was; nothing of the order is shown any more. */
 function end(code) {
+  hasEnded = true;
   stop?.();
+  outbox?.stop();
+  closeMap();
   const word = knows(words, code) ? code : "unknown_token";
   outbox = where = null;
   state.textContent = "";
@@ -162,4 +195,5 @@ function end(code) {
   say(t(word));
 }
 
-begin();
+onHope(() => stop === null && !hasEnded && beginning.now());
+beginning.now();

@@ -1,12 +1,18 @@
 // What the courier has said and the service has not heard yet: kept, and sent in its order until there is an answer.
 
 import { act } from "../lib/actions.js";
+import { Problem } from "../lib/api.js";
 
 const BECOMES = { "pick-up": "picked_up", deliver: "delivered", fail: "failed" };
 
+// What the service says of an order that stands otherwise. Whatever else goes wrong, nobody knows whether it was heard.
+const REFUSALS = new Set([403, 404, 409]);
+const PAUSE_MS = 15_000;
+
 /**
  * The outbox of an order's attempt. `onChange` is called when something is put in or did not get through, `onSent(order)`
- * when there is an answer; with null, after `onRefused(problem)`, when the service says no: then what follows is dropped too.
+ * when there is an answer; with null, after `onRefused(problem)`, when the service says no: then what follows is dropped
+ * too. `onTrouble(error)` is called when there is no answer of use; then it is kept, and sent again until `stop` is called.
  */
 export class Outbox {
   isStuck = false;
@@ -15,6 +21,7 @@ export class Outbox {
   #heard;
   #actions;
   #isSending = false;
+  #stopping = new AbortController();
 
   constructor(orderId, attempt, heard) {
     this.#orderId = orderId;
@@ -40,20 +47,30 @@ export class Outbox {
     this.#send();
   }
 
+  /** Send no more; what is kept goes on with the next page of this order. */
+  stop() {
+    this.#stopping.abort();
+  }
+
   async #send() {
-    if (this.#isSending) return;
+    if (this.#isSending || this.#stopping.signal.aborted) return;
     this.#isSending = true;
     while (!this.isEmpty) {
       let order = null;
       try {
         order = await act(this.#orderId, this.#actions[0], { attempt: this.#attempt }, {
-          onProblem: () => {
-            this.isStuck = true;
-            this.#heard.onChange();
-          },
+          signal: this.#stopping.signal,
+          onProblem: () => this.#beStuck(),
         });
         this.#keep(this.#actions.slice(1));
       } catch (problem) {
+        if (!this.#stopping.signal.aborted && !isRefusal(problem)) {
+          this.#beStuck();
+          this.#heard.onTrouble(problem);
+          await hope(PAUSE_MS);
+        }
+        if (this.#stopping.signal.aborted) return;
+        if (!isRefusal(problem)) continue;
         this.#keep([]);
         this.#heard.onRefused(problem);
       }
@@ -61,6 +78,11 @@ export class Outbox {
       await this.#heard.onSent(order);
     }
     this.#isSending = false;
+  }
+
+  #beStuck() {
+    this.isStuck = true;
+    this.#heard.onChange();
   }
 
   get #keptAs() {
@@ -82,4 +104,16 @@ export class Outbox {
       else localStorage.setItem(this.#keptAs, JSON.stringify(actions));
     } catch { /* then it is lost if the page is closed before it is sent */ }
   }
+}
+
+function isRefusal(problem) {
+  return problem instanceof Problem && REFUSALS.has(problem.status);
+}
+
+/** Wait so long, or until the network is back. */
+function hope(lengthMs) {
+  return new Promise((resolve) => {
+    setTimeout(resolve, lengthMs);
+    window.addEventListener("online", resolve, { once: true });
+  });
 }

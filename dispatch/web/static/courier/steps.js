@@ -28,9 +28,10 @@ function confirm(word, text, onYes, danger = false) {
     dialog.close();
     onYes();
   };
+  const no = t(danger ? "no_failed" : "no");
   const dialog = openDialog(t(`ask_${word}`), h("div", { class: "stack" }, text,
     h("button", { type: "button", class: `big wide ${danger ? "danger" : "primary"}`, onclick: yes }, t(`yes_${word}`)),
-    h("button", { type: "button", class: "big wide", autofocus: true, onclick: () => dialog.close() }, t("no"))), { kind: "sheet" });
+    h("button", { type: "button", class: "big wide", autofocus: true, onclick: () => dialog.close() }, no)), { kind: "sheet" });
   return dialog;
 }
 

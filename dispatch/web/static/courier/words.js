@@ -47,6 +47,7 @@ export const words = {
     text_failed_again: "The order ends here, and you bring the goods back to {store}.",
     yes_failed_again: "Yes, end the delivery",
     no: "Not yet",
+    no_failed: "Go back",
     not_sent: "Not sent yet: there is no connection. It is sent by itself; keep this page open.",
     sending: "Sending…",
     moved_on: "The order stands otherwise meanwhile. This is how it is now.",
@@ -64,6 +65,7 @@ export const words = {
     unknown_token: "This link does not work",
     text_unknown_token: "Scan the store's code again; perhaps a piece of the link is missing.",
     loading: "Reading…",
+    tries_again: "It is tried again by itself.",
   },
   zh: {
     title: "配送",
@@ -109,6 +111,7 @@ export const words = {
     text_failed_again: "订单到此结束，请把货送回{store}。",
     yes_failed_again: "是，结束配送",
     no: "还没有",
+    no_failed: "返回",
     not_sent: "没有网络，还没有发送。联网后会自动发送，请不要关闭页面。",
     sending: "正在发送…",
     moved_on: "订单状态已变化，以下为最新状态。",
@@ -126,6 +129,7 @@ export const words = {
     unknown_token: "链接无效",
     text_unknown_token: "请重新扫门店的二维码，链接可能不完整。",
     loading: "正在读取…",
+    tries_again: "系统会自动重试。",
   },
 };
 

@@ -1,6 +1,6 @@
 // One order as a card: what is in it, by when, and what can be done with it now.
 
-import { h } from "../lib/dom.js";
+import { h, show } from "../lib/dom.js";
 import { clockUntil, dueTag, secondsUntil } from "../lib/due.js";
 import { clockAs, number } from "../lib/format.js";
 import { problemText } from "../lib/parts.js";
@@ -38,7 +38,7 @@ export function orderCard(entry, does) {
     h("header", { class: "row" }, heading, note?.customer?.name && h("span", { class: "soft customer" }, note.customer.name)),
     order.status === "confirmed" && acceptWithin(order, note?.accept_by, times),
     lines(entry),
-    note?.customer?.note && h("p", { class: "notice small wish" }, note.customer.note),
+    note?.customer?.note && wish(note.customer.note),
     order.status === "failed" ? null : promise(order, times),
     buttons(entry, does),
     trouble(entry));
@@ -79,6 +79,21 @@ function lines(entry) {
     });
     return h("li", {}, h("label", { class: "row" }, tick, said));
   }));
+}
+
+/** What the customer wishes. Of a long text there is a beginning, so that what to do stays in sight, and the rest on demand. */
+function wish(said) {
+  const text = h("p", { class: "wish clamped" }, said);
+  const looks = { type: "button", class: "plain small", "aria-expanded": "false", hidden: true };
+  const more = h("button", { ...looks, onclick: turn }, t("whole_note"));
+  function turn() {
+    const isWhole = !text.classList.toggle("clamped");
+    more.setAttribute("aria-expanded", String(isWhole));
+    more.textContent = t(isWhole ? "less_note" : "whole_note");
+  }
+  // Whether it is too long is known once it has a width, and may change with that.
+  new ResizeObserver(() => text.classList.contains("clamped") && show(more, text.scrollHeight > text.clientHeight + 1)).observe(text);
+  return h("div", { class: "notice small" }, text, more);
 }
 
 /** What is to be done by when: at the counter, and once it is ready at the door. */

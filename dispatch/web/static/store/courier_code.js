@@ -9,9 +9,14 @@ import { t } from "./words.js";
 
 const CARRIED = new Set(["confirmed", "accepted", "ready", "picked_up"]);
 
+/** Whether an order of a status has a code: it is to be brought, or on its way. */
+export function isCarried(status) {
+  return CARRIED.has(status);
+}
+
 /** The code of the courier's page of an order, with its link: an element that fills itself. */
 export function courierCode({ order_id: id, attempt, status }) {
-  if (!CARRIED.has(status)) return h("p", { class: "soft" }, t("no_code"));
+  if (!isCarried(status)) return h("p", { class: "soft" }, t("no_code"));
   const element = h("div", { class: "courier-code" });
   async function load() {
     fill(element, h("div", { class: "qr" }));

@@ -5,6 +5,7 @@ import { common } from "../lib/common_words.js";
 import { follow } from "../lib/live.js";
 import { nowMs } from "../lib/now.js";
 import { problemNotice, problemText, topBar } from "../lib/parts.js";
+import { Again, onHope } from "./again.js";
 import { Bell } from "./bell.js";
 import { Board } from "./board.js";
 import { shortId } from "./card.js";
@@ -18,7 +19,6 @@ import { t } from "./words.js";
 
 const storeId = decodeURIComponent(location.pathname.split("/")[2] ?? "");
 const READ_AGAIN_MS = 2 * 60_000;
-const AFTER_FAILURE_MS = 3_000;
 // A connection that is back at once is nothing to speak of.
 const SAY_OLD_AFTER_MS = 4_000;
 const NOW = { accept: "now_accepted", ready: "now_ready", "pick-up": "now_picked_up", return: "now_returned" };
@@ -27,11 +27,16 @@ const orders = new StoreOrders(storeId, { onChange, onLeft, onAsked });
 const state = storeState(storeId, (problem) => board.notify(problemText(problem)));
 const board = new Board(orders, { does, readDone: () => orders.readDone(state.startOfDay()), clock: state.clock });
 const bell = new Bell(drawBell);
-const note = noteView();
+const note = noteView(storeId, board.say);
+const beginning = new Again(begin);
+const everything = new Again(readAll);
 let title = storeId;
 let dialog = null;
 let goodSince = null;
-let reading = null;
+let hasBegun = false;
+let unread = null;
+// What is done when there is hope again.
+let wake = () => beginning.now();
 
 // ── the frame ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -122,25 +127,23 @@ board.element.addEventListener("pointerup", (event) => {
 
 async function readAll() {
   try {
-    await orders.read();
+    await Promise.all([orders.read(), note.refresh()]);
+    everything.good();
     goodSince = null;
     drawOld();
   } catch (problem) {
     goodSince ??= nowMs();
-    if (!orders.isRead) fill(boardView.querySelector(".loading"), problemNotice(problem, readAll));
-    readSoon();
+    if (!orders.isRead) sayUnread(problem, everything);
+    everything.later();
   }
 }
 
-/** What could not be read is not forgotten: everything is read anew. */
-function readSoon(afterMs = AFTER_FAILURE_MS) {
-  clearTimeout(reading);
-  reading = setTimeout(readAll, afterMs);
-}
-
-/** A phone that was asleep, or away from its network, may have a connection that only looks alive. */
-function wake() {
-  if (document.visibilityState === "visible") readSoon(0);
+/** Say why there is nothing yet. What is said already stays, with the focus that may be in it. */
+function sayUnread(problem, again) {
+  const text = problemText(problem);
+  if (unread === text) return;
+  unread = text;
+  fill(boardView.querySelector(".loading"), problemNotice(problem, () => again.now()), h("p", {}, t("tries_again")));
 }
 
 async function begin() {
@@ -148,18 +151,22 @@ async function begin() {
   try {
     store = await state.read();
   } catch (problem) {
+    if (hasBegun) return;
     if (problem.code === "store_not_found") return nothing();
-    fill(main, problemNotice(problem, () => location.reload()));
-    return;
+    sayUnread(problem, beginning);
+    return beginning.later();
   }
+  if (hasBegun) return;
+  hasBegun = true;
+  unread = null;
+  fill(boardView.querySelector(".loading"), t("loading"));
+  wake = () => everything.now();
   title = store.name ?? storeId;
   bar.querySelector("h1").textContent = title;
   callPeople();
-  readAll();
+  everything.now();
   follow({ store_id: storeId }, { onState, onEvents });
-  setInterval(wake, READ_AGAIN_MS);
-  document.addEventListener("visibilitychange", wake);
-  window.addEventListener("online", wake);
+  setInterval(() => document.visibilityState === "visible" && everything.now(), READ_AGAIN_MS);
   setInterval(() => {
     board.tick();
     callPeople();
@@ -173,7 +180,7 @@ function onState(word) {
   live.textContent = common(word);
   live.className = `tag live ${word === "live" ? "" : "warn"}`;
   // Once it is live again, and not before, what is read misses nothing.
-  if (word === "live") return readAll();
+  if (word === "live") return everything.now();
   goodSince ??= nowMs();
 }
 
@@ -186,10 +193,13 @@ function drawOld() {
 function onEvents(events) {
   state.heard(events);
   const ids = new Set(events.map((event) => event.order_id));
-  for (const id of ids) orders.ask(id).catch(() => readSoon());
+  for (const id of ids) orders.ask(id).catch(() => everything.later());
+  if (ids.has(note.orderId)) note.refresh().catch(() => everything.later());
 }
 
 function nothing() {
+  hasBegun = true;
+  wake = () => {};
   bar.querySelector("h1").textContent = "lifecircle";
   show(bellButton, false);
   fill(main, h("div", { class: "card stack nothing" }, h("h2", {}, t("no_store", { id: storeId })), h("p", {}, t("no_store_text"))));
@@ -203,4 +213,5 @@ function showPlace() {
   callPeople();
 }
 
-begin();
+onHope(() => wake());
+beginning.now();

@@ -7,28 +7,45 @@ import { due } from "../lib/due.js";
 import { clockAs, distance, duration, money, number } from "../lib/format.js";
 import { problemNotice, statusWord } from "../lib/parts.js";
 import { shortId } from "./card.js";
-import { courierCode } from "./courier_code.js";
+import { courierCode, isCarried } from "./courier_code.js";
 import { noteOf } from "./names.js";
+import { whyLeft } from "./orders.js";
 import { t } from "./words.js";
 
-/** A view of the note of an order; `open(orderId)` reads it anew, `element` shows it. */
-export function noteView() {
+const OVER = new Set(["cancelled", "unfulfillable"]);
+
+/**
+ * A view of the note of an order of a store: `element` shows it, `open(orderId)` reads it, `refresh()` reads what is open
+ * anew, `close()` puts it away. Of an order that is not this store's any more, nothing of the customer is shown.
+ */
+export function noteView(storeId, say) {
   const body = h("div", { class: "note-body" });
   const heading = h("h2", { tabindex: "-1" });
   const pageLink = h("a", { class: "button", target: "_blank", rel: "noopener" }, t("print_page"));
+  const onPaper = h("span", { class: "end row" }, pageLink,
+    h("button", { type: "button", class: "primary", onclick: () => print() }, t("print")));
   const element = h("section", { class: "note", hidden: true },
-    h("div", { class: "row screen-only note-bar" },
-      h("a", { class: "button", href: "#" }, `← ${t("back")}`),
-      h("span", { class: "end row" }, pageLink, h("button", { type: "button", class: "primary", onclick: () => print() }, t("print")))),
-    heading, body);
+    h("div", { class: "row screen-only note-bar" }, h("a", { class: "button", href: "#" }, `← ${t("back")}`), onPaper), heading, body);
   let opened = null;
+  let shown = null;
+  let status = null;
+  // What stays as it is while the rest is drawn anew: the map's place, and the code.
+  let way = kept();
+  let code = kept();
   let map = null;
+  let asks = 0;
 
-  function close() {
-    opened = null;
+  function clear() {
     map?.map.remove();
     map = null;
+    way = kept();
+    code = kept();
     fill(body);
+  }
+
+  function close() {
+    opened = shown = status = null;
+    clear();
     show(element, false);
   }
 
@@ -37,39 +54,92 @@ export function noteView() {
     opened = orderId;
     pageLink.href = `/v1/orders/${step(orderId)}/delivery-note`;
     heading.textContent = t("order", { id: orderId });
+    show(onPaper, true);
     show(element, true);
     heading.focus();
     try {
-      const note = await noteOf(orderId);
-      if (opened !== orderId) return;
-      const place = h("div", { class: "note-map" });
-      fill(body, parts(note, place));
-      await drawMap(note, place, orderId);
+      await refresh();
     } catch (problem) {
-      if (opened !== orderId) return;
-      const isUnknown = problem.code === "order_not_found";
-      fill(body, isUnknown ? h("p", {}, t("no_order", { id: shortId(orderId) })) : problemNotice(problem, () => open(orderId)));
+      if (opened === orderId && shown === null) fill(body, problemNotice(problem, () => open(orderId)));
     }
   }
 
-  async function drawMap(note, place, orderId) {
+  /** Throws what `get` throws; what is shown stays then. */
+  async function refresh() {
+    if (opened === null) return;
+    const orderId = opened;
+    const ask = (asks += 1);
+    let note = null;
+    try {
+      note = await noteOf(orderId);
+    } catch (problem) {
+      if (problem.code !== "order_not_found") throw problem;
+    }
+    // An answer that comes late says what was, not what is.
+    if (opened !== orderId || ask !== asks) return;
+    const shows = JSON.stringify(note);
+    if (shown === shows) return;
+    shown = shows;
+    const id = shortId(orderId);
+    if (note === null) takeAway(t("no_order", { id }));
+    else if (OVER.has(note.status) || note.store?.store_id !== storeId) takeAway(t(whyLeft(note, storeId), { id }));
+    else draw(note);
+  }
+
+  function draw(note) {
+    const hadFocus = body.contains(document.activeElement);
+    code = kept([note.attempt, isCarried(note.status)], code, () => courierCode(note));
+    const before = way;
+    way = kept([note.attempt, note.store, note.destination, note.route], way, () => h("div", { class: "note-map" }));
+    show(onPaper, true);
+    fill(body, parts(note, way.element, code.element));
+    if (hadFocus) heading.focus();
+    if (status !== null && status !== note.status) say(statusWord(note.status));
+    status = note.status;
+    if (way === before) map?.fit();
+    else drawMap(note, way);
+  }
+
+  /** An order that is somebody else's now, or nobody's: say so, and leave nothing of the customer, on paper neither. */
+  function takeAway(text) {
+    clear();
+    show(onPaper, false);
+    fill(body, h("p", { class: "notice gone", role: "alert" }, text));
+    heading.focus();
+  }
+
+  async function drawMap(note, at) {
+    map?.map.remove();
+    map = null;
     try {
       const storeLabel = note.store?.name ?? t("the_store");
-      const drawn = await showDelivery(place, note, { label: t("route"), storeLabel, doorLabel: t("the_door") });
-      if (opened === orderId) map = drawn;
+      const drawn = await showDelivery(at.element, note, { label: t("route"), storeLabel, doorLabel: t("the_door") });
+      if (way === at) map = drawn;
       else drawn.map.remove();
     } catch {
-      // The address is there without a map.
-      place.remove();
+      // The address is there without a map; it is tried again with the next change.
+      at.element.remove();
+      if (way === at) way = kept();
     }
   }
 
   // Paper is narrower than a screen.
   matchMedia("print").addEventListener("change", () => map?.fit());
-  return { element, open, close };
+  return {
+    element, open, close, refresh,
+    get orderId() {
+      return opened;
+    },
+  };
 }
 
-function parts(note, place) {
+/** An element with what it was made of: the one that is there, if it was made of the same. */
+function kept(from = null, before = null, make = () => null) {
+  const of = JSON.stringify(from);
+  return before?.of === of ? before : { of, element: make() };
+}
+
+function parts(note, place, code) {
   const { customer, store } = note;
   return [
     h("p", { class: "row" }, h("span", { class: "tag" }, statusWord(note.status)), times(note)),
@@ -83,7 +153,7 @@ function parts(note, place) {
         part(t("goods"), "note-goods", goods(note.lines)),
         store && part(t("from_store"), "note-from", h("p", {}, store.name ?? store.store_id),
           store.address && h("p", { class: "soft" }, store.address), store.phone && h("p", { class: "soft mono" }, store.phone))),
-      h("div", { class: "stack" }, routePart(note, place), part(t("code"), "note-code", courierCode(note)))),
+      h("div", { class: "stack" }, routePart(note, place), part(t("code"), "note-code", code))),
   ];
 }
 

@@ -155,9 +155,10 @@ export function dueOf(order) {
   return order.eta?.pickup_by ?? order.promised_by ?? order.created_at;
 }
 
-function whyLeft(order, storeId) {
+/** Why an order is nothing that a store has to do with any more: a key of its words. */
+export function whyLeft(order, storeId) {
   if (order.status === "cancelled") return "left_cancelled";
   if (order.status === "unfulfillable") return "left_unfulfillable";
-  if (order.store !== null && order.store.store_id !== storeId) return "left_moved";
+  if (order.store && order.store.store_id !== storeId) return "left_moved";
   return ["picked_up", "delivered"].includes(order.status) ? "left_picked_up" : "left_other";
 }

@@ -8,6 +8,8 @@ import { t } from "./words.js";
 
 const BUSY_MS = 15 * 60_000;
 const ASK_EVERY_MS = 60_000;
+// A network that is only half there may never answer.
+const ASK_FOR_MS = 15_000;
 
 /** A line that tells it: `element`, `read` (throws what `get` throws; the store is given back), `heard(events)`; and its clock. */
 export function storeState(storeId, onProblem) {
@@ -16,7 +18,7 @@ export function storeState(storeId, onProblem) {
   let store = null;
 
   async function read() {
-    store = await get(`/v1/stores/${step(storeId)}`);
+    store = await get(`/v1/stores/${step(storeId)}`, {}, { signal: AbortSignal.timeout(ASK_FOR_MS) });
     draw();
     return store;
   }
