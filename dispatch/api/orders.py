@@ -175,10 +175,15 @@ def _answer(order: StoredOrder, version: Version, datum: Datum, *, changed: bool
     responses=responses_of({200: answer("The order as it is now", order_answers.OrderAnswer)}, 400, 404, 409, 422),
 )
 async def get_order(
-    order_id: InPath, asked: Annotated[OrderAsked, Query()], service: TheService, _min_version: TheMinVersion
+    request: Request,
+    order_id: InPath,
+    asked: Annotated[OrderAsked, Query()],
+    service: TheService,
+    _min_version: TheMinVersion,
 ) -> Response:
     """Answered by the database. A hold that has run out is expired at once."""
     order = await service.ordering.get(DEFAULT_CLIENT, order_id)
+    check_order(request, order)
     return Response(_json(order_told(order, asked.datum)), media_type="application/json")
 
 
