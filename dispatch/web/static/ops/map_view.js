@@ -35,6 +35,7 @@ export function mapView() {
   let opened = null;
   let layer = null;
   let card = null;
+  let asked = 0;
 
   async function open() {
     try {
@@ -74,11 +75,14 @@ export function mapView() {
   async function choose(storeId) {
     card?.remove();
     card = null;
+    const mine = (asked += 1);
     fill(chosen, h("p", { class: "soft card" }, common("loading")));
     try {
       opening ??= open();
       await opening;
       const store = await get(`/v1/stores/${step(storeId)}`, { datum: opened.datum });
+      // Another one may be looked at by now, or none.
+      if (mine !== asked) return;
       card = storeCard(store, { ...opened, onClose: () => {
         location.hash = linkTo("map");
         id.control.focus();
@@ -87,6 +91,7 @@ export function mapView() {
       opened.map.setView([store.lat, store.lon], Math.max(15, opened.map.getZoom()), { animate: false });
       announce(store.name ?? storeId);
     } catch (problem) {
+      if (mine !== asked) return;
       const isUnknown = problem.code === "store_not_found";
       fill(chosen, isUnknown ? h("p", { class: "notice", role: "alert" }, common("no_such_store", { id: storeId }))
         : problemNotice(problem, () => choose(storeId)));
@@ -97,6 +102,7 @@ export function mapView() {
     element,
     async enter({ what }) {
       if (what === null) {
+        asked += 1;
         card?.remove();
         card = null;
         fill(chosen);
