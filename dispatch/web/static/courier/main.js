@@ -24,6 +24,7 @@ const trouble = h("div", { class: "trouble", role: "status" });
 const state = h("p", { class: "state" });
 const body = h("div", { class: "stack" }, h("p", { class: "soft" }, t("loading")));
 const beginning = new Again(begin);
+const drawingAgain = new Again(draw);
 const way = h("section", { class: "card way", "aria-label": t("map") });
 const steps = h("div", { class: "steps", hidden: true });
 const wayText = h("div", {});
@@ -155,9 +156,10 @@ async function drawMap() {
     if (place.parentNode === way) map = drawn;
     else drawn.map.remove();
   } catch {
-    // Addresses and links lead there without a map; it is tried again with the next change.
+    // Addresses and links lead there without a map; it is tried again.
     show(way, false);
     drawing = null;
+    drawingAgain.later();
   }
 }
 
