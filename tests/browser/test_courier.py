@@ -225,8 +225,10 @@ def test_an_answer_that_breaks_off_is_not_taken_for_a_no(visit: Visit, service: 
         # Nothing gets there, and what comes back is no answer: first half of one, then one of somebody between.
         if len(broken) < 2:
             broken.append(route.request.url)
-            half = {"status": 200, "body": '{"order_id": "', "content_type": "application/json"}
-            route.fulfill(**(half if len(broken) == 1 else {"status": 429, "body": "slower"}))
+            if len(broken) == 1:
+                route.fulfill(status=200, body='{"order_id": "', content_type="application/json")
+            else:
+                route.fulfill(status=429, body="slower")
         else:
             route.continue_()
 

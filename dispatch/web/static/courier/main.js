@@ -7,7 +7,7 @@ import { distance, duration } from "../lib/format.js";
 import { follow } from "../lib/live.js";
 import { problemNotice, problemText, statusWord, topBar } from "../lib/parts.js";
 import { knows } from "../lib/words.js";
-import { Again, onHope } from "../store/again.js";
+import { Again, onHope } from "../lib/again.js";
 import { Outbox } from "./outbox.js";
 import { customerPart, goodsPart } from "./people.js";
 import { fillSteps, stepsBar } from "./steps.js";

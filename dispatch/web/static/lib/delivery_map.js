@@ -14,7 +14,7 @@ const SHOP = "M4 3h16l1.5 6a3 3 0 0 1-1.5 2.4V21h-7v-6H8v6H4v-9.6A3 3 0 0 1 2.5 
  */
 export async function showDelivery(element, note, { label, storeLabel, doorLabel }) {
   const { map, datum, close } = await openMap(element, { label });
-  const told = datum === "wgs84" ? note : await get(`/v1/orders/${step(note.order_id)}/delivery-note`, { datum });
+  const told = datum === "wgs84" ? note : await inDatum(note.order_id, datum, close);
   const places = [];
   if (told.store) places.push(place(map, told.store, "shop", SHOP, storeLabel));
   if (told.destination) places.push(place(map, told.destination, "door", HOUSE, doorLabel));
@@ -32,6 +32,16 @@ export async function showDelivery(element, note, { label, storeLabel, doorLabel
   };
   fit();
   return { map, fit, close };
+}
+
+/** The note with its places in the datum of the map, which is closed where it cannot be had. */
+async function inDatum(orderId, datum, close) {
+  try {
+    return await get(`/v1/orders/${step(orderId)}/delivery-note`, { datum });
+  } catch (problem) {
+    close();
+    throw problem;
+  }
 }
 
 function place(map, at, name, path, label) {

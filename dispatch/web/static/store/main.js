@@ -5,7 +5,7 @@ import { common } from "../lib/common_words.js";
 import { follow } from "../lib/live.js";
 import { nowMs } from "../lib/now.js";
 import { problemNotice, problemText, topBar } from "../lib/parts.js";
-import { Again, onHope } from "./again.js";
+import { Again, onHope } from "../lib/again.js";
 import { Bell } from "./bell.js";
 import { Board } from "./board.js";
 import { shortId } from "./card.js";
