@@ -70,8 +70,13 @@ export function orderList({ isRead, toTop, query, onDropped, onTooMany }) {
     one.timer = setTimeout(() => draw(one, null), MARKED_MS);
   }
 
+  /** Each to its place: answers overtake each other, so that the one that came last need not be the newest. */
   function insertWaiting() {
-    list.prepend(...waiting.map((order) => row(order, "is_new")));
+    for (const order of waiting) {
+      let below = list.firstElementChild;
+      while (rows.get(below?.dataset.order)?.order.created_at > order.created_at) below = below.nextElementSibling;
+      list.insertBefore(row(order, "is_new"), below);
+    }
     waiting = [];
     tellWaiting();
     cut();
@@ -144,7 +149,7 @@ export function orderList({ isRead, toTop, query, onDropped, onTooMany }) {
       }
     },
     arrive(orders) {
-      const all = [...orders, ...waiting];
+      const all = [...orders, ...waiting].sort((a, b) => (a.created_at < b.created_at ? 1 : -1));
       waiting = all.slice(0, MOST_WAITING);
       if (!isOverfull) announce(t("arrived", { n: number(orders.length) }));
       if (all.length > MOST_WAITING) {
