@@ -34,7 +34,8 @@ def sent(address: str, method: str, path: str, token: str | None = None) -> tupl
     try:
         connection.request(method, path, headers={} if token is None else {"Authorization": f"Bearer {token}"})
         answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
+        body = answer.read()
+        return answer.status, json.loads(body) if "json" in answer.headers["Content-Type"] else body.decode()
     finally:
         connection.close()
 

@@ -14,6 +14,7 @@ WITHOUT_CELL: Final = {
     "import_errors": "belongs to imports",
     "import_rows": "belongs to imports",
     "partner_items": "a directory: a partner's codes are the same at all of its places",
+    "event_tickets": "for a minute each; whoever redeems one knows no cell, and may follow all of them",
     "alembic_version": "the migrations' own",
 }
 # It tells the cell of a store, so it cannot lie in one.
@@ -28,6 +29,7 @@ OF_ALL_CELLS: Final = frozenset(
         "begin_undo",
         "forget_images",
         "images_of_shelves",
+        "count_counted_stores",
         "read_all_stores",
         "copy_shelves",
         "left_shelves",
