@@ -734,6 +734,9 @@ def test_a_count_is_of_the_store_whose_shelf_it_was_opened_at(visit: Visit, serv
     row.get_by_role("button").first.click()
     dialog.get_by_label(ops.said["pieces"]).fill("33")
     ops.confirm("save")
+    until = time.monotonic() + 15
+    while not held and time.monotonic() < until:
+        page.wait_for_timeout(20)
     page.go_forward()
     expect(row).to_contain_text("11")
     assert len(held) == 1
