@@ -219,12 +219,7 @@ class Settings(BaseSettings):
     def _http(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        try:
-            parts = urlsplit(value)
-            known = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-        except ValueError:
-            known = False
-        if not known or parts.query or parts.fragment:
+        if not _is_of_server(value) or urlsplit(value).query or urlsplit(value).fragment:
             raise ValueError("is not the address of a server, such as http://127.0.0.1:8002")
         return value.rstrip("/")
 
@@ -233,13 +228,8 @@ class Settings(BaseSettings):
     def _public(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        try:
-            parts = urlsplit(value)
-            known = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-        except ValueError:
-            known = False
         # It stands in links and codes for everybody to read, and what follows it is a path.
-        if not known or "@" in value or "?" in value or "#" in value or not _PLAIN_URL.fullmatch(value):
+        if not _is_of_server(value) or "@" in value or "?" in value or "#" in value or not _PLAIN_URL.fullmatch(value):
             raise ValueError("is not an address that others may open, such as https://shop.example")
         return value.rstrip("/")
 
@@ -315,6 +305,15 @@ class Settings(BaseSettings):
         if self.pool_min > self.pool_max:
             raise ValueError(f"{ENV_PREFIX}POOL_MIN ({self.pool_min}) is above {ENV_PREFIX}POOL_MAX ({self.pool_max})")
         return self
+
+
+def _is_of_server(url: str) -> bool:
+    """Whether it is an http(s) address with a host, and a port that can be if it has one."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
 
 
 def load_settings(**overrides: Any) -> Settings:

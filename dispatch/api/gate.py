@@ -54,7 +54,7 @@ class Gate:
                 if name == b"authorization" or name == b"origin":
                     try:
                         await self._judge(scope)
-                    except Exception as error:
+                    except Exception as error:  # a fault of ours must not open the gate: the envelope answers it
                         await Envelope(answered_by(partial(_refused, error)))(scope, receive, send)
                         return
                     break
